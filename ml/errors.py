@@ -1,0 +1,37 @@
+"""Errors whose text is meant for a person: each says what went wrong, with which thing, and what to do."""
+
+
+class LoupeError(Exception):
+    """Root of every foreseen failure. Anything that is not a LoupeError is a bug of ours."""
+
+
+class PictureError(LoupeError):
+    """A picture file or pixel array that cannot be used."""
+
+
+class WeightsError(LoupeError):
+    """No usable weights for a backbone."""
+
+
+class ParameterError(LoupeError):
+    """An unknown method or setting, or a value outside its range."""
+
+
+class ModelFileError(LoupeError):
+    """A `.loupe` file that is missing, damaged, tampered with or from a newer version."""
+
+
+class TrainingError(LoupeError):
+    """Training cannot start or finish with the given data."""
+
+
+class CalibrationError(LoupeError):
+    """No threshold can be had from the given scores."""
+
+
+class DetectorError(LoupeError):
+    """A loaded model cannot score a picture on this device."""
+
+
+class CancelledError(LoupeError):
+    """The user asked to stop; nothing was written."""
