@@ -1,0 +1,106 @@
+"""The training order: everything that decides what model comes out, as one versioned JSON file. No torch."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ml.errors import ParameterError
+from ml.pictures import write_atomically
+
+JOB_VERSION = 1
+
+
+class RegionOfInterest(BaseModel):
+    """Rectangle of the picture that is looked at, in its pixels; x to the right, y down."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(ge=32)
+    height: int = Field(ge=32)
+
+
+class TrainingJob(BaseModel):
+    """What `loupe train` and the Training page both carry out.
+
+    `size` is the side in px to which whole pictures are resized; with `patch` (and `stride`, three quarters of the
+    patch unless given) patches are cut at native resolution instead. `window` are the raw counts that become 0 and
+    1; None takes the full range of the training pictures' bit depth. `group_by` is a regular expression whose first
+    group (or whole match) in a file name tells the part, where several pictures show one part.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = JOB_VERSION
+    data: Path
+    out: Path
+    name: str = Field(default="", max_length=80)
+    method: str = "patchcore"
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    size: int = Field(default=256, ge=32, le=4096)
+    patch: int | None = Field(default=None, ge=32, le=4096)
+    stride: int | None = Field(default=None, ge=8)
+    aspect: Literal["stretch", "keep"] = "stretch"
+    window: tuple[float, float] | None = None
+    region: RegionOfInterest | None = None
+    exclude: tuple[str, ...] = ()
+    group_by: str | None = None
+    weights: Path | None = None
+    alpha: float = Field(default=0.01, gt=0, lt=0.5)
+    unsure_factor: float = Field(default=5.0, ge=0)
+    seed: int = Field(default=0, ge=0)
+    notes: str = ""
+
+    @field_validator("out")
+    @classmethod
+    def _names_a_model_file(cls, out: Path) -> Path:
+        if out.suffix != ".loupe":
+            raise ValueError("the model file must end in .loupe")
+        return out
+
+    @model_validator(mode="after")
+    def _geometry(self) -> Self:
+        if self.stride is not None and self.patch is None:
+            raise ValueError("stride belongs to patch-wise inspection: give patch too")
+        if self.patch is not None and self.stride is not None and self.stride > self.patch:
+            raise ValueError("stride must not exceed the patch: pixels between patches would never be seen")
+        if self.window is not None and not self.window[0] < self.window[1]:
+            raise ValueError("the value window's low end must be below its high end")
+        return self
+
+    @property
+    def model_name(self) -> str:
+        return self.name or self.out.stem
+
+    def save(self, path: Path) -> None:
+        """Write atomically; raises OSError."""
+        write_atomically(path, (self.model_dump_json(indent=2) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Raises ParameterError naming the file and the field."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ParameterError(f"{path}: cannot read the training job: {error.strerror}.") from error
+        except ValueError as error:
+            raise ParameterError(f"{path}: not a training job: {error}.") from error
+        if isinstance(document, dict) and document.get("version", JOB_VERSION) != JOB_VERSION:
+            raise ParameterError(
+                f"{path}: training job of version {document['version']}; this Loupe reads version {JOB_VERSION}."
+            )
+        return cls.checked(document, f"{path}: ")
+
+    @classmethod
+    def checked(cls, fields: Any, prefix: str = "") -> Self:
+        """Validate; raises ParameterError with one line that names the field."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            text = first["msg"].removeprefix("Value error, ")
+            raise ParameterError(f"{prefix}{f'{where}: ' if where else ''}{text}") from error
