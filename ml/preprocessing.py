@@ -11,6 +11,7 @@ class Preprocessing(BaseModel):
     Geometry `whole`: the picture is resized to `input_height` x `input_width`. Geometry `patches`: patches of that
     size are cut at native resolution every `stride` pixels. Values are windowed linearly from
     [`window_low`, `window_high`] (raw counts, clipped) to [0, 1], then standardised per RGB channel.
+    `region` (x, y, width, height in px) is cut out first; None looks at the whole picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -23,6 +24,7 @@ class Preprocessing(BaseModel):
     window_high: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    region: tuple[int, int, int, int] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

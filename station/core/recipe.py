@@ -19,9 +19,7 @@ class Rectangle(BaseModel):
 class QualityLimits(BaseModel):
     """Outside these a picture is a FAULT, not a verdict. None switches a limit off.
 
-    Brightness and contrast are mean and standard deviation of the grey picture in the value window, 0 to 1.
-    Focus is the variance of the Laplacian of the grey picture (0 to 1 values, shrunk to 512 px on its longer side),
-    in 1e-3. `None` everywhere is a recipe without picture check.
+    The figures are those of `ml.quality`. `None` everywhere is a recipe without picture check.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
