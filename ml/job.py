@@ -24,9 +24,9 @@ class RegionOfInterest(BaseModel):
 
 
 class TrainingJob(BaseModel):
-    """What `loupe train` and the Training page both carry out.
+    """What `loupe train` and the Training page both carry out. `parameters` overrule those of the preset.
 
-    `size` is the side in px to which whole pictures are resized; with `patch` (and `stride`, three quarters of the
+    `size` is the side in px to which whole pictures are resized (None: the preset's); with `patch` (and `stride`, three quarters of the
     patch unless given) patches are cut at native resolution instead. `window` are the raw counts that become 0 and
     1; None takes the full range of the training pictures' bit depth. `group_by` is a regular expression whose first
     group (or whole match) in a file name tells the part, where several pictures show one part.
@@ -40,7 +40,8 @@ class TrainingJob(BaseModel):
     name: str = Field(default="", max_length=80)
     method: str = "patchcore"
     parameters: dict[str, Any] = Field(default_factory=dict)
-    size: int = Field(default=256, ge=32, le=4096)
+    preset: Literal["fast", "balanced", "thorough"] = "balanced"
+    size: int | None = Field(default=None, ge=32, le=4096)
     patch: int | None = Field(default=None, ge=32, le=4096)
     stride: int | None = Field(default=None, ge=8)
     aspect: Literal["stretch", "keep"] = "stretch"

@@ -45,9 +45,7 @@ def reference_thumbnail(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return shrunk
 
 
-def thumbnail_of(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16], window: tuple[float, float]
-) -> NDArray[np.float32]:
+def thumbnail_of(pixels: NDArray[np.uint8] | NDArray[np.uint16], window: tuple[float, float]) -> NDArray[np.float32]:
     """The 64 x 64 grey thumbnail, float32 0 to 1, of a picture `(H, W)` or `(H, W, 3)` RGB."""
     return reference_thumbnail(_grey(pixels, window))
 

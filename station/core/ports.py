@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 from ml.artifact import Manifest
+from numpy.typing import NDArray
+
 from ml.maps import Detection, ScoreMap
 from station.core.frame import Frame, Pixels
 from station.core.inspection import Inspected, Inspection
@@ -43,6 +46,11 @@ class Detector(Protocol):
     @property
     def device(self) -> str:
         """`cpu`, `cuda` or `mps`."""
+        ...
+
+    @property
+    def reference_thumbnail(self) -> NDArray[np.float32] | None:
+        """What the training parts look like, `(64, 64)` grey 0 to 1: see `ml.quality`."""
         ...
 
     def score(self, pixels: Pixels, on_partial: Callable[[ScoreMap], None] | None = None) -> Detection:

@@ -52,8 +52,13 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _region_inside(self) -> Self:
-        if self.region and self.width_px and self.height_px and (
-            self.region.x + self.region.width > self.width_px or self.region.y + self.region.height > self.height_px
+        if (
+            self.region
+            and self.width_px
+            and self.height_px
+            and (
+                self.region.x + self.region.width > self.width_px or self.region.y + self.region.height > self.height_px
+            )
         ):
             raise ValueError("the region of interest reaches outside the picture")
         return self

@@ -1,0 +1,54 @@
+"""From the cells that a method gives per network input to one map and one score per picture.
+
+Calibration and inspection both go through `assemble`, so that a threshold means the same in both.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.images import PreparedPicture
+from ml.maps import Detection, ScoreMap
+from ml.methods.base import Method, Scored
+
+TOP_SHARE = 0.01
+"""Share of cells whose mean is the score under the rule `top1_raw`."""
+
+
+def assemble(
+    method: Method,
+    prepared: PreparedPicture,
+    batches: Iterable[tuple[int, Scored]],
+    on_partial: Callable[[ScoreMap], None] | None = None,
+) -> Detection:
+    """Join scored inputs, given as (index of the first input, scores), into one detection.
+
+    The map is smoothed on its own cells with the method's `sigma_px`, which is meant at the network input's scale.
+    `on_partial` receives the smoothed map so far after every batch but the last.
+    """
+    joiner = prepared.joiner(method.offset_px)
+    sigma_px = method.sigma_px * prepared.px_per_input_px
+    own_scores: list[NDArray[np.float32]] = []
+    done = 0
+    for start, scored in batches:
+        cells = scored.cells.float().cpu().numpy()
+        joiner.add(start, cells)
+        if scored.scores is not None:
+            own_scores.append(scored.scores.float().cpu().numpy())
+        done += len(cells)
+        if on_partial is not None and done < prepared.count:
+            on_partial(joiner.score_map().smoothed(sigma_px))
+    raw = joiner.score_map()
+    smooth = raw.smoothed(sigma_px)
+    score = float(max(part.max() for part in own_scores)) if own_scores else _reduce(method.score_rule, raw, smooth)
+    return Detection(score=score, score_map=smooth)
+
+
+def _reduce(rule: str, raw: ScoreMap, smooth: ScoreMap) -> float:
+    if rule == "max_smoothed":
+        return smooth.maximum
+    if rule == "max_raw":
+        return raw.maximum
+    values = np.sort(raw.cells, axis=None)
+    return float(values[-max(1, round(TOP_SHARE * values.size)) :].mean())

@@ -1,0 +1,375 @@
+"""From a training job to a calibrated model file.
+
+One pass over the pictures computes what the method embeds; groups of pictures are then held out in turn, so that every
+normal picture is scored once by a model that has not seen its part. Those scores make the threshold; the model that
+is kept is fitted on all pictures.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from ml import methods
+from ml.artifact import DataFingerprint, Manifest, PictureReference, write_model
+from ml.calibration import Calibration, assign_groups, calibrate, ensure_disjoint, folds
+from ml.catalogue import method as method_info
+from ml.catalogue import parse_settings
+from ml.dataset import read_normals
+from ml.detector import CPU_BATCH, GPU_BATCH, REFERENCE_THUMBNAIL, best_device, embed_in_batches
+from ml.errors import CancelledError, PictureError, TrainingError
+from ml.images import prepare
+from ml.job import TrainingJob
+from ml.maps import Detection
+from ml.methods.base import Method
+from ml.pictures import Picture, decode_picture, default_window
+from ml.preprocessing import Preprocessing
+from ml.progress import Cancelled, Progress, never, silent
+from ml.quality import measure, thumbnail_of
+from ml.scoring import assemble
+
+FOLDS = 5
+MIN_PICTURES = 3
+FEATURE_BUDGET_BYTES = 2 * 2**30  # features beyond this are computed again instead of kept
+DEFAULT_STRIDE = 0.75  # of the patch: neighbouring patches share a quarter
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The usable training pictures of a job: names relative to the data folder, hashes, and what they look like."""
+
+    folder: Path
+    names: tuple[str, ...]
+    hashes: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    height_px: int
+    width_px: int
+    is_grey: bool
+    bit_depth: int
+
+    def read(self, index: int) -> Picture:
+        path = self.folder / self.names[index]
+        return decode_picture(path.read_bytes(), str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    path: Path
+    manifest: Manifest
+    survey: Survey
+    seconds: float
+
+
+def run(
+    job: TrainingJob,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+    on_survey: Callable[[Survey], None] | None = None,
+) -> TrainingResult:
+    """Train, calibrate and write `job.out`. Nothing is written unless all of it succeeds.
+
+    Raises TrainingError, PictureError, ParameterError, WeightsError, CalibrationError or ModelFileError, each with
+    a text for the user, and CancelledError when `cancelled` said so.
+    """
+    began = time.monotonic()
+    size, parameters = resolved(job)
+    _refuse_unwritable(job.out)
+    survey = survey_pictures(job, progress, cancelled)
+    if on_survey is not None:
+        on_survey(survey)
+    groups = assign_groups(survey.names, job.group_by)
+
+    torch.manual_seed(job.seed)
+    height, width = input_size(job, size, survey)
+    geometry = "whole" if job.patch is None else "patches"
+    method = methods.create(job.method, parameters, geometry, (height, width), weights=job.weights)
+    preprocessing = Preprocessing(
+        geometry=geometry,
+        input_height=height,
+        input_width=width,
+        stride=None if job.patch is None else job.stride or _default_stride(job.patch),
+        window_low=(job.window or default_window(survey.bit_depth))[0],
+        window_high=(job.window or default_window(survey.bit_depth))[1],
+        mean=method.mean,
+        std=method.std,
+        region=None if job.region is None else (job.region.x, job.region.y, job.region.width, job.region.height),
+    )
+    device = best_device()
+    method.to(torch.device(device))
+    pictures = EmbeddedPictures(survey, preprocessing, method, device, cancelled)
+    for index in range(len(pictures)):
+        progress("Computing features", index, len(pictures))
+        pictures.load(index)
+    progress("Computing features", len(pictures), len(pictures))
+    reference, thumbnail = pictures.reference()
+
+    calibration = _cross_validate(job, method, pictures, groups, progress, cancelled)
+    method.fit(pictures, job.seed, _staged(progress, "Building the model"), cancelled)
+
+    manifest = write_model(
+        job.out,
+        name=job.model_name,
+        method=job.method,
+        parameters=parameters.model_dump(mode="json"),
+        preprocessing=preprocessing,
+        calibration=calibration,
+        backbone=getattr(parameters, "backbone", None),
+        reference=reference,
+        data=DataFingerprint(
+            files=tuple(zip(survey.names, survey.hashes, strict=True)),
+            skipped=tuple(item.file for item in survey.skipped),
+        ),
+        seed=job.seed,
+        notes=job.notes,
+        tensors={**method.tensors(), REFERENCE_THUMBNAIL: thumbnail},
+        thumbnail=pictures.display_thumbnail(),
+    )
+    return TrainingResult(job.out, manifest, survey, time.monotonic() - began)
+
+
+def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> Survey:
+    """Decode every training picture once; list the unusable ones with their reason.
+
+    Raises TrainingError when fewer than three are left.
+    """
+    folder, paths = read_normals(job.data)
+    excluded = set(job.exclude)
+    names: list[str] = []
+    hashes: list[str] = []
+    skipped: list[Skipped] = []
+    looks: Counter[tuple[int, int, bool, int]] = Counter()
+    bits_used = 0
+    for index, path in enumerate(paths):
+        _check(cancelled)
+        progress("Reading pictures", index, len(paths))
+        name = path.relative_to(folder).as_posix()
+        if name in excluded:
+            continue
+        try:
+            data = _read_bytes(path)
+            picture = decode_picture(data, str(path))
+        except PictureError as error:
+            skipped.append(Skipped(name, str(error)))
+            continue
+        names.append(name)
+        hashes.append(_sha256(data))
+        height, width = picture.pixels.shape[:2]
+        looks[(height, width, picture.pixels.ndim == 2, picture.bit_depth)] += 1
+        bits_used = max(bits_used, int(picture.pixels.max()).bit_length())
+    progress("Reading pictures", len(paths), len(paths))
+    if len(names) < MIN_PICTURES:
+        raise TrainingError(
+            f"{job.data}: {len(names)} usable picture(s) of good parts; at least {MIN_PICTURES} are needed, "
+            f"30 or more are better."
+            + (f" {len(skipped)} file(s) could not be used, e.g. {skipped[0].reason}" if skipped else "")
+        )
+    (height, width, is_grey, depth), _ = looks.most_common(1)[0]
+    if len({look[3] > 8 for look in looks}) > 1 and job.window is None:
+        raise TrainingError(
+            f"{job.data}: 8-bit pictures are mixed with deeper ones. Train on one kind, or give the value window."
+        )
+    return Survey(
+        folder=folder,
+        names=tuple(names),
+        hashes=tuple(hashes),
+        skipped=tuple(skipped),
+        height_px=height,
+        width_px=width,
+        is_grey=is_grey,
+        bit_depth=_container_bits(max(depth for _, _, _, depth in looks), bits_used),
+    )
+
+
+def _container_bits(declared: int, used: int) -> int:
+    """The smallest usual sensor depth that holds the values: cameras put 10 and 12 bits into 16-bit files."""
+    return declared if declared <= 8 else next(bits for bits in (10, 12, 14, 16) if bits >= min(used, declared))
+
+
+def resolved(job: TrainingJob) -> tuple[int, BaseModel]:
+    """Side of the input in px and the method's parameters: the preset's, overruled by what the job says itself."""
+    preset = method_info(job.method).presets[job.preset]
+    parameters = parse_settings(job.method, {**preset.settings, **job.parameters})
+    return job.size or preset.size_px, parameters
+
+
+def input_size(job: TrainingJob, size: int, survey: Survey) -> tuple[int, int]:
+    """Height and width of the network input in px. With aspect `keep` the area stays `size` squared, in steps of 32."""
+    if job.patch is not None:
+        return job.patch, job.patch
+    if job.aspect == "stretch":
+        return size, size
+    seen_height = job.region.height if job.region else survey.height_px
+    seen_width = job.region.width if job.region else survey.width_px
+    ratio = (seen_height / seen_width) ** 0.5
+    return max(32, round(size * ratio / 32) * 32), max(32, round(size / ratio / 32) * 32)
+
+
+class EmbeddedPictures(Sequence[torch.Tensor]):
+    """The training pictures as the method embeds them: item i is `(n, C, gh, gw)` float32 of picture i.
+
+    Kept in memory up to a budget, beyond it computed again. Also gathers what the pictures look like.
+    """
+
+    def __init__(
+        self, survey: Survey, preprocessing: Preprocessing, method: Method, device: str, cancelled: Cancelled
+    ) -> None:
+        self._survey = survey
+        self._preprocessing = preprocessing
+        self._method = method
+        self._device = device
+        self._cancelled = cancelled
+        self._kept: dict[int, torch.Tensor] = {}
+        self._budget = FEATURE_BUDGET_BYTES
+        self._thumbnails: dict[int, NDArray[np.float32]] = {}
+        self._quality: dict[int, tuple[float, float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._survey.names)
+
+    def __getitem__(self, index: int) -> torch.Tensor:  # type: ignore[override]  # no slices
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._kept[index] if index in self._kept else self.load(index)
+
+    def load(self, index: int) -> torch.Tensor:
+        """Embed picture `index`, and keep the result while the budget lasts."""
+        _check(self._cancelled)
+        pixels = self._survey.read(index).pixels
+        if index not in self._quality:
+            self._look_at(index, pixels)
+        batch = CPU_BATCH if self._device == "cpu" else GPU_BATCH
+        with torch.inference_mode():
+            prepared = prepare(pixels, self._preprocessing)
+            chunks = [features for _, features in embed_in_batches(self._method, prepared, self._device, batch)]
+        features = torch.cat(chunks).cpu()
+        size = features.numel() * features.element_size()
+        if size <= self._budget:
+            self._kept[index] = features
+            self._budget -= size
+        return features
+
+    def detect(self, index: int) -> Detection:
+        """Score picture `index` with the method as it is fitted now."""
+        prepared = prepare(self._survey.read(index).pixels, self._preprocessing)
+        with torch.inference_mode():
+            scored = self._method.score(self[index].to(self._device))
+            return assemble(self._method, prepared, [(0, scored)])
+
+    def _look_at(self, index: int, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+        window = (self._preprocessing.window_low, self._preprocessing.window_high)
+        quality = measure(pixels, window)
+        self._quality[index] = (quality.brightness, quality.contrast, quality.focus)
+        self._thumbnails[index] = thumbnail_of(pixels, window)
+
+    def reference(self) -> tuple[PictureReference, NDArray[np.float32]]:
+        """What the pictures look like, and their mean thumbnail `(64, 64)` float32, 0 to 1."""
+        thumbnails = np.stack([self._thumbnails[index] for index in range(len(self))])
+        mean = thumbnails.mean(axis=0)
+        others = (thumbnails.sum(axis=0) - thumbnails) / max(1, len(self) - 1)
+        likeness = [float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) for a, b in zip(thumbnails, others, strict=True)]
+        brightness, contrast, focus = zip(*self._quality.values(), strict=True)
+        survey = self._survey
+        return PictureReference(
+            height_px=survey.height_px,
+            width_px=survey.width_px,
+            is_grey=survey.is_grey,
+            bit_depth=survey.bit_depth,
+            brightness=(min(brightness), max(brightness)),
+            contrast=(min(contrast), max(contrast)),
+            focus=(min(focus), max(focus)),
+            likeness_min=min(likeness) if np.isfinite(likeness).all() else None,
+        ), mean.astype(np.float32)
+
+    def display_thumbnail(self) -> NDArray[np.uint8]:
+        """The first picture, grey, 64 x 64 uint8: what lists of models show."""
+        return np.round(self._thumbnails[0] * 255).astype(np.uint8)
+
+
+def _cross_validate(
+    job: TrainingJob,
+    method: Method,
+    pictures: EmbeddedPictures,
+    groups: list[str],
+    progress: Progress,
+    cancelled: Cancelled,
+) -> Calibration:
+    """Score every picture with a model fitted without its group; make the threshold from those scores."""
+    held_out = folds(groups, FOLDS, job.seed)
+    scores = np.zeros(len(pictures))
+    maxima = np.zeros(len(pictures))
+    for number, fold in enumerate(held_out, start=1):
+        stage = f"Calibrating, round {number} of {len(held_out)}"
+        fitted_on = [index for index in range(len(pictures)) if index not in set(fold)]
+        ensure_disjoint([groups[index] for index in fitted_on], [groups[index] for index in fold])
+        method.fit(_Chosen(pictures, fitted_on), job.seed, _staged(progress, stage), cancelled)
+        for index in fold:
+            _check(cancelled)
+            detection = pictures.detect(index)
+            scores[index], maxima[index] = detection.score, detection.score_map.maximum
+    source = "leave-one-out" if len(held_out) == len(set(groups)) else "5-fold"
+    return calibrate(scores, maxima, groups, alpha=job.alpha, source=source, band_factor=job.unsure_factor)
+
+
+class _Chosen(Sequence[torch.Tensor]):
+    """Some of the pictures, in their order."""
+
+    def __init__(self, pictures: Sequence[torch.Tensor], indices: list[int]) -> None:
+        self._pictures = pictures
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> torch.Tensor:  # type: ignore[override]  # no slices
+        return self._pictures[self._indices[index]]
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return (self._pictures[index] for index in self._indices)
+
+
+def _staged(progress: Progress, stage: str) -> Progress:
+    return lambda _inner, done, total: progress(stage, done, total)
+
+
+def _check(cancelled: Cancelled) -> None:
+    if cancelled():
+        raise CancelledError("Training was cancelled; nothing was written.")
+
+
+def _default_stride(patch: int) -> int:
+    return max(8, round(patch * DEFAULT_STRIDE / 8) * 8)
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Say so before the work, not after it."""
+    if out.is_dir():
+        raise TrainingError(f"{out}: is a folder; give the name of the model file to write.")
+    if not out.parent.is_dir():
+        raise TrainingError(f"{out.parent}: no such folder; make it first or choose another place for the model.")
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+def _sha256(data: bytes) -> str:
+    from hashlib import sha256
+
+    return sha256(data).hexdigest()

@@ -1,0 +1,1 @@
+"""What each command does; `station.cli` only reads its arguments."""
