@@ -271,11 +271,15 @@ def method(name: str) -> MethodInfo:
 
 
 def parse_settings(method_name: str, settings: Mapping[str, object]) -> BaseModel:
+    """`parameters_of` for a method's name. Raises ParameterError."""
+    return parameters_of(method(method_name), settings)
+
+
+def parameters_of(info: MethodInfo, settings: Mapping[str, object]) -> BaseModel:
     """Settings as typed or stored (`{"strides": "8,16"}`) -> the method's frozen parameters.
 
     Raises ParameterError, one line: the setting, the bad value and the allowed ones; close names for a misspelt one.
     """
-    info = method(method_name)
     for key in settings:
         if key not in info.parameters.model_fields:
             raise ParameterError(
