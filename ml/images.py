@@ -1,0 +1,176 @@
+"""From captured pixels to network input and back: the one preprocessing that training and inspection both use.
+
+The geometry `whole` resizes the picture in the dtype in which it was captured, averaging where it shrinks and
+interpolating where it grows; `patches` cuts at native resolution. Then counts are windowed, clipped and standardised in
+float32. Channels are RGB; a grey picture stands in all three.
+"""
+
+import math
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml.errors import PictureError
+from ml.maps import ScoreMap
+from ml.patches import OverlapAdd, PatchGrid
+from ml.pictures import Pixels
+from ml.preprocessing import Preprocessing
+
+
+class Joiner(Protocol):
+    """Collects score cells per network input and gives them back as a map of the picture."""
+
+    def add(self, start: int, cells: NDArray[np.float32]) -> None:
+        """Cells `(n, rows, columns)` float32 of the inputs from `start` on."""
+        ...
+
+    def score_map(self) -> ScoreMap:
+        """The map so far; what no input has covered yet holds the lowest value. Raises ValueError before any `add`."""
+        ...
+
+
+class PreparedPicture:
+    """One picture as network inputs, made when asked for: a picture of 100 megapixels is never copied as a whole.
+
+    `picture_height` and `picture_width` are the picture's; `top`, `left`, `height` and `width` what is looked at of it.
+    """
+
+    def __init__(self, pixels: Pixels, preprocessing: Preprocessing) -> None:
+        self.preprocessing = preprocessing
+        self.picture_height, self.picture_width = int(pixels.shape[0]), int(pixels.shape[1])
+        everything = 0, 0, self.picture_width, self.picture_height
+        self.left, self.top, self.width, self.height = preprocessing.region or everything
+        bottom, right = self.top + self.height, self.left + self.width
+        if bottom > self.picture_height or right > self.picture_width:
+            raise PictureError(
+                f"The region of interest ({self.width} x {self.height} px at x {self.left}, y {self.top}) reaches out "
+                f"of the picture of {self.picture_width} x {self.picture_height} px. Take pictures as large as those that "
+                "the model was trained on, or train again."
+            )
+        self._pixels = pixels[self.top : bottom, self.left : right]
+        size = preprocessing.input_height, preprocessing.input_width
+        self._grid = (
+            None
+            if preprocessing.stride is None
+            else PatchGrid.plan(self.height, self.width, *size, preprocessing.stride)
+        )
+        # (count - low) / (high - low), then (. - mean) / std, as one multiplication and one addition.
+        self._scale = 1 / (np.array(preprocessing.std) * (preprocessing.window_high - preprocessing.window_low))
+        self._shift = -np.array(preprocessing.mean) / preprocessing.std - self._scale * preprocessing.window_low
+
+    @property
+    def count(self) -> int:
+        """How many network inputs the picture makes: 1, or the number of patches."""
+        return 1 if self._grid is None else self._grid.count
+
+    @property
+    def px_per_input_px(self) -> float:
+        """How many picture pixels one input pixel stands for: the geometric mean of both axes."""
+        return math.sqrt(math.prod(self._px_per_input_px))
+
+    @property
+    def _px_per_input_px(self) -> tuple[float, float]:
+        if self._grid is not None:
+            return 1.0, 1.0
+        return self.height / self.preprocessing.input_height, self.width / self.preprocessing.input_width
+
+    def inputs(self, start: int, stop: int) -> torch.Tensor:
+        """Network inputs `start` to `stop - 1`: float32 `(n, 3, input_height, input_width)`, contiguous, RGB."""
+        if not 0 <= start < stop <= self.count:
+            raise ValueError(f"inputs {start} to {stop} of {self.count}")
+        size = self.preprocessing.input_height, self.preprocessing.input_width
+        batch = torch.empty((stop - start, 3, *size), dtype=torch.float32)
+        pieces = (
+            iter([_resized(self._pixels, *size)]) if self._grid is None else self._grid.cut(self._pixels, start, stop)
+        )
+        for piece, values in zip(pieces, batch.numpy(), strict=True):
+            self._standardise(piece, values)
+        return batch
+
+    def _standardise(self, piece: Pixels, values: NDArray[np.float32]) -> None:
+        planes = [piece] * 3 if piece.ndim == 2 else cv2.split(piece)
+        ends = (self.preprocessing.window_low, self.preprocessing.window_high)
+        for channel, (plane, scale, shift) in enumerate(zip(planes, self._scale, self._shift, strict=True)):
+            np.multiply(plane, np.float32(scale), out=values[channel])
+            values[channel] += np.float32(shift)
+            low, high = (np.float32(end * scale + shift) for end in ends)
+            np.clip(values[channel], low, high, out=values[channel])
+
+    def joiner(self, offset_px: tuple[float, float] = (0.0, 0.0)) -> Joiner:
+        """What takes the inputs' scores; `offset_px` is how far (y, x; input pixels) the cells' centres stand off."""
+        scale_y, scale_x = self._px_per_input_px
+        offset = offset_px[0] * scale_y, offset_px[1] * scale_x
+        return _WholeJoiner(self, offset) if self._grid is None else _PatchJoiner(self, offset, self._grid)
+
+    def map_of(self, cells: NDArray[np.float32], covered: tuple[float, float], offset: tuple[float, float]) -> ScoreMap:
+        """Cells over `covered` (height, width) pixels of what is looked at, as a map of the whole picture."""
+        return ScoreMap(
+            cells,
+            self.picture_height,
+            self.picture_width,
+            top=self.top,
+            left=self.left,
+            height=self.height,
+            width=self.width,
+            covered_height=covered[0],
+            covered_width=covered[1],
+            offset_y=offset[0],
+            offset_x=offset[1],
+        )
+
+
+def prepare(pixels: Pixels, preprocessing: Preprocessing) -> PreparedPicture:
+    """Ready `(height, width)` or `(height, width, 3)` RGB pixels, uint8 or uint16, for a network.
+
+    Raises PictureError where the region of interest reaches out of the picture.
+    """
+    return PreparedPicture(pixels, preprocessing)
+
+
+class _WholeJoiner:
+    def __init__(self, prepared: PreparedPicture, offset: tuple[float, float]) -> None:
+        self._prepared = prepared
+        self._offset = offset
+        self._cells: NDArray[np.float32] | None = None
+
+    def add(self, start: int, cells: NDArray[np.float32]) -> None:
+        if start != 0 or len(cells) != 1:
+            raise ValueError("a whole picture makes one input")
+        self._cells = cells[0]
+
+    def score_map(self) -> ScoreMap:
+        if self._cells is None:
+            raise ValueError("no scores have been added yet")
+        return self._prepared.map_of(self._cells, (self._prepared.height, self._prepared.width), self._offset)
+
+
+class _PatchJoiner:
+    def __init__(self, prepared: PreparedPicture, offset: tuple[float, float], grid: PatchGrid) -> None:
+        self._prepared = prepared
+        self._offset = offset
+        self._grid = grid
+        self._sum: OverlapAdd | None = None
+
+    def add(self, start: int, cells: NDArray[np.float32]) -> None:
+        if self._sum is None:
+            self._sum = OverlapAdd(self._grid, *cells.shape[1:])
+        self._sum.add(start, cells)
+
+    def score_map(self) -> ScoreMap:
+        if self._sum is None:
+            raise ValueError("no scores have been added yet")
+        values = self._sum.values()
+        unit_y, unit_x = self._sum.unit_px
+        covered = values.shape[0] * unit_y, values.shape[1] * unit_x
+        return self._prepared.map_of(values, covered, self._offset)
+
+
+def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Averaged along an axis that shrinks, interpolated along one that grows; OpenCV does both at once only badly."""
+    old_height, old_width = pixels.shape[:2]
+    smaller = min(width, old_width), min(height, old_height)
+    resized: Pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
+    return cv2.resize(resized, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]

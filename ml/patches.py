@@ -1,0 +1,149 @@
+"""Cut a picture of any size into overlapping patches, and put what was computed per patch together again.
+
+Weighted overlap-add: value = sum(weight * score) / sum(weight) over the patches that cover a place, with a
+raised-cosine window (a patch knows most about its middle) or a box. It is done on a lattice as coarse as the scores
+are, so memory does not grow with the picture's pixels.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Window = Literal["raised_cosine", "box"]
+
+
+@dataclass(frozen=True)
+class PatchGrid:
+    """Where the patches lie: row by row, every `stride` px, the first one in the corner, the last ones past the end.
+
+    Per axis there are ceil((length - patch) / stride) + 1 patches. What lies past the picture's end is its reflection
+    (the edge pixel is not repeated), over and over where the picture is smaller than that.
+    """
+
+    height: int
+    width: int
+    patch_height: int
+    patch_width: int
+    stride: int
+    rows: int
+    columns: int
+
+    @classmethod
+    def plan(cls, height: int, width: int, patch_height: int, patch_width: int, stride: int) -> Self:
+        """The grid for a picture of `height` x `width`. Raises ValueError where pixels would be left out."""
+        if min(height, width, patch_height, patch_width, stride) < 1:
+            raise ValueError("picture, patch and stride must have at least one pixel")
+        if stride > min(patch_height, patch_width):
+            raise ValueError(
+                f"a stride of {stride} px leaves gaps between patches of {patch_height} x {patch_width} px"
+            )
+        rows, columns = (
+            math.ceil(max(length - patch, 0) / stride) + 1
+            for length, patch in ((height, patch_height), (width, patch_width))
+        )
+        return cls(height, width, patch_height, patch_width, stride, rows, columns)
+
+    @property
+    def count(self) -> int:
+        return self.rows * self.columns
+
+    @property
+    def covered_height(self) -> int:
+        """Rows from the first patch's top to the last one's bottom: `height` and what is padded below it."""
+        return (self.rows - 1) * self.stride + self.patch_height
+
+    @property
+    def covered_width(self) -> int:
+        return (self.columns - 1) * self.stride + self.patch_width
+
+    def corner(self, index: int) -> tuple[int, int]:
+        """Top row and left column of patch `index`."""
+        row, column = divmod(index, self.columns)
+        return row * self.stride, column * self.stride
+
+    @cached_property
+    def _source_rows(self) -> NDArray[np.intp]:
+        return np.pad(np.arange(self.height), (0, max(0, self.covered_height - self.height)), mode="reflect")
+
+    @cached_property
+    def _source_columns(self) -> NDArray[np.intp]:
+        return np.pad(np.arange(self.width), (0, max(0, self.covered_width - self.width)), mode="reflect")
+
+    def cut(self, pixels: NDArray[Any], start: int, stop: int) -> Iterator[NDArray[Any]]:
+        """Patches `start` to `stop - 1` of `(height, width, ...)` pixels: views, or copies where they are padded."""
+        for index in range(start, stop):
+            top, left = self.corner(index)
+            bottom, right = top + self.patch_height, left + self.patch_width
+            if bottom <= self.height and right <= self.width:
+                yield pixels[top:bottom, left:right]
+            else:
+                yield pixels[np.ix_(self._source_rows[top:bottom], self._source_columns[left:right])]
+
+
+class OverlapAdd:
+    """Gathers the score cells of the patches of one picture, in any order and any portions."""
+
+    def __init__(self, grid: PatchGrid, cell_rows: int, cell_columns: int, window: Window = "raised_cosine") -> None:
+        """`cell_rows` x `cell_columns`: the cells that share out each patch evenly."""
+        self._grid = grid
+        # Places of the lattice per stride and per patch: all patches fall on it, and no cell gets less than one place.
+        self._step_y, self._size_y = _places(grid.patch_height, grid.stride, cell_rows)
+        self._step_x, self._size_x = _places(grid.patch_width, grid.stride, cell_columns)
+        self._weight = np.outer(_window(self._size_y, window), _window(self._size_x, window))
+        shape = (
+            (grid.rows - 1) * self._step_y + self._size_y,
+            (grid.columns - 1) * self._step_x + self._size_x,
+        )
+        self._sums = np.zeros(shape, np.float32)
+        self._weights = np.zeros(shape, np.float32)
+
+    @property
+    def unit_px(self) -> tuple[float, float]:
+        """Height and width of one place of the lattice in pixels."""
+        return self._grid.patch_height / self._size_y, self._grid.patch_width / self._size_x
+
+    def add(self, start: int, cells: NDArray[np.float32]) -> None:
+        """Add the cells `(n, cell_rows, cell_columns)` of the patches from `start` on."""
+        for index, patch in enumerate(cells, start=start):
+            row, column = divmod(index, self._grid.columns)
+            top, left = row * self._step_y, column * self._step_x
+            place = slice(top, top + self._size_y), slice(left, left + self._size_x)
+            # Nearest keeps the value of every cell; a peak that only one cell saw would sink with interpolation.
+            scores = cv2.resize(patch, (self._size_x, self._size_y), interpolation=cv2.INTER_NEAREST_EXACT)
+            self._sums[place] += scores * self._weight
+            self._weights[place] += self._weight
+
+    def values(self) -> NDArray[np.float32]:
+        """The lattice so far, float32, as far as the picture reaches; places not yet covered hold the lowest value.
+
+        Raises ValueError before the first patch.
+        """
+        unit_y, unit_x = self.unit_px
+        # What lies wholly in the padding shows the picture a second time: no place of the part.
+        inside = slice(math.ceil(self._grid.height / unit_y)), slice(math.ceil(self._grid.width / unit_x))
+        weights = self._weights[inside]
+        is_covered = weights > 0
+        if not is_covered.any():
+            raise ValueError("no patch has been added yet")
+        values = np.divide(self._sums[inside], weights, out=np.full_like(weights, np.inf), where=is_covered)
+        return np.where(is_covered, values, values.min())
+
+
+def _places(patch: int, stride: int, cells: int) -> tuple[int, int]:
+    """Lattice places per stride and per patch: the coarsest lattice that divides both and is no coarser than a cell."""
+    common = math.gcd(patch, stride)
+    per_common = math.ceil(common * cells / patch)
+    return stride // common * per_common, patch // common * per_common
+
+
+def _window(size: int, window: Window) -> NDArray[np.float32]:
+    if window == "box":
+        return np.ones(size, np.float32)
+    # Sampled at the places' middles, so that no weight is zero: a place that one patch alone covers keeps its value.
+    return (np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2).astype(np.float32)
