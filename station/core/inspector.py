@@ -55,15 +55,15 @@ class Inspector:
     ) -> Inspected:
         """Judge one frame. A picture outside the recipe's limits, or one that cannot be scored, is a FAULT."""
         began = time.perf_counter()
+        calibration = self._detector.manifest.calibration
         objection = self._objection(frame)
         if objection is not None:
             return self.fault(objection, serial, frame, began)
         try:
             detection = self._detector.score(frame.pixels, on_partial)
+            judgement = judge(detection, calibration)
         except LoupeError as error:
             return self.fault(str(error), serial, frame, began)
-        calibration = self._detector.manifest.calibration
-        judgement = judge(detection, calibration)
         unjudged = self.fault("", serial, frame, began).inspection
         return Inspected(
             inspection=replace(
