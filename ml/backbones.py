@@ -224,7 +224,7 @@ def _standardisation(name: str, network: Any) -> tuple[tuple[float, float, float
 
 
 def _cut(name: str, network: Any, strides: tuple[int, ...]) -> dict[int, tuple[int, int]]:
-    """Drop what lies behind the deepest stride: it costs nothing and is not stored. Gives stride -> (index, channels)."""
+    """Drop what lies behind the deepest stride: it costs no time and no space. Gives stride -> (index, channels)."""
     levels = {level["reduction"]: (index, level["num_chs"]) for index, level in enumerate(network.feature_info)}
     for stride in strides:
         if stride not in levels:
