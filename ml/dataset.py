@@ -1,0 +1,137 @@
+"""Labelled and unlabelled pictures in folders. No torch.
+
+The MVTec layout, of which Loupe reads
+
+    train/good/*                      good pictures to train on
+    test/good/*                       good pictures to test with
+    test/KIND/*                       pictures with the defect KIND
+    ground_truth/KIND/NAME_mask.png   (or NAME.png) where the defect of test/KIND/NAME.* is, not 0 on the defect
+
+The folder name `good`, and no order of names, makes a picture normal.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.errors import PictureError, TrainingError
+from ml.pictures import PICTURE_SUFFIXES, list_pictures, natural_key, read_picture
+
+Truth = Literal["normal", "anomaly"]
+
+GOOD = "good"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    """A test picture: its truth, the kind of defect (None when normal), and its mask file where there is one."""
+
+    path: Path
+    truth: Truth
+    kind: str | None
+    mask_path: Path | None
+
+
+def read_normals(folder: Path) -> tuple[Path, list[Path]]:
+    """The good pictures to train on, in natural order, and the folder that holds them.
+
+    `folder` holds pictures itself, or train/good as in the MVTec layout; what lies under test is never read.
+    Raises TrainingError when there are none.
+    """
+    _refuse_other_than_folder(folder)
+    layout = folder / "train" / GOOD
+    normals = layout if layout.is_dir() else folder
+    pictures = _pictures(normals)
+    if not pictures:
+        raise TrainingError(
+            f"{normals}: no pictures ({', '.join(sorted(PICTURE_SUFFIXES))}) of good parts. "
+            "Choose a folder with pictures in it, or one with train/good as in the MVTec layout."
+        )
+    return normals, pictures
+
+
+def read_mvtec(folder: Path) -> list[LabelledPicture]:
+    """The labelled test pictures of an MVTec layout: the good ones first, then kind by kind in natural order.
+
+    Raises TrainingError when the folder is not of that layout, has no pictures, or two masks claim one picture.
+    """
+    _refuse_other_than_folder(folder)
+    test = folder / "test"
+    if not test.is_dir():
+        raise TrainingError(
+            f"{folder}: is not of the MVTec layout: it has no folder test. Put good pictures into test/good, "
+            "and pictures with defects into a folder of test per kind of defect."
+        )
+    kinds = sorted((entry.name for entry in test.iterdir() if entry.is_dir()), key=_good_first)
+    labelled = [picture for kind in kinds for picture in _of_kind(folder, kind)]
+    if not labelled:
+        raise TrainingError(
+            f"{test}: no pictures in its folders. Put good pictures into test/good, and pictures with defects into "
+            "a folder of test per kind of defect."
+        )
+    return labelled
+
+
+def read_mask(picture: LabelledPicture, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Where the defect is: `(height, width)` bool; None for a normal picture and where there is no mask.
+
+    `shape` is that of the picture's pixels. Raises TrainingError naming the mask when it cannot be read, and naming
+    both files when their sizes differ.
+    """
+    if picture.mask_path is None:
+        return None
+    try:
+        pixels = read_picture(picture.mask_path).pixels
+    except PictureError as error:
+        raise TrainingError(f"The mask of {picture.path} cannot be used: {error}") from error
+    height, width = shape[:2]
+    mask_height, mask_width = pixels.shape[:2]
+    if (mask_height, mask_width) != (height, width):
+        raise TrainingError(
+            f"The mask {picture.mask_path} is {mask_width} x {mask_height} px and its picture {picture.path} "
+            f"{width} x {height} px. Save the mask at the picture's size."
+        )
+    marked: NDArray[np.bool_] = np.atleast_3d(pixels).max(axis=2) > 0
+    return marked
+
+
+def _of_kind(folder: Path, kind: str) -> list[LabelledPicture]:
+    pictures = _pictures(folder / "test" / kind)
+    if kind == GOOD:
+        return [LabelledPicture(path, "normal", None, None) for path in pictures]
+    masks = _masks(folder / "ground_truth" / kind)
+    return [LabelledPicture(path, "anomaly", kind, _mask_of(path, masks)) for path in pictures]
+
+
+def _masks(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    return {path.stem: path for path in _pictures(folder) if path.suffix.lower() == ".png"}
+
+
+def _mask_of(picture: Path, masks: dict[str, Path]) -> Path | None:
+    found = [masks[name] for name in (f"{picture.stem}_mask", picture.stem) if name in masks]
+    if len(found) > 1:
+        raise TrainingError(f"{picture}: has two masks, {found[0]} and {found[1]}. Remove one of them.")
+    return found[0] if found else None
+
+
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        return list_pictures(folder)
+    except PictureError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _refuse_other_than_folder(folder: Path) -> None:
+    if folder.is_file():
+        raise TrainingError(f"{folder}: is a file. Choose the folder that holds the pictures.")
+    if not folder.is_dir():
+        raise TrainingError(f"{folder}: there is no such folder. Check the name.")
+
+
+def _good_first(kind: str) -> tuple[bool, object]:
+    return kind != GOOD, natural_key(kind)
