@@ -95,6 +95,8 @@ class InspectionWorker(QObject):
     """An NG waits for the operator's acknowledgement, or no longer."""
     bug_found = Signal(str)
     """A failure that nobody foresaw; the line has stopped. The text is for the operator, the trace is in the log."""
+    stopped = Signal()
+    """Everything is released; emitted in the worker's own thread."""
     _pressed = Signal()
 
     def __init__(self, suppliers: Suppliers) -> None:
@@ -207,6 +209,7 @@ class InspectionWorker(QObject):
         if self._log is not None:
             self._log.close()
             self._log = None
+        self.stopped.emit()
 
     def _inspect_next(self) -> None:
         """Continuous inspection: the next part, unless an NG waits for the operator."""
