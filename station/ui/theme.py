@@ -54,6 +54,11 @@ def colour(role: Role) -> QColor:
     return QColor(getattr(_InForce.colours, role))
 
 
+def colour_on_picture(role: Role) -> QColor:
+    """For what is drawn upon a captured picture: the same in both themes, since the picture is."""
+    return QColor(getattr(tokens.THEMES["dark"], role))
+
+
 def verdict_role(verdict: Verdict) -> Role:
     return _VERDICT_ROLES[verdict]
 
