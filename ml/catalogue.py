@@ -122,7 +122,7 @@ SigmaPx = Annotated[
 ]
 
 
-class _PyramidParameters(BaseModel):
+class PyramidParameters(BaseModel):
     """What every method on frozen features shares."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -144,7 +144,7 @@ class _PyramidParameters(BaseModel):
         return self
 
 
-class PadimParameters(_PyramidParameters):
+class PadimParameters(PyramidParameters):
     """PaDiM: one Gaussian per position (whole picture) or one for all positions (patches)."""
 
     strides: Strides = (4, 8, 16)
@@ -176,7 +176,7 @@ class PadimParameters(_PyramidParameters):
         return self
 
 
-class PatchcoreParameters(_PyramidParameters):
+class PatchcoreParameters(PyramidParameters):
     """PatchCore: distance to the nearest of a thinned-out set of normal feature vectors."""
 
     strides: Strides = (8, 16)

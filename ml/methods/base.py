@@ -3,9 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
@@ -91,9 +90,13 @@ class Method(ABC):
         """All that inference needs, frozen networks included, as arrays in the main memory."""
 
     @abstractmethod
-    def load_tensors(self, tensors: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take over what `tensors` gave. Raises ModelFileError when one is missing or has another shape."""
+    def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what `tensors` gave, frozen networks excepted: those are given to `ml.methods.create`.
 
-    @abstractmethod
-    def to(self, device: torch.device) -> None:
-        """Move to `device`: inputs are expected and scores are returned there."""
+        Others under further names are left alone. Raises ModelFileError when one is missing or has another shape.
+        """
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move to `device` and give the method itself: inputs are expected and scores are returned there."""
+        self.device = torch.device(device)
+        return self

@@ -1,0 +1,176 @@
+"""PaDiM: "a Patch Distribution Modeling Framework for Anomaly Detection and Localization", Defard et al., ICPR
+workshops 2021, arXiv 2011.08785.
+
+One Gaussian per position of the feature grid; the anomaly map is the Mahalanobis distance (equation 2), a picture's
+score the maximum of the smoothed map.
+
+Departures: patches at native resolution share one Gaussian (docs/adr/0003); the grid is coarser than the finest map by
+default; the covariance is shrunk by default instead of adding 0.01 I (section III-B), which is `covariance=ridge`, and
+a hundredth of the mean variance is added, so that a spot that never varied in a few pictures still may.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ml.catalogue import PadimParameters
+from ml.errors import CancelledError, ParameterError, TrainingError
+from ml.gaussian import Moments, ledoit_wolf_shrinkage, mean_variance, oas_shrinkage, shrink, whitening
+from ml.methods.base import Geometry, Scored, Tensors
+from ml.methods.features import FeatureMethod, required
+from ml.progress import Cancelled, Progress, never, silent
+
+PUBLISHED_RIDGE = 0.01
+VARIANCE_FLOOR = 0.01  # of the mean variance over all positions
+SELECTION_SEED = 1024  # the published one; what it picks is stored with the model all the same
+_PICTURES_AT_A_TIME = 16  # one pass over the sums (tens of MB) per so many pictures
+_POSITIONS_AT_A_TIME = 256  # bounds the working memory of the inversion
+
+
+class Padim(FeatureMethod):
+    """Position-wise in the geometry `whole`, position-free in the geometry `patches`."""
+
+    name = "padim"
+    parameters: PadimParameters
+    score_rule = "max_smoothed"
+
+    def __init__(
+        self,
+        parameters: PadimParameters,
+        geometry: Geometry,
+        input_size: tuple[int, int],
+        weights: Path | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        super().__init__(parameters, geometry, input_size, parameters.grid_stride, weights=weights, state=state)
+        self.sigma_px = parameters.sigma_px
+        available = sum(self.extractor.channels)
+        if parameters.channels > available:
+            raise ParameterError(
+                f"padim: channels={parameters.channels}: {parameters.backbone} gives {available} at these strides"
+            )
+        random = torch.Generator().manual_seed(SELECTION_SEED)
+        self._selection = (
+            torch.randperm(available, generator=random)[: parameters.channels].sort().values
+            if parameters.selection == "random"
+            else torch.linalg.qr(torch.randn(available, parameters.channels, generator=random))[0]
+        )
+        self._mean = torch.empty(0, 0)
+        self._unmixing = torch.empty(0, 0, 0)  # per position the transposed whitening matrix
+
+    @torch.inference_mode()
+    def embed(self, inputs: Tensor) -> Tensor:
+        # The choice comes before the resampling: both are linear, and fewer channels are resampled.
+        maps = self.extractor(inputs)
+        bounds = np.cumsum((0, *self.extractor.channels))
+        if self.parameters.selection == "semi_orthogonal":
+            parts = self._selection.split(self.extractor.channels)
+            mixed = [
+                torch.einsum("nchw,cd->ndhw", level.float(), part) for level, part in zip(maps, parts, strict=True)
+            ]
+            return torch.stack(self.pyramid.resample(mixed)).sum(0)
+        chosen = [
+            level[:, self._selection[(self._selection >= first) & (self._selection < last)] - first]
+            for level, first, last in zip(maps, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+        ]
+        return torch.cat(self.pyramid.resample(chosen), dim=1)
+
+    def fit(
+        self, parts: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        moments = self._gather(parts, progress, cancelled)
+        if moments.count < 2:
+            raise TrainingError("PaDiM needs at least two normal pictures to learn how much a position varies.")
+        covariance = self._regularised(moments)
+        size = self.parameters.channels
+        packed = torch.empty(len(covariance), size * (size + 1) // 2)
+        lower = torch.tril_indices(size, size)
+        for start in range(0, len(covariance), _POSITIONS_AT_A_TIME):
+            if cancelled():
+                raise CancelledError("cancelled while inverting the covariances")
+            progress("Inverting the covariances", start, len(covariance))
+            block = whitening(covariance[start : start + _POSITIONS_AT_A_TIME])
+            packed[start : start + len(block)] = block[:, lower[0], lower[1]].float()
+        progress("Inverting the covariances", len(covariance), len(covariance))
+        self._take(moments.mean.float(), packed)
+
+    @torch.inference_mode()
+    def score(self, embedded: Tensor) -> Scored:
+        count, size, rows, columns = embedded.shape
+        samples = embedded.permute(0, 2, 3, 1).reshape(count, rows * columns, size)
+        if self.is_position_free:
+            centred = (samples - self._mean).reshape(1, -1, size)
+        else:
+            centred = (samples - self._mean).transpose(0, 1)
+        distances = torch.linalg.vector_norm(torch.bmm(centred, self._unmixing), dim=2)
+        by_input = distances if self.is_position_free else distances.t()
+        return Scored(by_input.reshape(count, rows, columns))
+
+    def tensors(self) -> Tensors:
+        size = self.parameters.channels
+        lower = torch.tril_indices(size, size, device=self._unmixing.device)
+        return {
+            **self.backbone_tensors(),
+            "selection": self._selection.cpu().numpy(),
+            "mean": self._mean.cpu().numpy(),
+            "whitening": self._unmixing[:, lower[1], lower[0]].cpu().numpy(),
+        }
+
+    def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        size = self.parameters.channels
+        positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
+        if self.parameters.selection == "random":
+            selection = required(tensors, "selection", (size,), torch.int64)
+        else:
+            selection = required(tensors, "selection", (sum(self.extractor.channels), size))
+        self._selection = selection.to(self.device)
+        mean = required(tensors, "mean", (positions, size))
+        self._take(mean, required(tensors, "whitening", (positions, size * (size + 1) // 2)))
+
+    def to(self, device: torch.device | str) -> Self:
+        self._selection, self._mean, self._unmixing = (
+            part.to(device) for part in (self._selection, self._mean, self._unmixing)
+        )
+        return super().to(device)
+
+    def _gather(self, parts: Sequence[Tensor], progress: Progress, cancelled: Cancelled) -> Moments:
+        positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
+        moments = Moments(positions, self.parameters.channels, self.parameters.covariance == "ledoit_wolf")
+        waiting: list[Tensor] = []
+        for index in range(len(parts)):
+            if cancelled():
+                raise CancelledError("cancelled while gathering statistics")
+            progress("Gathering statistics", index, len(parts))
+            samples = parts[index].cpu().permute(2, 3, 0, 1).flatten(0, 1)
+            waiting.append(samples.reshape(positions, -1, self.parameters.channels))
+            if len(waiting) == _PICTURES_AT_A_TIME or index == len(parts) - 1:
+                moments.add(torch.cat(waiting, dim=1))
+                waiting.clear()
+        return moments
+
+    def _regularised(self, moments: Moments) -> Tensor:
+        covariance = moments.covariance()
+        identity = torch.eye(covariance.shape[1], dtype=covariance.dtype)
+        if self.parameters.covariance == "ridge":  # the published sample covariance divides by n - 1
+            return covariance * (moments.count / (moments.count - 1)) + PUBLISHED_RIDGE * identity
+        floor = VARIANCE_FLOOR * mean_variance(covariance).mean()
+        if not floor > 0:
+            raise TrainingError("The normal pictures are all identical: there is no variation to learn from.")
+        share = (
+            oas_shrinkage(covariance, moments.count)
+            if self.parameters.covariance == "oas"
+            else ledoit_wolf_shrinkage(covariance, moments.count, moments.centred_fourth())
+        )
+        return shrink(covariance, share) + floor * identity
+
+    def _take(self, mean: Tensor, packed: Tensor) -> None:
+        size = self.parameters.channels
+        lower = torch.tril_indices(size, size)
+        unmixing = torch.zeros(len(packed), size, size)
+        unmixing[:, lower[1], lower[0]] = packed
+        self._mean, self._unmixing = mean.to(self.device), unmixing.to(self.device)

@@ -1,0 +1,152 @@
+"""PatchCore: "Towards Total Recall in Industrial Anomaly Detection", Roth et al., CVPR 2022, arXiv 2106.08265.
+
+A thinned-out bank of normal feature vectors; the anomaly map is the distance to the nearest of them, a picture's score
+its highest raw value.
+
+Departures: the default embedding is the plain 3x3 mean per feature, which keeps a lite network's 152 channels instead
+of stretching them to 1,024 (`embedding=published` has the paper's section 3.1 as the authors' code does it); the
+coreset is capped and chosen among at most `candidates` vectors, drawn evenly over the pictures; re-weighting (equation
+7) is optional, as the authors' code leaves it out.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ml.catalogue import PatchcoreParameters
+from ml.errors import CancelledError, TrainingError
+from ml.memory_bank import MemoryBank, draw_rows, greedy_coreset
+from ml.methods.base import Geometry, Scored, ScoreRule, Tensors
+from ml.methods.features import FeatureMethod, required
+from ml.progress import Cancelled, Progress, never, silent
+
+
+class Patchcore(FeatureMethod):
+    """The bank does not know positions, so both geometries work alike."""
+
+    name = "patchcore"
+    parameters: PatchcoreParameters
+
+    def __init__(
+        self,
+        parameters: PatchcoreParameters,
+        geometry: Geometry,
+        input_size: tuple[int, int],
+        weights: Path | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        is_mean = parameters.embedding == "mean"
+        super().__init__(
+            parameters,
+            geometry,
+            input_size,
+            parameters.strides[0],
+            neighbourhood=3 if is_mean else 1,
+            weights=weights,
+            state=state,
+        )
+        self.sigma_px = parameters.sigma_px
+        self.score_rule: ScoreRule = "max_raw" if parameters.score == "max" else "top1_raw"
+        self._bank: MemoryBank | None = None
+        self._stored = torch.empty(0, 0)
+
+    @torch.inference_mode()
+    def embed(self, inputs: Tensor) -> Tensor:
+        maps = self.extractor(inputs)
+        if self.parameters.embedding == "mean":
+            return torch.cat(self.pyramid.resample(maps), dim=1)
+        return _published_embedding(maps, self.parameters.feature_dim)
+
+    def fit(
+        self, parts: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        if not len(parts):
+            raise TrainingError("PatchCore needs at least one normal picture.")
+        random = torch.Generator().manual_seed(seed)
+        quota = -(-self.parameters.candidates // len(parts))
+        drawn, total = [], 0
+        for index in range(len(parts)):
+            if cancelled():
+                raise CancelledError("cancelled while collecting features")
+            progress("Collecting features", index, len(parts))
+            rows = _as_rows(parts[index])
+            total += len(rows)
+            drawn.append(draw_rows(rows, quota, random).to(self.device, torch.float32))
+        candidates = torch.cat(drawn)
+        if self.parameters.metric == "cosine":
+            candidates = functional.normalize(candidates, dim=1)
+        count = max(min(round(self.parameters.coreset_ratio * total), self.parameters.coreset_cap), 1)
+        chosen = greedy_coreset(candidates, count, seed, self.parameters.projection, progress, cancelled)
+        self._take(candidates[chosen])
+
+    @torch.inference_mode()
+    def score(self, embedded: Tensor) -> Scored:
+        bank = self._fitted_bank()
+        count, _, grid_rows, grid_columns = embedded.shape
+        queries = _as_rows(embedded)
+        if self.parameters.reweight:
+            distances, indices = bank.nearest(queries, self.parameters.neighbours)
+            cells = distances.mean(1).reshape(count, grid_rows, grid_columns)
+            return Scored(cells, self._reweighted(bank, queries, distances[:, 0], indices[:, 0], count))
+        if self.parameters.neighbours == 1:
+            distances = bank.distances(queries)
+        else:
+            distances = bank.nearest(queries, self.parameters.neighbours)[0].mean(1)
+        return Scored(distances.reshape(count, grid_rows, grid_columns))
+
+    def tensors(self) -> Tensors:
+        self._fitted_bank()
+        return {**self.backbone_tensors(), "bank": self._stored.cpu().numpy()}
+
+    def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        self._take(required(tensors, "bank", (None, self._feature_count())).to(self.device))
+
+    def to(self, device: torch.device | str) -> Self:
+        if self._bank is not None:
+            self._bank.to(device)
+        return super().to(device)
+
+    def _take(self, rows: Tensor) -> None:
+        self._stored = rows
+        self._bank = MemoryBank(rows, self.parameters.metric).to(self.device)
+
+    def _fitted_bank(self) -> MemoryBank:
+        if self._bank is None:
+            raise RuntimeError("PatchCore was asked to work before it was fitted")
+        return self._bank
+
+    def _feature_count(self) -> int:
+        return sum(self.extractor.channels) if self.parameters.embedding == "mean" else self.parameters.feature_dim
+
+    def _reweighted(self, bank: MemoryBank, queries: Tensor, distances: Tensor, indices: Tensor, count: int) -> Tensor:
+        """Equation 7 per input, float32 (count,): the highest distance s* from the query m_test to its nearest row m*,
+        times 1 - exp(s*) / sum of exp|m_test - m| over the rows m nearest to m* (m* is one of them).
+        """
+        highest, worst = distances.reshape(count, -1).max(1)
+        worst = worst + torch.arange(count, device=worst.device) * (len(queries) // count)
+        _, around = bank.nearest(bank.rows(indices[worst]), self.parameters.reweight_neighbours)
+        to_query = bank.distances_to(queries[worst], around)
+        return highest * (1 - torch.exp(highest - torch.logsumexp(to_query, dim=1)))
+
+
+def _as_rows(embedded: Tensor) -> Tensor:
+    return embedded.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _published_embedding(maps: Sequence[Tensor], feature_dim: int) -> Tensor:
+    """3x3 neighbourhoods (zeros outside), each pooled to `feature_dim`, on the finest map's grid, pooled together."""
+    count, _, rows, columns = maps[0].shape
+    pooled = []
+    for features in maps:
+        patches = functional.unfold(features.float(), 3, padding=1).transpose(1, 2)
+        level = functional.adaptive_avg_pool1d(patches, feature_dim).transpose(1, 2)
+        level = level.reshape(count, feature_dim, *features.shape[-2:])
+        pooled.append(functional.interpolate(level, size=(rows, columns), mode="bilinear", align_corners=False))
+    stacked = torch.stack(pooled, dim=1).permute(0, 3, 4, 1, 2).reshape(count, rows * columns, -1)
+    joined: Tensor = functional.adaptive_avg_pool1d(stacked, feature_dim)
+    return joined.reshape(count, rows, columns, feature_dim).permute(0, 3, 1, 2)

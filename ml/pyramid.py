@@ -1,0 +1,76 @@
+"""Feature maps of several strides brought onto one grid.
+
+Every step is linear along one axis, so neighbourhood mean and resampling are one small matrix per axis, made once.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ml.backbones import FeatureExtractor
+from ml.errors import ParameterError
+
+
+class Pyramid:
+    """Resamples the maps of an extractor for inputs of one size onto a grid of `grid_stride` pixels.
+
+    A finer map is averaged, a deeper one interpolated, with triangular weights as wide as the coarser pitch; the
+    maps' own offsets are made up for. `neighbourhood` odd: first the mean over that many cells a side, of those that
+    exist (so that a border looks like a border and not like zeros).
+
+    rows, columns: of the grid. offset_px: of its cells against an even grid over the input.
+    """
+
+    def __init__(
+        self, extractor: FeatureExtractor, input_size: tuple[int, int], grid_stride: int, neighbourhood: int = 1
+    ) -> None:
+        """Raises ParameterError when the input's sides are no multiples of the deepest stride and of the grid's."""
+        strides, offsets = extractor.strides, dict(zip(extractor.strides, extractor.offsets_px, strict=True))
+        unit = max(*strides, grid_stride)
+        if any(side % unit for side in input_size):
+            nearest = "x".join(str(max(round(side / unit), 1) * unit) for side in reversed(input_size))
+            raise ParameterError(
+                f"the network's input is {input_size[1]}x{input_size[0]} px; its sides must be multiples of {unit}, "
+                f"for example {nearest}"
+            )
+        self.rows, self.columns = (side // grid_stride for side in input_size)
+        # The grid is that of the map that lies on it, so that this map, the sharpest as a rule, is not blurred.
+        self.offset_px = offsets.get(grid_stride, 0.0)
+        target = (grid_stride, self.offset_px)
+        self._axes = [
+            [_resampling(side, (stride, offsets[stride]), target, neighbourhood) for side in input_size]
+            for stride in strides
+        ]
+
+    def resample(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """Maps (n, C, rows, columns) of each stride -> the same channels on the grid, stored channels-last."""
+        return [_apply(features, *axes) for features, axes in zip(maps, self._axes, strict=True)]
+
+    def to(self, device: torch.device | str) -> None:
+        """Move the matrices to `device`."""
+        self._axes = [[None if matrix is None else matrix.to(device) for matrix in axes] for axes in self._axes]
+
+
+def _resampling(side: int, source: tuple[int, float], target: tuple[int, float], neighbourhood: int) -> Tensor | None:
+    """Matrix float32 (target cells, source cells) of one axis, each row's sum 1; None where it would change nothing."""
+    if source == target and neighbourhood == 1:
+        return None
+    (stride, offset), (grid_stride, grid_offset) = source, target
+    cells = (torch.arange(side // stride, dtype=torch.float64) + 0.5) * stride + offset
+    wanted = (torch.arange(side // grid_stride, dtype=torch.float64) + 0.5) * grid_stride + grid_offset
+    wanted = wanted.clamp(cells[0], cells[-1])  # beyond the outermost cells their value is repeated
+    weights = (1 - (wanted[:, None] - cells).abs() / max(stride, grid_stride)).clamp(min=0)
+    box = ((cells[:, None] - cells).abs() <= stride * (neighbourhood // 2)).double()
+    weights = (weights / weights.sum(1, keepdim=True)) @ (box / box.sum(1, keepdim=True))
+    return weights.float()
+
+
+def _apply(features: Tensor, vertical: Tensor | None, horizontal: Tensor | None) -> Tensor:
+    cells = features.float().permute(0, 2, 3, 1).contiguous()
+    if horizontal is not None:
+        cells = horizontal @ cells
+    if vertical is not None:
+        count, rows, columns, channels = cells.shape
+        cells = (vertical @ cells.reshape(count, rows, columns * channels)).reshape(count, -1, columns, channels)
+    return cells.permute(0, 3, 1, 2)
