@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from ml.calibration import Calibration
-
 from ml.errors import LoupeError
 from ml.maps import Detection, Region, ScoreMap, find_regions
 from ml.quality import PictureQuality, measure

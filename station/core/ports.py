@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from ml.artifact import Manifest
 from numpy.typing import NDArray
 
+from ml.artifact import Manifest
 from ml.maps import Detection, ScoreMap
 from station.core.frame import Frame, Pixels
 from station.core.inspection import Inspected, Inspection

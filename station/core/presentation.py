@@ -2,9 +2,9 @@
 
 import cv2
 import numpy as np
-from ml.calibration import Calibration
 from numpy.typing import NDArray
 
+from ml.calibration import Calibration
 from ml.maps import ScoreMap, heat_rgba
 from station.core.frame import Pixels
 from station.core.inspection import Inspection, PartView

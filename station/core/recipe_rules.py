@@ -1,7 +1,6 @@
 """How a recipe comes from a model, and when the two do not fit."""
 
 from ml.artifact import Manifest, PictureReference
-
 from station.core.errors import RecipeError
 from station.core.recipe import QualityLimits, Recipe, Rectangle
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from ml.artifact import Manifest
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from ml.artifact import Manifest
 from ml.errors import LoupeError
 from ml.maps import ScoreMap
 from station.core.errors import CameraError, CameraExhaustedError, StorageError
@@ -266,7 +266,7 @@ class InspectionWorker(QObject):
         self._record_and_show(faulted(reason, recipe, trigger.serial, part_id=trigger.id), None)
 
     def _record_and_show(self, inspected: Inspected, presenter: PartPresenter | None) -> None:
-        """Store first, show after. A part that cannot be stored is a FAULT, stored without its pictures if it can be."""
+        """Store first, show after. What cannot be stored is a FAULT, stored without its pictures if that fits."""
         is_stored = True
         try:
             stored = self._record(inspected)

@@ -1,0 +1,282 @@
+"""The composition root: the only place that builds concrete objects and joins them; start and stop order.
+
+The window stands before anything is imported that it does not need. Then the history is opened in the background, the
+inspection line starts in its thread, and the model is loaded there: torch is imported in that thread or not at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
+
+from station.core.errors import SettingsError
+from station.home import Home, HomeInUseError
+from station.logs import catch_unforeseen, forget_unforeseen, start_logging, stop_logging
+from station.settings import Settings
+from station.ui import theme
+from station.ui.first_window import FirstWindow, raise_first_window
+from station.ui.inspect.page import InspectPage
+from station.ui.inspect.view import InspectState
+from station.ui.pages import page_entries
+from station.ui.shell.window import MainWindow
+from station.ui.widgets.message_banner import Message
+from station.ui.widgets.status_item import State, StatusView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from station.core.ports import Camera, Detector
+    from station.core.recipe import Recipe
+    from station.history.archive import Archive
+    from station.history.deployment import Deployment
+    from station.ui.inspect.presenter import InspectPresenter
+    from station.workers.demo_training import DemoTraining
+    from station.workers.inspection import CameraState, JudgedPart, LoadedRecipe
+    from station.workers.line import InspectionLine
+    from station.workers.training import TrainingOutcome, TrainingProcess
+
+DISK_CHECK_MS = 10_000
+EXIT_HANGING = 4
+
+log = logging.getLogger(__name__)
+
+
+def run_station(
+    home: Path | None,
+    recipe: str | None,
+    source: str | None,
+    on_start: Callable[[Station], None] | None = None,
+) -> int:
+    """Open the station and run it until its window closes; returns the exit code.
+
+    A second start with the same home raises the first window and returns at once. `on_start` gets the station before
+    its window is shown (benchmarks, tests). Raises StationError where the home folder cannot be used.
+    """
+    place = Home.locate(home)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName("Loupe")
+    try:
+        lock = place.lock()
+    except HomeInUseError:
+        if raise_first_window(place.socket_name):
+            return 0
+        raise
+    with lock:
+        start_logging(place.logs)
+        settings = _settings(place)
+        if settings is None:
+            return 1
+        station = Station(place, settings, recipe, source)
+        if on_start is not None:
+            on_start(station)
+        station.window.show()
+        code = app.exec()
+        has_ended = station.stop()
+        stop_logging()
+        if not has_ended:
+            os._exit(EXIT_HANGING)  # a driver hangs in the inspection thread; destroying it would crash instead
+        return code
+
+
+def _settings(place: Home) -> Settings | None:
+    """The settings; the user decides what to do about a file that cannot be read. None: leave."""
+    try:
+        return Settings.load(place.settings)
+    except SettingsError as error:
+        question = QMessageBox(QMessageBox.Icon.Warning, "Loupe", str(error))
+        restore = question.addButton("Use the last good settings", QMessageBox.ButtonRole.AcceptRole)
+        question.addButton("Close Loupe", QMessageBox.ButtonRole.RejectRole)
+        question.exec()
+        if question.clickedButton() is not restore:
+            return None
+    try:
+        return Settings.restore(place.settings)
+    except SettingsError as error:
+        QMessageBox.critical(None, "Loupe", str(error))
+        return None
+
+
+class Station(QObject):
+    """One running station. Lives in the GUI thread; `window` is all there is before its first paint."""
+
+    opened = Signal()
+    """History and line are there."""
+    _unforeseen = Signal(str)
+
+    def __init__(self, place: Home, settings: Settings, recipe: str | None, source: str | None) -> None:
+        super().__init__()
+        self._home = place
+        self._settings = settings
+        self._wanted_recipe = recipe or settings.active_recipe
+        self._wanted_source = source
+        self.archive: Archive | None = None
+        self.line: InspectionLine | None = None
+        self._presenter: InspectPresenter | None = None
+        self._training: TrainingProcess | None = None
+        self._demo: DemoTraining | None = None
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        theme.apply(app, settings.theme)
+        self.inspect_page = InspectPage(settings.heat_opacity, settings.show_heat)
+        self.window = MainWindow(
+            page_entries(self._inspect, self._build_history, self._build_training, self._build_settings)
+        )
+        self._first_window = FirstWindow(place.socket_name, self)
+        self._disk_timer = QTimer(self, interval=DISK_CHECK_MS)
+        self._connect()
+        self._show_starting()
+        catch_unforeseen(self._on_exception)
+
+    def _connect(self) -> None:
+        self.window.first_painted.connect(self._open)
+        self.window.action_requested.connect(self._act)
+        self._first_window.raise_requested.connect(self._raise_window)
+        self._disk_timer.timeout.connect(self._check_disk)
+        self._unforeseen.connect(self._on_unforeseen)
+        page = self.inspect_page
+        page.demo_requested.connect(self._start_demo)
+        page.demo_cancel_requested.connect(self._cancel_demo)
+        page.train_requested.connect(self._open_training)
+        page.overlay_changed.connect(self._keep_overlay)
+
+    def _show_starting(self) -> None:
+        self._show_status("user", self.tr("User {}").format(self._settings.operator))
+        self._show_status("camera", self.tr("No camera yet"), "none")
+        self._show_status("model", self.tr("No model yet"), "none")
+        self._show_status("device", self.tr("Device not used yet"), "none")
+        self._check_disk()
+
+    # Start order: window, history, line, recipe
+
+    @Slot()
+    def _open(self) -> None:
+        """After the first paint: what the window itself did not need."""
+        from station.history.archive import Archive
+        from station.workers.background import Background
+
+        opening = Background(lambda: Archive.open(self._home), self)
+        opening.done.connect(self._on_archive)
+        opening.failed.connect(self._on_archive_failed)
+        opening.start()
+
+    @Slot(str)
+    def _on_archive_failed(self, reason: str) -> None:
+        self.inspect_page.show_state(InspectState("stopped", self.tr("The history cannot be opened."), reason))
+        self._tell("history", self.tr("The history cannot be opened."), reason)
+
+    @Slot(object)
+    def _on_archive(self, archive: Archive) -> None:
+        from station.ui.inspect.presenter import InspectPresenter
+        from station.workers.demo_training import DemoTraining
+        from station.workers.inspection import Suppliers
+        from station.workers.line import InspectionLine
+        from station.workers.training import TrainingProcess
+
+        self.archive = archive
+        self.line = InspectionLine(
+            Suppliers(
+                open_log=lambda: archive.writer(self._settings.disk_stop_gb),
+                open_camera=_open_camera,
+                load_detector=self._load_detector,
+            ),
+            self,
+        )
+        self._presenter = InspectPresenter(self.inspect_page, self.line, archive, self._settings.operator, self)
+        self._presenter.set_pace(self._settings.continuous_interval_s)
+        self._training = TrainingProcess(self._home.jobs, parent=self)
+        self._demo = DemoTraining(self._home, self._training, self)
+        self._connect_line()
+        self.line.start()
+        self._disk_timer.start()
+        self._load_first_recipe()
+        self.opened.emit()
+
+    def _connect_line(self) -> None:
+        assert self.line is not None and self._presenter is not None and self._demo is not None
+        worker = self.line.worker
+        worker.recipe_loaded.connect(self._on_recipe_loaded)
+        worker.recipe_failed.connect(self._on_recipe_failed)
+        worker.camera_changed.connect(self._on_camera)
+        worker.continuous_changed.connect(self._on_continuous)
+        worker.verdict_ready.connect(self._on_part)
+        worker.bug_found.connect(self._on_line_stopped)
+        self._presenter.recipe_wanted.connect(self._keep_recipe)
+        self._presenter.source_wanted.connect(self._keep_source)
+        self._presenter.problem.connect(self._on_problem)
+        self._demo.progressed.connect(self._on_demo_progress)
+        self._demo.succeeded.connect(self._on_demo_trained)
+        self._demo.failed.connect(self._on_demo_failed)
+        self._demo.cancelled.connect(self._show_empty)
+
+    def _load_first_recipe(self) -> None:
+        """The recipe asked for, else the one in use last, else the demo where it was asked for, else the empty state."""
+        assert self.archive is not None and self._presenter is not None
+        from station.capture.demo_recipe import DEMO_RECIPE
+
+        names = self.archive.recipes.names()
+        wants_demo = self._wanted_source is not None and self._wanted_source.startswith("demo")
+        wanted = self._wanted_recipe or (DEMO_RECIPE if wants_demo else None)
+        if wanted in names:
+            recipe = self.archive.recipes.latest(wanted)
+            self._presenter.load(recipe, self._wanted_source or self._settings.source)
+            return
+        if self._wanted_recipe is not None:
+            known = ", ".join(names) or self.tr("none yet")
+            self._tell(
+                "recipe",
+                self.tr("There is no recipe '{}'.").format(self._wanted_recipe),
+                self.tr("Known recipes: {}.").format(known),
+            )
+        self._show_empty()
+        if wants_demo:
+            self._start_demo()
+
+    def _load_detector(self, model_hash: str) -> Detector:
+        """Called in the inspection thread: torch is imported here."""
+        from ml.threads import configure
+
+        configure(self._settings.torch_threads or self._settings.probed_threads)
+        from ml.detector import Detector
+
+        assert self.archive is not None
+        detector = Detector.load(self.archive.models.path(model_hash))
+        detector.warm_up()
+        return detector
+
+    # Stop order: line (its part at hand is stored), training, history
+
+    def stop(self) -> bool:
+        """Release everything. False when the inspection thread hangs."""
+        forget_unforeseen()
+        self._disk_timer.stop()
+        self._first_window.close()
+        has_ended = self.line.stop() if self.line is not None else True
+        if self._training is not None:
+            self._training.stop()
+        from PySide6.QtCore import QThreadPool
+
+        QThreadPool.globalInstance().waitForDone()
+        if self.archive is not None:
+            self.archive.close()
+        return has_ended
+
+    # Pages, built at their first visit
+
+    def _inspect(self) -> QWidget:
+        return self.inspect_page
+
+    def _build_history(self) -> QWidget:
+        raise NotImplementedError
+
+    def _build_training(self) -> QWidget:
+        raise NotImplementedError
+
+    def _build_settings(self) -> QWidget:
+        raise NotImplementedError

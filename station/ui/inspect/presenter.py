@@ -1,0 +1,236 @@
+"""Joins the Inspect page with the inspection line and the history. Decides nothing about parts."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from PySide6.QtCore import QLocale, QObject, QTimer, Signal, Slot
+
+from ml.errors import LoupeError
+from station.core.recipe import Recipe
+from station.history.archive import Archive
+from station.history.filters import HistoryFilter
+from station.history.records import Counters, TruthMatrix
+from station.ui.history.part_pictures import PartPictures, StoredPart
+from station.ui.inspect.page import InspectPage
+from station.ui.inspect.view import Finding, InspectState, RecipeView
+from station.ui.widgets.film_strip import FilmPart
+from station.workers.background import Background
+from station.workers.inspection import JudgedPart, LoadedRecipe
+from station.workers.line import InspectionLine
+
+TALLY_DELAY_MS = 250
+FILM_PARTS = 20
+
+
+class InspectPresenter(QObject):
+    """Lives in the GUI thread, from the moment that archive and line are there."""
+
+    recipe_wanted = Signal(object)
+    """Recipe: the user chose it; it is being loaded."""
+    source_wanted = Signal(str)
+    """The user chose this picture source; it is being opened."""
+    problem = Signal(str)
+    """Something that was asked for could not be done; the line goes on."""
+
+    def __init__(
+        self, page: InspectPage, line: InspectionLine, archive: Archive, operator: str, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._page = page
+        self._line = line
+        self._archive = archive
+        self._operator = operator
+        self._pictures = PartPictures(archive.pictures, archive.models)
+        self._recipe: Recipe | None = None
+        self._source = ""
+        self._interval_ms = 0
+        self._counted_since = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        self._tally = QTimer(self, interval=TALLY_DELAY_MS, singleShot=True)
+        self._is_tallying = False
+        self._connect()
+        self._load_film()
+
+    def _connect(self) -> None:
+        page, worker = self._page, self._line.worker
+        page.inspect_requested.connect(self._inspect)
+        page.continuous_requested.connect(self._set_continuous)
+        page.acknowledge_requested.connect(self._line.acknowledge)
+        page.reconnect_requested.connect(self.reconnect)
+        page.recipe_requested.connect(self.choose_recipe)
+        page.source_requested.connect(self.choose_source)
+        page.look_back_requested.connect(self._look_back)
+        page.review_requested.connect(self._review)
+        page.scanned.connect(self._check_serial)
+        worker.verdict_ready.connect(self._on_verdict)
+        worker.preview_ready.connect(self._show_picture)
+        worker.busy_changed.connect(self._on_busy)
+        worker.continuous_changed.connect(self._on_continuous)
+        worker.acknowledge_changed.connect(page.show_waiting)
+        worker.recipe_loaded.connect(self._on_recipe)
+        self._tally.timeout.connect(self._count)
+
+    def set_pace(self, interval_s: float) -> None:
+        """Least time between two parts in continuous inspection; holds from the next start of it."""
+        self._interval_ms = round(interval_s * 1000)
+
+    def load(self, recipe: Recipe, source: str | None = None) -> None:
+        """Load a recipe and open its source, or another one."""
+        self._page.show_state(InspectState("loading", recipe.name))
+        self._line.load_recipe(recipe)
+        self._open(source or recipe.source)
+
+    @Slot(str)
+    def choose_recipe(self, name: str) -> None:
+        self._do(lambda: self._archive.recipes.latest(name), self._on_recipe_read)
+
+    @Slot(object)
+    def _on_recipe_read(self, recipe: Recipe) -> None:
+        self.recipe_wanted.emit(recipe)
+        self.load(recipe)
+
+    @Slot(str)
+    def choose_source(self, spec: str) -> None:
+        self.source_wanted.emit(spec)
+        self._open(spec)
+
+    @Slot()
+    def reconnect(self) -> None:
+        self._open(self._source)
+
+    def _open(self, spec: str) -> None:
+        self._source = spec
+        self._line.open_source(spec)
+
+    @Slot(str)
+    def _inspect(self, serial: str) -> None:
+        self._line.press(serial)
+
+    @Slot(bool)
+    def _set_continuous(self, is_on: bool) -> None:
+        self._line.set_continuous(is_on, self._interval_ms)
+
+    @Slot(object)
+    def _on_recipe(self, loaded: LoadedRecipe) -> None:
+        self._recipe = loaded.recipe
+        self._page.show_recipe(
+            RecipeView(
+                name=loaded.recipe.name,
+                model=f"{loaded.manifest.name} · {loaded.manifest.model_hash[:8]}",
+                names=tuple(self._archive.recipes.names()),
+                scan_triggers=loaded.recipe.scan_triggers,
+                serial_required=loaded.recipe.serial_required,
+            )
+        )
+        self._page.show_state(InspectState("ready"))
+        self._count()
+
+    @Slot(object)
+    def _on_verdict(self, judged: JudgedPart) -> None:
+        self._show_picture()
+        self._page.show_verdict(judged)
+        if not self._tally.isActive():
+            self._tally.start()
+
+    @Slot()
+    def _show_picture(self) -> None:
+        view = self._line.worker.views.take()
+        if view is not None:
+            self._page.show_part(view)
+
+    @Slot(bool)
+    def _on_busy(self, is_busy: bool) -> None:
+        self._page.show_busy(is_busy)
+
+    @Slot(bool, str)
+    def _on_continuous(self, is_on: bool, _: str) -> None:
+        self._page.show_continuous(is_on)
+
+    def _do(self, function: Callable[[], Any], on_done: Callable[[Any], None]) -> Background:
+        """Ask the history in the background; what goes wrong is told, not raised."""
+        work = Background(function, self)
+        work.done.connect(on_done)
+        work.failed.connect(self.problem)
+        work.start()
+        return work
+
+    # Counters and matrix, counted in the background a moment after the last part
+
+    @Slot()
+    def _count(self) -> None:
+        if self._recipe is None or self._is_tallying:
+            return
+        self._is_tallying = True
+        recipe, since, reader = self._recipe.name, self._counted_since, self._archive.reader
+
+        def count() -> tuple[Counters, TruthMatrix]:
+            wanted = HistoryFilter(since=since, recipe=recipe)
+            given = reader.matrix(wanted, "given")
+            return reader.counters(since, recipe), given if given.binary.total else reader.matrix(wanted, "confirmed")
+
+        counting = self._do(count, self._on_counted)
+        counting.failed.connect(self._on_count_failed)
+
+    @Slot(object)
+    def _on_counted(self, counted: tuple[Counters, TruthMatrix]) -> None:
+        self._is_tallying = False
+        self._page.show_counters(counted[0], self.tr("today"))
+        self._page.show_matrix(counted[1])
+
+    @Slot(str)
+    def _on_count_failed(self, _: str) -> None:
+        self._is_tallying = False
+
+    # Looking back
+
+    def _load_film(self) -> None:
+        archive, pictures, page = self._archive, self._pictures, self._page
+
+        def load() -> tuple[FilmPart, ...]:
+            parts = []
+            for row in archive.reader.recent(FILM_PARTS):
+                try:
+                    thumbnail = pictures.thumbnail(row.inspection) if row.inspection.picture_hash else None
+                except LoupeError:  # a strip without one of its pictures is still a strip
+                    thumbnail = None
+                parts.append(page.film_part(row.inspection, thumbnail))
+            return tuple(parts)
+
+        self._do(load, page.show_recent)
+
+    @Slot(str)
+    def _look_back(self, inspection_id: str) -> None:
+        reader, pictures = self._archive.reader, self._pictures
+        self._do(lambda: pictures.part(reader.get(inspection_id)[0], ()), self._on_old_part)
+
+    @Slot(object)
+    def _on_old_part(self, part: StoredPart) -> None:
+        if part.view is not None:
+            self._page.show_look_back(part.view)
+
+    @Slot(str, str)
+    def _review(self, inspection_id: str, finding: Finding) -> None:
+        reviews, operator = self._archive.reviews, self._operator
+        self._do(
+            lambda: reviews.add(inspection_id, finding, operator, "operator").inspection_id, self._on_reviewed
+        )
+
+    @Slot(object)
+    def _on_reviewed(self, inspection_id: str) -> None:
+        self._page.show_review(inspection_id, self.tr("Noted for the supervisor."))
+
+    # Serials
+
+    @Slot(str)
+    def _check_serial(self, serial: str) -> None:
+        if self._recipe is None or not serial:
+            return
+        reader, recipe = self._archive.reader, self._recipe.name
+        self._do(lambda: (serial, reader.serial_seen(recipe, serial)), self._on_serial_seen)
+
+    @Slot(object)
+    def _on_serial_seen(self, found: tuple[str, datetime | None]) -> None:
+        serial, seen_at = found
+        if seen_at is not None and self._page.serial() == serial:
+            when = QLocale().toString(seen_at.astimezone(), "d MMM HH:mm")
+            self._page.show_serial_note(self.tr("Inspected before: {}").format(when))
