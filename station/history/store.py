@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -76,7 +77,8 @@ class PictureStore:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the disk that failed may fail again
+                temporary.unlink(missing_ok=True)
             raise _storage_error(final, error) from error
         return Staged(digest, temporary, final)
 

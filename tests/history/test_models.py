@@ -1,0 +1,97 @@
+"""The shelf of model files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine
+
+from ml.artifact import DataFingerprint, Manifest, PictureReference, write_model
+from ml.calibration import calibrate
+from ml.errors import ModelFileError
+from ml.preprocessing import Preprocessing
+from station.core.errors import StorageError
+from station.history import ModelShelf
+
+
+def write(path: Path, seed: int = 0, name: str = "ring") -> Manifest:
+    scores = np.random.default_rng(seed).lognormal(0, 0.2, 30)
+    return write_model(
+        path,
+        name=name,
+        method="patchcore",
+        parameters={"coreset": 0.1},
+        preprocessing=Preprocessing(
+            geometry="whole",
+            input_height=64,
+            input_width=64,
+            window_low=0,
+            window_high=255,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+        ),
+        calibration=calibrate(scores, scores, [f"{n}.png" for n in range(30)], alpha=0.1, source="5-fold"),
+        backbone=None,
+        reference=PictureReference(
+            height_px=48, width_px=64, is_grey=True, bit_depth=8, brightness=(0, 1), contrast=(0, 1), focus=(0, 1)
+        ),
+        data=DataFingerprint(files=(("a.png", "0" * 64),)),
+        seed=seed,
+        tensors={"bank": np.full((4, 3), seed, np.float32)},
+    )
+
+
+@pytest.fixture
+def shelf(engine: Engine, tmp_path: Path) -> ModelShelf:
+    return ModelShelf(engine, tmp_path / "models")
+
+
+def test_that_a_model_is_kept_under_its_hash(shelf: ModelShelf, tmp_path: Path) -> None:
+    written = write(tmp_path / "ring.loupe")
+    assert shelf.add(tmp_path / "ring.loupe") == written
+    shelved = shelf.path(written.model_hash)
+    assert shelved == tmp_path / "models" / f"{written.model_hash}.loupe"
+    assert shelved.read_bytes() == (tmp_path / "ring.loupe").read_bytes()
+    assert shelf.manifest(written.model_hash) == written
+    (version,) = shelf.list()
+    assert (version.hash, version.name, version.method) == (written.model_hash, "ring", "patchcore")
+
+
+def test_that_the_last_added_comes_first_and_the_same_model_is_added_once(shelf: ModelShelf, tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a.loupe", 0), write(tmp_path / "b.loupe", 1)
+    write(tmp_path / "again.loupe", 0, "renamed")
+    for name in ("a", "b", "again"):
+        shelf.add(tmp_path / f"{name}.loupe")
+    assert [(version.hash, version.name) for version in shelf.list()] == [
+        (second.model_hash, "ring"),
+        (first.model_hash, "ring"),
+    ]
+    assert shelf.manifest(first.model_hash).name == "ring"
+
+
+def test_that_a_damaged_file_is_not_shelved(shelf: ModelShelf, tmp_path: Path) -> None:
+    path = tmp_path / "ring.loupe"
+    write(path)
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(ModelFileError, match=r"ring\.loupe"):
+        shelf.add(path)
+    assert shelf.list() == ()
+    assert not list((tmp_path / "models").glob("*"))
+
+
+def test_that_adding_again_mends_a_shelved_file(shelf: ModelShelf, tmp_path: Path) -> None:
+    written = write(tmp_path / "ring.loupe")
+    shelf.add(tmp_path / "ring.loupe")
+    shelf.path(written.model_hash).write_bytes(b"damaged")
+    shelf.add(tmp_path / "ring.loupe")
+    assert shelf.manifest(written.model_hash) == written
+
+
+def test_that_an_unknown_or_lost_model_is_named(shelf: ModelShelf, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="not on this station"):
+        shelf.path("0" * 64)
+    written = write(tmp_path / "ring.loupe")
+    shelf.add(tmp_path / "ring.loupe")
+    shelf.path(written.model_hash).unlink()
+    with pytest.raises(StorageError, match="is gone"):
+        shelf.manifest(written.model_hash)
