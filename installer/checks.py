@@ -34,7 +34,7 @@ def static_checks(places: Places) -> dict[str, list[str]]:
         "ruff check": [python, "-m", "ruff", "check", "."],
         "ruff format": [python, "-m", "ruff", "format", "--check", "."],
         "mypy --strict": [python, "-m", "mypy"],
-        "import-linter": [str(places.script("lint-imports"))],
+        "import-linter": [str(places.script("lint-imports")), "--no-logo"],
     }
 
 
