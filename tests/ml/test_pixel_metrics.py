@@ -158,7 +158,7 @@ def test_that_every_region_weighs_the_same_and_corners_join():
     anomaly_map = np.zeros((30, 30), np.float32)
     anomaly_map[25, 25] = 1
     table = gathered([(anomaly_map, mask)]).levels()
-    assert table.overlap[0] == 0.5
+    assert table.overlap[0] == pytest.approx(0.5)
 
 
 def test_that_holes_of_a_mask_stay_holes():
