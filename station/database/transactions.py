@@ -9,12 +9,15 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, Progra
 
 from station.core.errors import StorageError
 
+_BUSY = "Another program holds the file. Close it (a database browser, a back-up) and try again"
 _ADVICE = {
     sqlite3.SQLITE_FULL: "The disk is full. Free some space; nothing of this entry was stored",
     sqlite3.SQLITE_READONLY: "The file or its folder is read-only. Give the station's user the right to write there",
     sqlite3.SQLITE_CANTOPEN: "The file cannot be opened. Check that its folder exists and may be written",
-    sqlite3.SQLITE_BUSY: "Another program holds the file. Close it (a database browser, a back-up) and try again",
-    sqlite3.SQLITE_LOCKED: "Another program holds the file. Close it (a database browser, a back-up) and try again",
+    sqlite3.SQLITE_PERM: "The file may not be opened. Give the station's user the right to it",
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_PROTOCOL: _BUSY,
     sqlite3.SQLITE_IOERR: "The disk failed to read or write. Check the drive and its cable",
     sqlite3.SQLITE_CORRUPT: "The file is damaged; it was left as it is. Move it away, or put a back-up in its place",
     sqlite3.SQLITE_NOTADB: "This is not a database file; it was left as it is. Move it away, or put a back-up there",

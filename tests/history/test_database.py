@@ -56,13 +56,17 @@ def test_that_the_code_names_the_newest_migration() -> None:
     assert ScriptDirectory(str(SCRIPTS)).get_current_head() == REVISION
 
 
-def test_that_an_up_to_date_database_opens_without_the_migration_tool(engine: Engine, database: Path) -> None:
+def test_that_opening_an_up_to_date_history_imports_no_migration_tool_torch_or_qt(
+    engine: Engine, database: Path
+) -> None:
     engine.dispose()
     program = (
-        "import sys; from pathlib import Path; from station.database import open_database;"
-        f"open_database(Path({str(database)!r})).dispose(); sys.exit('alembic' in sys.modules)"
+        "import sys; from pathlib import Path; import station.history; from station.database import open_database;"
+        f"open_database(Path({str(database)!r})).dispose();"
+        "print(*sorted({'alembic', 'torch', 'PySide6'} & sys.modules.keys()))"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == ""
 
 
 def test_that_a_newer_database_is_refused_by_name_and_left_alone(engine: Engine, database: Path) -> None:
