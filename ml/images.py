@@ -47,8 +47,8 @@ class PreparedPicture:
         if bottom > self.picture_height or right > self.picture_width:
             raise PictureError(
                 f"The region of interest ({self.width} x {self.height} px at x {self.left}, y {self.top}) reaches out "
-                f"of the picture of {self.picture_width} x {self.picture_height} px. Take pictures as large as those that "
-                "the model was trained on, or train again."
+                f"of the picture of {self.picture_width} x {self.picture_height} px. Take pictures as large as those "
+                "that the model was trained on, or train again."
             )
         self._pixels = pixels[self.top : bottom, self.left : right]
         size = preprocessing.input_height, preprocessing.input_width

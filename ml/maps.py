@@ -20,7 +20,7 @@ from ml.errors import PictureError
 HEAT_RANGE = (0.0, 2.0)
 """Normalised scores at the two ends of the heat map's scale and of its legend: the same for every picture."""
 
-_ROWS_AT_ONCE = 64  # keeps what lies between two steps in the processor's cache, and its memory small
+_ROWS_AT_ONCE = 32  # keeps what lies between two steps in the processor's cache, and its memory small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,16 +182,20 @@ class ScoreMap:
         next_row = np.minimum(row + 1, self.cells.shape[0] - 1)
         next_column = np.minimum(column + 1, self.cells.shape[1] - 1)
         below, beyond = (cell_y - row).astype(np.float32), (cell_x - column).astype(np.float32)
-        wide = self.cells[:, column]
-        wide += (self.cells[:, next_column] - wide) * beyond
+        # take, not indexing: it keeps rows contiguous, and the loop below runs along rows
+        wide = np.take(self.cells, column, axis=1)
+        wide += (np.take(self.cells, next_column, axis=1) - wide) * beyond
         values = np.empty((len(row), len(column)), np.float32)
+        buffer = np.empty((_ROWS_AT_ONCE, len(column)), np.float32)
         for start in range(0, len(row), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            above = wide[row[part]]
-            step = wide[next_row[part]]
+            above = values[part]
+            step = buffer[: len(above)]
+            np.take(wide, row[part], axis=0, out=above, mode="clip")  # with "raise" numpy would copy `out` first
+            np.take(wide, next_row[part], axis=0, out=step, mode="clip")
             step -= above
             step *= below[part, np.newaxis]
-            np.add(above, step, out=values[part])
+            above += step
         return values
 
 
