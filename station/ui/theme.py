@@ -4,6 +4,7 @@ A screen names roles (`theme.colour("accent")`, `theme.tag(label, "title", "seco
 On a change of theme Qt sends every widget `QEvent.Type.StyleChange`; what paints itself repaints by that.
 """
 
+from functools import cache
 from string import Template
 
 from PySide6.QtCore import Qt
@@ -75,12 +76,17 @@ def icon(glyph: str, role: Role = "text", on_role: Role | None = None) -> QIcon:
 def font(kind: TypeName, bold: bool = False) -> QFont:
     """A font of the type scale, with tabular figures."""
     made = QFont()
-    installed = set(QFontDatabase.families())
-    made.setFamilies([family for family in tokens.FONT_FAMILIES if family in installed] or [made.defaultFamily()])
+    made.setFamilies(list(_installed_families()) or [made.defaultFamily()])
     made.setPixelSize(tokens.TYPE_PX[kind])
     made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
     made.setFeature(QFont.Tag("tnum"), 1)
     return made
+
+
+@cache
+def _installed_families() -> tuple[str, ...]:
+    installed = set(QFontDatabase.families())
+    return tuple(family for family in tokens.FONT_FAMILIES if family in installed)
 
 
 def tag(widget: QWidget, kind: TypeName = "body", role: Role = "text", *, bold: bool = False) -> None:
@@ -103,6 +109,8 @@ def mark(widget: QWidget, selector: str, value: str | bool) -> None:
     if widget.property(selector) == value:
         return
     widget.setProperty(selector, value)
+    if not widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):
+        return  # the style sheet comes to it with its first show; polishing now would freeze its font
     widget.style().unpolish(widget)
     widget.style().polish(widget)
 
@@ -113,6 +121,7 @@ def style_sheet(name: ThemeName, sizes: PhysicalSizes) -> str:
     values: dict[str, object] = dict(tokens.THEMES[name].as_mapping())
     values |= {"xs": tokens.XS, "s": tokens.S, "m": tokens.M, "l": tokens.L, "xl": tokens.XL, "xxl": tokens.XXL}
     values |= {"radius": tokens.RADIUS, "control": tokens.CONTROL_PX, "ring": tokens.FOCUS_RING_PX}
+    values["operator_width"] = sizes.operator_px - 2 * (tokens.M + tokens.FOCUS_RING_PX)
     values |= {"operator_inner": sizes.operator_px - 2 * tokens.XS, "operator_menu": sizes.operator_px - 2 * tokens.S}
     values |= {
         "arrow_down": _asset(name, "caret-down"),

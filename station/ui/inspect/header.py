@@ -134,6 +134,12 @@ class InspectHeader(QWidget):
         self._menu.source_requested.connect(self.source_requested)
         self._menu.reconnect_requested.connect(self.reconnect_requested)
 
+    def show_recipe(self, view: RecipeView) -> None:
+        self.recipe.show_recipe(view)
+        self.serial.setPlaceholderText(
+            self.tr("Serial needed: scan or type") if view.serial_required else self.tr("Serial: scan or type")
+        )
+
     def show_serial_note(self, text: str) -> None:
         """A word on the serial in the field, e.g. that it was seen before; empty takes it away."""
         self._note.setText(text)

@@ -1,7 +1,7 @@
 """The one large button. While a part is judged it shows how far that is."""
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from station.ui import theme, tokens
@@ -46,9 +46,10 @@ class InspectButton(QPushButton):
         word = self.tr("INSPECTING") if self._is_busy else self.tr("INSPECT")
         align = Qt.AlignmentFlag.AlignHCenter
         painter.drawText(area.adjusted(0, 0, 0, middle - area.bottom() + 6), align | Qt.AlignmentFlag.AlignBottom, word)
-        painter.setFont(theme.font("caption"))
-        painter.drawText(area.adjusted(0, middle + 9, 0, 0), align | Qt.AlignmentFlag.AlignTop, self.tr("Space"))
-        if self._is_busy:
+        if not self._is_busy:
+            painter.setFont(theme.font("caption"))
+            painter.drawText(area.adjusted(0, middle + 9, 0, 0), align | Qt.AlignmentFlag.AlignTop, self.tr("Space"))
+        else:
             track = QRectF(area).adjusted(tokens.L, area.height() - 2 * BAR_PX, -tokens.L, -BAR_PX)
             faint = theme.colour("on_accent")
             faint.setAlphaF(0.25)
@@ -58,7 +59,7 @@ class InspectButton(QPushButton):
                 _bar(painter, track, ink)
 
 
-def _bar(painter: QPainter, box: QRectF, colour) -> None:  # type: ignore[no-untyped-def]
+def _bar(painter: QPainter, box: QRectF, colour: QColor) -> None:
     path = QPainterPath()
     path.addRoundedRect(box, BAR_PX / 2, BAR_PX / 2)
     painter.fillPath(path, colour)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from station.ui import theme, tokens
@@ -15,8 +15,6 @@ from station.ui.widgets.verdict_badge import VerdictBadge
 
 if TYPE_CHECKING:
     from station.core.inspection import Inspection
-
-_GLYPHS: dict[Finding, str] = {"confirmed": "check", "false_call": "thumbs-up", "escape": "flag"}
 
 
 class LookBackBar(QFrame):
@@ -35,18 +33,17 @@ class LookBackBar(QFrame):
         self._part = ElidedLabel()
         theme.tag(self._part, "body", "secondary")
         words: tuple[tuple[Finding, str], ...] = (
-            ("confirmed", self.tr("1 Confirm")),
-            ("false_call", self.tr("2 False call")),
-            ("escape", self.tr("3 Escape")),
+            ("confirmed", self.tr("Confirm\n1")),
+            ("false_call", self.tr("False call\n2")),
+            ("escape", self.tr("Escape\n3")),
         )
-        self._findings = {finding: self._button(_GLYPHS[finding], word) for finding, word in words}
+        self._findings = {finding: _button(word) for finding, word in words}
         for finding, button in self._findings.items():
             button.setObjectName(finding)
             button.clicked.connect(self._request_finding)
-        self._next = self._button("arrow-right", self.tr("4 Next"))
-        self._live = self._button("arrow-u-up-left", self.tr("Esc Live"))
+        self._next = _button(self.tr("Next\n4"))
+        self._live = _button(self.tr("Live\nEsc"))
         theme.mark(self._live, "kind", "primary")
-        self._live.setIcon(theme.icon("arrow-u-up-left", "on_accent"))
         self._next.clicked.connect(self.next_requested)
         self._live.clicked.connect(self.live_requested)
         self._arrange()
@@ -73,13 +70,6 @@ class LookBackBar(QFrame):
     def allows(self, finding: Finding) -> bool:
         return self._findings[finding].isEnabled()
 
-    def _button(self, glyph: str, text: str) -> QPushButton:
-        button = QPushButton(text)
-        button.setIcon(theme.icon(glyph, "text"))
-        button.setIconSize(QSize(tokens.L, tokens.L))
-        theme.mark(button, "operator", True)
-        return button
-
     def _arrange(self) -> None:
         above = QHBoxLayout()
         above.setSpacing(tokens.S)
@@ -101,3 +91,10 @@ class LookBackBar(QFrame):
     @Slot()
     def _request_finding(self) -> None:
         self.finding_requested.emit(self.sender().objectName())
+
+
+def _button(text: str) -> QPushButton:
+    """Word over key."""
+    button = QPushButton(text)
+    theme.mark(button, "operator", True)
+    return button

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from station.core.verdict import Verdict
@@ -50,7 +50,7 @@ class InspectPage(QWidget):
     look_back_requested = Signal(str)  # inspection id: answer with `show_look_back`
     review_requested = Signal(str, str)  # inspection id and finding: confirmed, false_call or escape
     overlay_changed = Signal(float, bool)  # heat map's opacity 0 to 1 and whether it is shown, to be kept in settings
-    scanned = Signal(str)  # a serial came from the scanner and stands in the field
+    scanned = Signal(str)  # a serial is complete, by scanner or by Enter, and stands in the field
 
     def __init__(
         self, opacity: float = 0.6, is_overlay_shown: bool = True, scan_prefix: str = "", parent: QWidget | None = None
@@ -103,7 +103,7 @@ class InspectPage(QWidget):
     @Slot(object)
     def show_recipe(self, view: RecipeView) -> None:
         self._recipe = view
-        self._header.recipe.show_recipe(view)
+        self._header.show_recipe(view)
 
     @Slot(object)
     def show_part(self, view: PartView) -> None:
@@ -121,7 +121,7 @@ class InspectPage(QWidget):
         if judged.is_stored:
             self._film.add_part(self.film_part(inspection, judged.thumbnail))
         if judged.thumbnail is None and self._old is None:
-            self._frame.show_word(self.tr("No picture of this part."))
+            self._frame.show_no_picture()
         if self._header.serial.text() == self._sent_serial:
             self._header.serial.clear()
         self._sent_serial = None
@@ -210,6 +210,10 @@ class InspectPage(QWidget):
         else:
             super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self._wedge.watch(self.window().windowHandle())
@@ -245,6 +249,12 @@ class InspectPage(QWidget):
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._stack)
 
+    def _make_room(self) -> None:
+        """On a small panel with a message above, the film strip gives its place to the picture: nothing is cut."""
+        column = (self._header, self._tools, self._film)
+        least_px = self._banner.height() + sum(part.minimumSizeHint().height() for part in column)
+        self._film.setVisible(least_px + 2 * (tokens.M + tokens.S) <= self.height())
+
     def _make_shortcuts(self) -> list[QShortcut]:
         return [
             self._shortcut("Space", self._request_inspect),
@@ -269,6 +279,7 @@ class InspectPage(QWidget):
         self._header.source_requested.connect(self.source_requested)
         self._header.reconnect_requested.connect(self.reconnect_requested)
         self._header.serial.textEdited.connect(self._forget_serial_note)
+        self._header.serial.returnPressed.connect(self._take_typed_serial)
         self._tools.overlay_changed.connect(self._frame.set_overlay)
         self._tools.overlay_changed.connect(self.overlay_changed)
         self._tools.zoom_requested.connect(self._frame.view.toggle_fit)
@@ -337,6 +348,11 @@ class InspectPage(QWidget):
         self.scanned.emit(code)
         if self._recipe.scan_triggers:
             self._request_inspect()
+
+    @Slot()
+    def _take_typed_serial(self) -> None:
+        if self.serial():
+            self.scanned.emit(self.serial())
 
     @Slot()
     def _forget_serial_note(self) -> None:

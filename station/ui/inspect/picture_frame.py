@@ -45,7 +45,15 @@ class PictureFrame(QFrame):
         self.view.show_picture(view.picture, view.scale)
         self.view.show_heat(view.heat)
         self.view.show_regions(region_marks(view))
+        self.view.set_stale(False)
         self.show_word("")
+
+    def show_no_picture(self) -> None:
+        """The last part has no picture; the one before stays, pale and without what was found in it."""
+        if self.view.has_picture():
+            self.view.show_regions(())
+            self.view.set_stale(True)
+            self.show_word(self.tr("No picture of this part. Shown: the one before it."))
 
     def show_word(self, text: str) -> None:
         """A line over the picture, e.g. why there is none; without picture it stands in the middle."""

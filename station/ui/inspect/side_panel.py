@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from station.ui import theme, tokens
@@ -54,6 +55,14 @@ class SidePanel(QFrame):
     def show_continuous(self, is_on: bool) -> None:
         self.continuous.setChecked(is_on)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The last cards disappear whole where they have no room; half a matrix misleads."""
+        super().resizeEvent(event)
+        room = self.height() - self.inspect.sizeHint().height()
+        for card in self._cards:
+            room -= card.sizeHint().height() + tokens.S
+            card.setVisible(room >= 0)
+
     def _arrange(self) -> None:
         score = QVBoxLayout()
         score.setSpacing(0)
@@ -68,12 +77,12 @@ class SidePanel(QFrame):
         buttons.setSpacing(tokens.S)
         buttons.addWidget(self.inspect, 1)
         buttons.addWidget(self.continuous)
+        self._cards = (_card(score), _card(self.counters), _card(self.matrix))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(tokens.S)
-        column.addWidget(_card(score))
-        column.addWidget(_card(self.counters))
-        column.addWidget(_card(self.matrix))
+        for card in self._cards:
+            column.addWidget(card)
         column.addStretch(1)
         column.addLayout(buttons)
         for button in (self.inspect, self.continuous):

@@ -31,6 +31,10 @@ class KeyboardWedge(QObject):
         self._patience.setTimerType(Qt.TimerType.PreciseTimer)
         self._patience.setInterval(round(SCAN_GAP_S * 1000) + 1)
         self._patience.timeout.connect(self._pass_on)
+        # A filter that is still installed when the interpreter ends is called in a half-dismantled process.
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.stop)
 
     def watch(self, window: QWindow | None) -> None:
         """Look at this window's keys from now on; None looks at none."""
@@ -42,6 +46,11 @@ class KeyboardWedge(QObject):
         self._window = window
         if window is not None:
             window.installEventFilter(self)
+
+    @Slot()
+    def stop(self) -> None:
+        """Look at no window's keys any more."""
+        self.watch(None)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         kind = event.type()

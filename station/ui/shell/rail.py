@@ -1,10 +1,35 @@
 """The navigation rail at the left: one button per page."""
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QRect, QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QFrame, QToolButton, QVBoxLayout, QWidget
 
-from station.ui import theme, tokens
+from station.ui import icons, theme, tokens
 from station.ui.shell.page_entry import PageEntry
+
+
+class RailButton(QToolButton):
+    """Icon over word, both in the middle: the style would leave the icon at the top of a tall button."""
+
+    def __init__(self, entry: PageEntry, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(entry.name)
+        self.setAccessibleName(entry.title)
+        self._title, self._glyph = entry.title, entry.glyph
+        self.setFont(theme.font("caption"))
+        self.setCheckable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        words_px = self.fontMetrics().height()
+        top = (self.height() - tokens.XL - tokens.XS - words_px) // 2
+        square = QRectF((self.width() - tokens.XL) / 2, top, tokens.XL, tokens.XL)
+        icons.draw_glyph(painter, square, self._glyph, theme.colour("accent" if self.isChecked() else "secondary"))
+        painter.setPen(theme.colour("text" if self.isChecked() else "secondary"))
+        words = QRect(0, top + tokens.XL + tokens.XS, self.width(), words_px)
+        painter.drawText(words, Qt.AlignmentFlag.AlignHCenter, self._title)
 
 
 class Rail(QFrame):
@@ -17,7 +42,7 @@ class Rail(QFrame):
         self.setObjectName("rail")
         self.setFixedWidth(tokens.RAIL_PX)
         self._group = QButtonGroup(self)
-        self._buttons: dict[str, QToolButton] = {}
+        self._buttons: dict[str, RailButton] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(tokens.XS, tokens.S, tokens.XS, tokens.S)
         column.setSpacing(tokens.S)
@@ -29,16 +54,8 @@ class Rail(QFrame):
     def show_page(self, name: str) -> None:
         self._buttons[name].setChecked(True)
 
-    def _button(self, entry: PageEntry, number: int) -> QToolButton:
-        button = QToolButton()
-        button.setObjectName(entry.name)
-        button.setText(entry.title)
-        button.setFont(theme.font("caption"))
-        button.setIcon(theme.icon(entry.glyph, "secondary", "accent"))
-        button.setIconSize(QSize(tokens.XL, tokens.XL))
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        button.setCheckable(True)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    def _button(self, entry: PageEntry, number: int) -> RailButton:
+        button = RailButton(entry)
         button.setToolTip(self.tr("{title}  (Ctrl+{number})").format(title=entry.title, number=number))
         self._group.addButton(button)
         self._buttons[entry.name] = button

@@ -18,6 +18,7 @@ from station.ui.widgets.region_item import RegionItem, RegionMark
 
 ZOOM_STEP = 1.25
 MOST_ZOOM = 32.0
+STALE_OPACITY = 0.35
 
 
 class PictureView(QGraphicsView):
@@ -36,6 +37,8 @@ class PictureView(QGraphicsView):
             self._scene.addItem(item)
         self._regions: list[RegionItem] = []
         self._pixels: NDArray[np.uint8] | None = None
+        self._extent = QRectF()
+        self._heat_opacity = 1.0
         self._is_fitted = True
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -60,7 +63,8 @@ class PictureView(QGraphicsView):
         self._picture.setScale(1 / scale)
         self._heat.setScale(1 / scale)
         extent = QRectF(0, 0, width / scale, height / scale)
-        if extent != self._scene.sceneRect():
+        if extent != self._extent:
+            self._extent = extent
             self._scene.setSceneRect(extent)
             self.fit()
 
@@ -83,10 +87,16 @@ class PictureView(QGraphicsView):
 
     def set_overlay(self, opacity: float, is_shown: bool) -> None:
         """Heat map's opacity 0 to 1, and whether heat map and regions are shown at all."""
+        self._heat_opacity = opacity
         self._heat.setOpacity(opacity)
         self._heat.setVisible(is_shown)
         for item in self._regions:
             item.setVisible(is_shown)
+
+    def set_stale(self, is_stale: bool) -> None:
+        """Pale, for a picture that does not belong to the last verdict."""
+        self._picture.setOpacity(STALE_OPACITY if is_stale else 1.0)
+        self._heat.setOpacity(0.0 if is_stale else self._heat_opacity)
 
     def has_picture(self) -> bool:
         return self._pixels is not None
@@ -101,7 +111,7 @@ class PictureView(QGraphicsView):
     @Slot()
     def fit(self) -> None:
         """The whole picture, as large as it goes."""
-        self.fitInView(self._scene.sceneRect(), Qt.AspectRatioMode.KeepAspectRatio)
+        self.fitInView(self._extent, Qt.AspectRatioMode.KeepAspectRatio)
         self._set_fitted(True)
 
     @Slot()
@@ -172,7 +182,7 @@ class PictureView(QGraphicsView):
 
     def _fitting_zoom(self) -> float:
         """The zoom that `fit` gives; one does not zoom out further than that, but for 1:1 of a small picture."""
-        extent, room = self._scene.sceneRect(), self.viewport().rect()
+        extent, room = self._extent, self.viewport().rect()
         if extent.isEmpty():
             return 1.0
         return min(1.0, room.width() / extent.width(), room.height() / extent.height())

@@ -1,6 +1,6 @@
 """The verdict across the width: shape, word and colour, readable at five metres. Without a verdict it is calm."""
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, Qt, Signal
 from PySide6.QtGui import QFont, QFontMetricsF, QPainter, QPainterPath, QPaintEvent, QResizeEvent, QTransform
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -31,8 +31,6 @@ class VerdictBanner(QWidget):
         self._notes.setWordWrap(True)
         self._acknowledge = QPushButton(self.tr("Acknowledge NG\nF8"))
         self._acknowledge.setFont(theme.font("title", bold=True))
-        self._acknowledge.setIcon(theme.icon("hand-palm", "on_verdict"))
-        self._acknowledge.setIconSize(QSize(tokens.XXL, tokens.XXL))
         theme.mark(self._acknowledge, "operator", True)
         theme.mark(self._acknowledge, "kind", "on_verdict")
         self._acknowledge.clicked.connect(self.acknowledge_requested)

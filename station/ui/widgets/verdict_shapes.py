@@ -56,12 +56,18 @@ def _mark(verdict: Verdict) -> QPainterPath:
             path.moveTo(38, 38)
             path.cubicTo(38, 20, 63, 21, 62, 39)
             path.cubicTo(61, 49, 50, 49, 50, 59)
-            path.addEllipse(QPointF(50, 75), 1.5, 1.5)
+            _dot(path, 77)
         case Verdict.FAULT:
             path.moveTo(50, 38)
             path.lineTo(50, 62)
-            path.addEllipse(QPointF(50, 79), 1.5, 1.5)
+            _dot(path, 80)
     return path
+
+
+def _dot(path: QPainterPath, y: float) -> None:
+    """As large as the pen's round end: a stroke of no length to speak of."""
+    path.moveTo(50, y)
+    path.lineTo(50, y + 0.1)
 
 
 def _polygon(corners: int, radius: float, turn_rad: float) -> QPolygonF:
