@@ -289,11 +289,12 @@ def _run(places: Places, lock: int, failure: str, command: Sequence[str | Path])
 
 
 def failure_report(failure: str, log: Path) -> str:
-    """What failed, why if the log tells, where the log lies and how it ends."""
+    """What failed, and why: the telling line of the log with advice, or the log's end where no line is known."""
     lines = last_lines(log, 200)
-    reason = next((advice for sign, advice in REASONS if any(sign in line for line in lines)), "Its own words follow.")
-    tail = "\n".join(f"    {line}" for line in lines[-8:])
-    return f"Set-up failed: {failure}. {reason}\nNothing half-made was left behind. The last lines of {log}:\n{tail}"
+    known = next(((advice, line) for sign, advice in REASONS for line in lines if sign in line), None)
+    advice, shown = (known[0], [known[1]]) if known else ("The last lines of the log tell why.", lines[-8:])
+    quoted = "\n".join(f"    {line}" for line in shown)
+    return f"Set-up failed: {failure}. {advice}\nNothing half-made was left behind. From {log}:\n{quoted}"
 
 
 def _say_waiting() -> None:

@@ -162,10 +162,10 @@ def test_that_too_little_disk_space_is_told_before_anything_is_done(
         ("ERROR: Could not install packages: [Errno 28] No space left on device", "The disk is full"),
         ("WARNING: Retrying: Temporary failure in name resolution", "Check the network"),
         ("ERROR: No matching distribution found for torch==2.14.1", "not offered for this Python"),
-        ("ERROR: something new", "Its own words follow"),
+        ("ERROR: something new", "The last lines of the log tell why"),
     ],
 )
-def test_that_a_failure_is_told_with_its_reason_and_the_end_of_the_log(tmp_path: Path, line: str, advice: str) -> None:
+def test_that_a_failure_is_told_with_its_reason_and_what_the_log_says(tmp_path: Path, line: str, advice: str) -> None:
     log = tmp_path / "set-up.log"
     log.write_text(f"Collecting torch\n{line}\n\n")
     report = environment.failure_report("pip could not install the packages", log)
