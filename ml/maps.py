@@ -304,6 +304,8 @@ def _connected(score_map: ScoreMap, threshold: float) -> Iterator[tuple[Region, 
 
 def _components(mask: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
     """The bounding box of each 8-connected component, and its pixels in that box."""
+    if not mask.any():  # also where it has no pixels at all: OpenCV crashes on those (opencv/opencv#29854)
+        return
     _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     for label, (x, y, width, height, _) in enumerate(boxes.tolist()[1:], start=1):
         box = slice(y, y + height), slice(x, x + width)
