@@ -1,7 +1,7 @@
 """The recipe of the built-in demo line: which parts it learns from and how."""
 
 from ml.job import TrainingJob
-from station.capture.simulated import write_demo_dataset
+from station.capture.demo_line import write_demo_dataset
 from station.home import Home
 
 DEMO_RECIPE = "Valve seat demo"
