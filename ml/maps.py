@@ -173,26 +173,30 @@ class ScoreMap:
         return values
 
     def _interpolated(self, cell_y: NDArray[np.float64], cell_x: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Bilinear values at the crossings of such cell positions.
+        """Bilinear values at the crossings of such cell positions, given in ascending order.
 
         Not cv2.resize or cv2.warpAffine: their values change, if only in the last bits, with the part of the picture
         that is asked for, and `find_regions`, which asks for parts only, must see the very values of the whole map.
         """
+        values = np.empty((len(cell_y), len(cell_x)), np.float32)
+        if not values.size:
+            return values
         row, column = cell_y.astype(np.intp), cell_x.astype(np.intp)
         next_row = np.minimum(row + 1, self.cells.shape[0] - 1)
         next_column = np.minimum(column + 1, self.cells.shape[1] - 1)
         below, beyond = (cell_y - row).astype(np.float32), (cell_x - column).astype(np.float32)
+        first = row[0]
+        needed = self.cells[first : next_row[-1] + 1]
         # take, not indexing: it keeps rows contiguous, and the loop below runs along rows
-        wide = np.take(self.cells, column, axis=1)
-        wide += (np.take(self.cells, next_column, axis=1) - wide) * beyond
-        values = np.empty((len(row), len(column)), np.float32)
+        wide = np.take(needed, column, axis=1)
+        wide += (np.take(needed, next_column, axis=1) - wide) * beyond
         buffer = np.empty((_ROWS_AT_ONCE, len(column)), np.float32)
         for start in range(0, len(row), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             above = values[part]
             step = buffer[: len(above)]
-            np.take(wide, row[part], axis=0, out=above, mode="clip")  # with "raise" numpy would copy `out` first
-            np.take(wide, next_row[part], axis=0, out=step, mode="clip")
+            np.take(wide, row[part] - first, axis=0, out=above, mode="clip")  # with "raise" numpy would copy `out`
+            np.take(wide, next_row[part] - first, axis=0, out=step, mode="clip")
             step -= above
             step *= below[part, np.newaxis]
             above += step
