@@ -157,12 +157,15 @@ class PadimParameters(PyramidParameters):
     selection: Literal["random", "semi_orthogonal"] = Field(
         "random", description="A random pick of the features as published, or a random semi-orthogonal projection"
     )
-    # Factories show 10 to 60 good parts and 100 features are kept: the sample covariance is singular as a rule. The
-    # published +0.01 I is absolute, so its strength depends on the backbone's units; shrinkage adapts to the data. OAS
-    # assumes Gaussian data, as PaDiM itself does, and has the lower error of the two estimators when n < d.
-    covariance: Literal["oas", "ledoit_wolf", "ridge"] = Field(
-        "oas",
-        description="How the covariance is made invertible: shrinkage (OAS, Ledoit-Wolf) or the published +0.01 I",
+    # Factories show 10 to 60 good parts and 100 features are kept, so a position's own covariance is singular as a rule.
+    # The published +0.01 I is absolute: its strength depends on the backbone's units. Shrinking towards the identity
+    # (OAS, Ledoit-Wolf) minimises an error in which the largest eigenvalues count, while the distance lives on the
+    # smallest, and feature spectra span three decades. The covariance pooled over all positions has seen hundreds of
+    # times more vectors, has the right spectrum and needs no unit; it is what positions are shrunk to by default.
+    covariance: Literal["pooled", "oas", "ledoit_wolf", "ridge"] = Field(
+        "pooled",
+        description="How a covariance from few pictures is made invertible: shrinkage towards that of all positions, "
+        "towards the identity (OAS, Ledoit-Wolf), or the published +0.01 I",
     )
     sigma_px: SigmaPx = 4.0
 

@@ -82,6 +82,28 @@ def shrink(covariance: Tensor, share: Tensor) -> Tensor:
     return torch.lerp(covariance, target, share[:, None, None])
 
 
+def shrink_to_pooled(covariance: Tensor, count: int) -> Tensor:
+    """(1 - share) S_p + share * pooled, with the mean over the positions p as the pooled covariance, (p, d, d).
+
+    Regularised discriminant analysis (Friedman 1989, eq. 15), with one analytic share for all positions: the expected
+    squared error of the S_p if the data are Gaussian, (tr S^2 + (tr S)^2) / (n + 1), over their squared distance from
+    the pooled covariance, both measured where the pooled covariance is the identity, so that no unit matters.
+    """
+    dimensions = covariance.shape[1]
+    pooled = covariance.mean(0)
+    pooled = pooled + 1e-6 * pooled.diagonal().mean() * torch.eye(dimensions, dtype=pooled.dtype)  # dead features
+    unmixing = whitening(pooled[None])[0]
+    noise = distance = 0.0
+    for block in covariance.split(256):  # a whitened copy of all would double the memory
+        whitened = unmixing @ block @ unmixing.T
+        traces = torch.diagonal(whitened, dim1=1, dim2=2).sum(1)
+        squares = whitened.square().sum((1, 2))
+        noise += float((squares + traces.square()).sum()) / (count + 1)
+        distance += float((squares - 2 * traces + dimensions).sum())
+    share = min(noise / distance, 1.0) if distance > 0 else 1.0
+    return torch.lerp(covariance, pooled.expand_as(covariance), share)
+
+
 def mean_variance(covariance: Tensor) -> Tensor:
     """Trace / d, (p,)."""
     return torch.diagonal(covariance, dim1=1, dim2=2).mean(1)

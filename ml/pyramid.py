@@ -16,8 +16,9 @@ class Pyramid:
     """Resamples the maps of an extractor for inputs of one size onto a grid of `grid_stride` pixels.
 
     A finer map is averaged, a deeper one interpolated, with triangular weights as wide as the coarser pitch; the
-    maps' own offsets are made up for. `neighbourhood` odd: first the mean over that many cells a side, of those that
-    exist (so that a border looks like a border and not like zeros).
+    maps' own offsets are made up for. `neighbourhood` odd: first the mean over that many cells a side, with zeros
+    outside the map. That damps the outermost cells, which see the network's own padding and vary most among good
+    parts: leaving the zeros out of the mean cost a tenth of the image AUROC where a part fills the picture.
 
     rows, columns: of the grid. offset_px: of its cells against an even grid over the input.
     """
@@ -53,7 +54,7 @@ class Pyramid:
 
 
 def _resampling(side: int, source: tuple[int, float], target: tuple[int, float], neighbourhood: int) -> Tensor | None:
-    """Matrix float32 (target cells, source cells) of one axis, each row's sum 1; None where it would change nothing."""
+    """Matrix float32 (target cells, source cells) of one axis; None where it would change nothing."""
     if source == target and neighbourhood == 1:
         return None
     (stride, offset), (grid_stride, grid_offset) = source, target
@@ -62,7 +63,7 @@ def _resampling(side: int, source: tuple[int, float], target: tuple[int, float],
     wanted = wanted.clamp(cells[0], cells[-1])  # beyond the outermost cells their value is repeated
     weights = (1 - (wanted[:, None] - cells).abs() / max(stride, grid_stride)).clamp(min=0)
     box = ((cells[:, None] - cells).abs() <= stride * (neighbourhood // 2)).double()
-    weights = (weights / weights.sum(1, keepdim=True)) @ (box / box.sum(1, keepdim=True))
+    weights = (weights / weights.sum(1, keepdim=True)) @ (box / neighbourhood)
     return weights.float()
 
 

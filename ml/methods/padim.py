@@ -5,8 +5,9 @@ One Gaussian per position of the feature grid; the anomaly map is the Mahalanobi
 score the maximum of the smoothed map.
 
 Departures: patches at native resolution share one Gaussian (docs/adr/0003); the grid is coarser than the finest map by
-default; the covariance is shrunk by default instead of adding 0.01 I (section III-B), which is `covariance=ridge`, and
-a hundredth of the mean variance is added, so that a spot that never varied in a few pictures still may.
+default; the covariance is shrunk by default towards the one pooled over all positions instead of adding 0.01 I (section
+III-B), which is `covariance=ridge`; with shrinkage towards the identity a hundredth of the mean variance is added, so
+that a spot that never varied in a few pictures still may.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,15 @@ from torch import Tensor
 
 from ml.catalogue import PadimParameters
 from ml.errors import CancelledError, ParameterError, TrainingError
-from ml.gaussian import Moments, ledoit_wolf_shrinkage, mean_variance, oas_shrinkage, shrink, whitening
+from ml.gaussian import (
+    Moments,
+    ledoit_wolf_shrinkage,
+    mean_variance,
+    oas_shrinkage,
+    shrink,
+    shrink_to_pooled,
+    whitening,
+)
 from ml.methods.base import Geometry, Scored, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.progress import Cancelled, Progress, never, silent
@@ -158,15 +167,17 @@ class Padim(FeatureMethod):
         identity = torch.eye(covariance.shape[1], dtype=covariance.dtype)
         if self.parameters.covariance == "ridge":  # the published sample covariance divides by n - 1
             return covariance * (moments.count / (moments.count - 1)) + PUBLISHED_RIDGE * identity
-        floor = VARIANCE_FLOOR * mean_variance(covariance).mean()
-        if not floor > 0:
+        typical = mean_variance(covariance).mean()
+        if not typical > 0:
             raise TrainingError("The normal pictures are all identical: there is no variation to learn from.")
+        if self.parameters.covariance == "pooled":
+            return shrink_to_pooled(covariance, moments.count)
         share = (
             oas_shrinkage(covariance, moments.count)
             if self.parameters.covariance == "oas"
             else ledoit_wolf_shrinkage(covariance, moments.count, moments.centred_fourth())
         )
-        return shrink(covariance, share) + floor * identity
+        return shrink(covariance, share) + VARIANCE_FLOOR * typical * identity
 
     def _take(self, mean: Tensor, packed: Tensor) -> None:
         size = self.parameters.channels
