@@ -167,6 +167,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _after_first_paint(self) -> None:
+        self.activateWindow()  # a kiosk without window manager gives no window the keys by itself
         icons.load()
         for widget in self.findChildren(QWidget):
             widget.update()

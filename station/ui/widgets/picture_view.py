@@ -1,5 +1,7 @@
 """The picture with its heat map and regions: zoom, pan, fit. Scene coordinates are pixels of the captured picture."""
 
+from math import isclose
+
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
@@ -39,6 +41,7 @@ class PictureView(QGraphicsView):
         self._pixels: NDArray[np.uint8] | None = None
         self._extent = QRectF()
         self._heat_opacity = 1.0
+        self._is_stale = False
         self._is_fitted = True
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -88,13 +91,14 @@ class PictureView(QGraphicsView):
     def set_overlay(self, opacity: float, is_shown: bool) -> None:
         """Heat map's opacity 0 to 1, and whether heat map and regions are shown at all."""
         self._heat_opacity = opacity
-        self._heat.setOpacity(opacity)
+        self._heat.setOpacity(0.0 if self._is_stale else opacity)
         self._heat.setVisible(is_shown)
         for item in self._regions:
             item.setVisible(is_shown)
 
     def set_stale(self, is_stale: bool) -> None:
         """Pale, for a picture that does not belong to the last verdict."""
+        self._is_stale = is_stale
         self._picture.setOpacity(STALE_OPACITY if is_stale else 1.0)
         self._heat.setOpacity(0.0 if is_stale else self._heat_opacity)
 
@@ -170,22 +174,21 @@ class PictureView(QGraphicsView):
         return super().viewportEvent(event)
 
     def _zoom_by(self, factor: float) -> None:
-        whole = self._fitting_zoom()
-        wanted = min(max(self.zoom() * factor, whole), max(MOST_ZOOM, whole))
-        if not self.has_picture() or wanted == self.zoom():
+        if not self.has_picture():
             return
-        if wanted == whole:
+        whole = self._fitting_zoom()
+        least = min(whole, 1 / self.devicePixelRatioF())
+        wanted = min(max(self.zoom() * factor, least), max(MOST_ZOOM, whole))
+        if isclose(wanted, whole):
             self.fit()
             return
         self.scale(wanted / self.zoom(), wanted / self.zoom())
         self._set_fitted(False)
 
     def _fitting_zoom(self) -> float:
-        """The zoom that `fit` gives; one does not zoom out further than that, but for 1:1 of a small picture."""
-        extent, room = self._extent, self.viewport().rect()
-        if extent.isEmpty():
-            return 1.0
-        return min(1.0, room.width() / extent.width(), room.height() / extent.height())
+        """About the zoom that `fit` gives. Nobody zooms out further, but for one to one of a small picture."""
+        room = self.viewport().rect()
+        return min(room.width() / self._extent.width(), room.height() / self._extent.height())
 
     def _set_fitted(self, is_fitted: bool) -> None:
         if is_fitted != self._is_fitted:
