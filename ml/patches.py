@@ -100,8 +100,9 @@ class OverlapAdd:
             (grid.rows - 1) * self._step_y + self._size_y,
             (grid.columns - 1) * self._step_x + self._size_x,
         )
-        self._sums = np.zeros(shape, np.float32)
-        self._weights = np.zeros(shape, np.float32)
+        # float64: a hundred patches over one place must not add up their rounding
+        self._sums = np.zeros(shape)
+        self._weights = np.zeros(shape)
 
     @property
     def unit_px(self) -> tuple[float, float]:
@@ -131,7 +132,8 @@ class OverlapAdd:
         is_covered = weights > 0
         if not is_covered.any():
             raise ValueError("no patch has been added yet")
-        values = np.divide(self._sums[inside], weights, out=np.full_like(weights, np.inf), where=is_covered)
+        values = np.full(weights.shape, np.inf, np.float32)
+        np.divide(self._sums[inside], weights, out=values, where=is_covered, casting="same_kind")
         return np.where(is_covered, values, values.min())
 
 
@@ -142,8 +144,9 @@ def _places(patch: int, stride: int, cells: int) -> tuple[int, int]:
     return stride // common * per_common, patch // common * per_common
 
 
-def _window(size: int, window: Window) -> NDArray[np.float32]:
+def _window(size: int, window: Window) -> NDArray[np.float64]:
     if window == "box":
-        return np.ones(size, np.float32)
+        return np.ones(size)
     # Sampled at the places' middles, so that no weight is zero: a place that one patch alone covers keeps its value.
-    return (np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2).astype(np.float32)
+    weights: NDArray[np.float64] = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
+    return weights
