@@ -141,9 +141,9 @@ def is_ready(places: Places, extras: Sequence[str] = ()) -> bool:
 
 def prepare(places: Places, extras: Sequence[str] = (), build: Build | None = None) -> Path:
     """Make `.venv` ready when it is not, and return its Python. Raises SetUpError; then `.venv` is as it was before."""
+    places.work.mkdir(exist_ok=True)
     if is_ready(places, extras):
         return places.python
-    places.work.mkdir(exist_ok=True)
     with exclusive(places.work / "lock", _say_waiting) as lock:
         recover(places)
         if not is_ready(places, extras):
