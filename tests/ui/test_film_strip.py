@@ -11,6 +11,9 @@ from station.ui import theme
 from station.ui.widgets.film_strip import LENGTH, FilmModel, FilmPart, FilmStrip
 from tests.ui.parts import pixels
 
+# Qt's offscreen plugin, used where there is no display, says so of any window with a smallest size.
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+
 
 def part(number: int, verdict: Verdict = Verdict.OK) -> FilmPart:
     return FilmPart(f"id{number}", verdict, f"0042-{number}", None if verdict is Verdict.FAULT else pixels(32, 48))

@@ -20,6 +20,9 @@ from station.ui.inspect.view import InspectState, RecipeView, findings_for, regi
 from station.ui.tokens import THEMES, ThemeName
 from tests.ui.parts import inspection, judged_part, view
 
+# Qt's offscreen plugin, used where there is no display, says so of any window with a smallest size.
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+
 SCAN_GAP_MS = 2
 READY = InspectState("ready")
 
@@ -264,6 +267,20 @@ def test_that_learning_the_demo_shows_progress_and_can_be_cancelled(page: Inspec
     assert page._empty._bar.value() == page._empty._bar.maximum() // 4
     with qtbot.waitSignal(page.demo_cancel_requested):
         button(page, "Cancel").click()
+
+
+def test_that_the_demo_is_one_press_of_enter_away(page: InspectPage, qtbot: QtBot) -> None:
+    page.show_state(InspectState("empty"))
+    focused = QApplication.focusWidget()
+    assert focused is not None
+    with qtbot.waitSignal(page.demo_requested):
+        qtbot.keyClick(focused, Qt.Key.Key_Return)
+
+
+def test_that_the_button_has_the_focus_when_parts_can_be_judged(page: InspectPage) -> None:
+    page.show_state(InspectState("loading"))
+    page.show_state(READY)
+    assert QApplication.focusWidget() is page._side.inspect
 
 
 def test_that_progress_that_is_not_known_is_not_invented(page: InspectPage) -> None:

@@ -13,6 +13,9 @@ from station.ui.widgets.picture_view import PictureView
 from station.ui.widgets.region_item import RegionMark
 from tests.ui.parts import pixels
 
+# Qt's offscreen plugin, used where there is no display, says so of any window with a smallest size.
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+
 
 @pytest.fixture
 def view(qapp: QApplication, qtbot: QtBot) -> PictureView:

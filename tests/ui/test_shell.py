@@ -13,6 +13,9 @@ from station.ui.shell.help_panel import HelpPanel
 from station.ui.widgets.message_banner import Message, MessageBanner
 from station.ui.widgets.status_item import StatusItem, StatusView
 
+# Qt's offscreen plugin, used where there is no display, says so of any window with a smallest size.
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+
 NAMES = ("inspect", "history", "training", "settings")
 
 
@@ -59,6 +62,11 @@ def test_that_ctrl_and_a_number_open_a_page(window: MainWindow, qtbot: QtBot) ->
     assert shown.args == ["history"]
     rail_button = window.findChild(QToolButton, "history")
     assert rail_button is not None and rail_button.isChecked()
+
+
+def test_that_an_opened_page_has_the_focus(window: MainWindow, qtbot: QtBot) -> None:
+    window.open_page("history")
+    assert QApplication.focusWidget() is window.page("history")
 
 
 def test_that_the_rail_opens_a_page(window: MainWindow, qtbot: QtBot) -> None:

@@ -18,6 +18,9 @@ from station.ui.widgets.verdict_badge import VerdictBadge, draw_badge
 from station.ui.widgets.verdict_banner import VerdictBanner
 from station.ui.widgets.verdict_shapes import draw_verdict_shape
 
+# Qt's offscreen plugin, used where there is no display, says so of any window with a smallest size.
+pytestmark = pytest.mark.qt_log_ignore("does not support propagateSizeHints")
+
 
 def grey(image: QImage) -> NDArray[np.uint8]:
     """`(height, width)` uint8."""

@@ -42,14 +42,10 @@ class EmptyState(QWidget):
         if state.progress is not None:
             self._bar.setValue(round(PROGRESS_STEPS * state.progress))
 
-    def focus_first(self) -> None:
-        """The demo is one press of Enter away."""
-        self._demo.setFocus()
-
     def _make_ways(self) -> QWidget:
-        self._demo = QPushButton(self.tr("Try the demo line"))
-        theme.mark(self._demo, "kind", "primary")
-        self._demo.clicked.connect(self.demo_requested)
+        self.first = QPushButton(self.tr("Try the demo line"))
+        theme.mark(self.first, "kind", "primary")
+        self.first.clicked.connect(self.demo_requested)
         own = QPushButton(self.tr("Train on your own parts"))
         own.clicked.connect(self.train_requested)
         demo_text = self.tr(
@@ -58,7 +54,7 @@ class EmptyState(QWidget):
         own_text = self.tr("Choose a folder with pictures of good parts, twenty or more. No defects are needed.")
         cards = QHBoxLayout()
         cards.setSpacing(tokens.XL)
-        cards.addWidget(self._card("play-circle", self.tr("See it work"), demo_text, self._demo))
+        cards.addWidget(self._card("play-circle", self.tr("See it work"), demo_text, self.first))
         cards.addWidget(self._card("folder-open", self.tr("Your parts"), own_text, own))
         ways = QWidget()
         column = QVBoxLayout(ways)

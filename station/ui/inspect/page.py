@@ -79,7 +79,6 @@ class InspectPage(QWidget):
         self._connect()
         self._tools.show_overlay(opacity, is_overlay_shown)
         self._frame.set_overlay(opacity, is_overlay_shown)
-        self.setFocusProxy(self._side.inspect)
         self.show_state(self._state)
 
     # What the station tells
@@ -90,6 +89,7 @@ class InspectPage(QWidget):
         came_from, self._state = self._state.phase, state
         is_empty = state.phase in ("empty", "training")
         self._stack.setCurrentWidget(self._empty if is_empty else self._work)
+        self.setFocusProxy(self._empty.first if is_empty else self._side.inspect)
         if is_empty:
             self._empty.show_state(state)
         elif state.phase == "loading":
@@ -99,6 +99,8 @@ class InspectPage(QWidget):
         elif came_from != "ready" or self._banner.verdict() is None:
             self._banner.show_state(self.tr("Ready"), self.tr("Press Space or INSPECT when a part is in place."))
         self._enable()
+        if came_from != state.phase and self.isVisible():
+            self.setFocus()
 
     @Slot(object)
     def show_recipe(self, view: RecipeView) -> None:

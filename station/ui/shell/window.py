@@ -59,6 +59,7 @@ class MainWindow(QMainWindow):
         self._help.hide()
         self._stack.setCurrentWidget(self._pages[name])
         self._rail.show_page(name)
+        self._pages[name].setFocus()
         if name != self._current:
             self._current = name
             self.page_shown.emit(name)
