@@ -1,0 +1,221 @@
+"""Captured pixels become the same network input in training and inspection, whatever their kind."""
+
+import tracemalloc
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ml.errors import PictureError
+from ml.images import prepare
+from ml.maps import find_regions
+from ml.preprocessing import Preprocessing
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+ONE_COUNT = 1 / 255 / min(STD)
+
+
+def whole(height: int = 64, width: int = 96, **changes: Any) -> Preprocessing:
+    settings = {"window_low": 0, "window_high": 255, "mean": MEAN, "std": STD, **changes}
+    return Preprocessing(geometry="whole", input_height=height, input_width=width, **settings)
+
+
+def patches(side: int = 64, stride: int = 48, **changes: Any) -> Preprocessing:
+    settings = {"window_low": 0, "window_high": 255, "mean": MEAN, "std": STD, **changes}
+    return Preprocessing(geometry="patches", input_height=side, input_width=side, stride=stride, **settings)
+
+
+BOTH = pytest.mark.parametrize("preprocessing", [whole(), patches()], ids=["whole", "patches"])
+
+
+def picture(height: int = 128, width: int = 192, channels: int | None = 3, seed: int = 0) -> NDArray[np.uint8]:
+    shape = (height, width) if channels is None else (height, width, channels)
+    noise = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 2)
+
+
+def all_inputs(pixels: NDArray[Any], preprocessing: Preprocessing) -> torch.Tensor:
+    prepared = prepare(pixels, preprocessing)
+    return prepared.inputs(0, prepared.count)
+
+
+@BOTH
+def test_that_inputs_are_float32_contiguous_and_channels_first(preprocessing: Preprocessing) -> None:
+    inputs = all_inputs(picture(), preprocessing)
+    assert inputs.dtype == torch.float32
+    assert inputs.is_contiguous()
+    assert inputs.shape[1:] == (3, preprocessing.input_height, preprocessing.input_width)
+
+
+@BOTH
+def test_that_channels_are_in_the_order_red_green_blue(preprocessing: Preprocessing) -> None:
+    red = np.zeros((128, 192, 3), np.uint8)
+    red[..., 0] = 255
+    means = all_inputs(red, preprocessing).mean(dim=(0, 2, 3)).numpy()
+    np.testing.assert_allclose(means, (np.array([1, 0, 0]) - MEAN) / STD, rtol=1e-5)
+
+
+@BOTH
+def test_that_grey_equals_rgb_with_equal_channels(preprocessing: Preprocessing) -> None:
+    grey = picture(channels=None)
+    torch.testing.assert_close(
+        all_inputs(grey, preprocessing), all_inputs(np.dstack([grey] * 3), preprocessing), rtol=0, atol=1e-6
+    )
+
+
+def test_that_16_bit_patches_equal_8_bit_ones_in_the_window_that_is_as_much_wider() -> None:
+    pixels = picture()
+    deep = all_inputs(pixels.astype(np.uint16) * 257, patches(window_high=65535))
+    torch.testing.assert_close(deep, all_inputs(pixels, patches()), rtol=0, atol=1e-6)
+
+
+def test_that_a_16_bit_whole_picture_equals_its_8_bit_one_but_for_the_rounding_of_the_resize() -> None:
+    pixels = picture(131, 187)
+    deep = all_inputs(pixels.astype(np.uint16) * 257, whole(window_high=65535))
+    torch.testing.assert_close(deep, all_inputs(pixels, whole()), rtol=0, atol=0.51 * ONE_COUNT)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_that_the_window_alone_decides_what_counts_mean(bits: int) -> None:
+    pixels = picture().astype(np.uint16)
+    deep = all_inputs(pixels << (bits - 8), patches(window_high=255 << (bits - 8)))
+    torch.testing.assert_close(deep, all_inputs(pixels.astype(np.uint8), patches()), rtol=0, atol=1e-6)
+
+
+@BOTH
+def test_that_values_outside_the_window_are_clipped(preprocessing: Preprocessing) -> None:
+    windowed = preprocessing.model_copy(update={"window_low": 100.0, "window_high": 150.0})
+    for count, expected in ((0, 0.0), (100, 0.0), (125, 0.5), (150, 1.0), (255, 1.0)):
+        inputs = all_inputs(np.full((128, 192), count, np.uint8), windowed).numpy()
+        np.testing.assert_allclose(
+            inputs, np.broadcast_to(((expected - np.array(MEAN)) / STD)[:, None, None], inputs.shape), atol=1e-5
+        )
+
+
+def test_that_a_pictures_own_brightness_never_changes_its_scale() -> None:
+    dark, bright = np.full((64, 96), 10, np.uint8), np.full((64, 96), 10, np.uint8)
+    bright[0, 0] = 255
+    assert all_inputs(dark, whole())[0, 0, 5, 5] == all_inputs(bright, whole())[0, 0, 5, 5]
+
+
+def test_that_shrinking_averages_the_pixels() -> None:
+    pixels = picture(128, 192)
+    means = pixels.reshape(64, 2, 96, 2, 3).mean(axis=(1, 3)) / 255
+    expected = ((means - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(all_inputs(pixels, whole())[0].numpy(), expected, atol=0.51 * ONE_COUNT)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 500), (500, 32), (64, 96), (97, 203)])
+def test_that_any_size_becomes_the_input_s_size_without_a_shift(size: tuple[int, int]) -> None:
+    y, x = np.mgrid[: size[0], : size[1]]
+    ramp = np.round(255 * (x + 0.5) / size[1]).astype(np.uint8) // 2 + np.round(127 * (y + 0.5) / size[0]).astype(int)
+    values = all_inputs(ramp.astype(np.uint8), whole())[0, 0].numpy() * STD[0] + MEAN[0]
+    rows, columns = np.mgrid[:64, :96]
+    expected = (255 * (columns + 0.5) / 96 / 2 + 127 * (rows + 0.5) / 64) / 255
+    assert np.abs(values - expected)[4:-4, 4:-4].max() < 0.012
+
+
+def test_that_patches_are_the_pixels_themselves() -> None:
+    pixels = picture(100, 150)
+    prepared = prepare(pixels, patches())
+    assert prepared.count == 2 * 3
+    back = prepared.inputs(1, 2)[0].numpy().transpose(1, 2, 0) * STD + MEAN
+    np.testing.assert_allclose(back * 255, pixels[:64, 48:112], atol=1e-3)
+
+
+@BOTH
+def test_that_a_portion_equals_the_same_part_of_all(preprocessing: Preprocessing) -> None:
+    prepared = prepare(picture(300, 333), preprocessing)
+    every = prepared.inputs(0, prepared.count)
+    for start in range(prepared.count):
+        torch.testing.assert_close(prepared.inputs(start, start + 1)[0], every[start], rtol=0, atol=0)
+
+
+@BOTH
+def test_that_a_picture_is_left_as_it_was(preprocessing: Preprocessing) -> None:
+    pixels = picture()
+    before = pixels.copy()
+    pixels.setflags(write=False)
+    all_inputs(pixels, preprocessing)
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(-1, 1), (0, 2), (1, 1)])
+def test_that_inputs_that_do_not_exist_are_refused(start: int, stop: int) -> None:
+    with pytest.raises(ValueError):
+        prepare(picture(), whole()).inputs(start, stop)
+
+
+@BOTH
+def test_that_a_region_of_interest_is_all_that_is_looked_at(preprocessing: Preprocessing) -> None:
+    pixels = picture(400, 500)
+    region = preprocessing.model_copy(update={"region": (120, 80, 192, 128)})
+    torch.testing.assert_close(
+        all_inputs(pixels, region), all_inputs(pixels[80:208, 120:312], preprocessing), rtol=0, atol=0
+    )
+
+
+def test_that_a_region_outside_the_picture_is_an_error_that_names_both() -> None:
+    with pytest.raises(PictureError, match=r"200 x 100 px at x 50.*192 x 128"):
+        prepare(picture(), whole(region=(50, 0, 200, 100)))
+
+
+@pytest.mark.parametrize("region", [None, (90, 60, 300, 250)])
+@pytest.mark.parametrize("stands_off", [(0.0, 0.0), (3.5, -3.5)])
+@pytest.mark.parametrize("preprocessing", [whole(256, 192), patches(64, 48)], ids=["whole", "patches"])
+def test_that_what_a_network_sees_lies_in_the_map_where_it_lay_in_the_picture(
+    preprocessing: Preprocessing, stands_off: tuple[float, float], region: tuple[int, int, int, int] | None
+) -> None:
+    """A bright square through a network that averages 8 x 8 px cells, itself shifted by `stands_off`."""
+    pixels = np.zeros((400, 500), np.uint8)
+    pixels[200:216, 240:260] = 255
+    prepared = prepare(pixels, preprocessing.model_copy(update={"region": region}))
+    inputs = prepared.inputs(0, prepared.count)[:, :1] * STD[0] + MEAN[0]
+    shifted = ndimage.shift(inputs.numpy(), (0, 0, -stands_off[0], -stands_off[1]), order=1, mode="nearest")
+    cells = torch.nn.functional.avg_pool2d(torch.from_numpy(shifted), 8)[:, 0].numpy()
+    joiner = prepared.joiner(stands_off)
+    joiner.add(0, cells)
+    score_map = joiner.score_map()
+    values = score_map.at_picture_size()
+    assert values.shape == (400, 500)
+    y, x = ndimage.center_of_mass(values - values.min())
+    assert y == pytest.approx(207.5, abs=1.5)
+    assert x == pytest.approx(249.5, abs=1.5)
+    assert len(find_regions(score_map, 0.5 * score_map.maximum)) == 1
+
+
+def test_that_one_input_pixel_stands_for_so_many_picture_pixels() -> None:
+    assert prepare(picture(128, 96), whole(64, 96)).px_per_input_px == pytest.approx(2**0.5)
+    assert prepare(picture(128, 96), patches()).px_per_input_px == 1
+
+
+@BOTH
+def test_that_there_is_no_map_before_the_first_score(preprocessing: Preprocessing) -> None:
+    with pytest.raises(ValueError, match="no scores"):
+        prepare(picture(), preprocessing).joiner().score_map()
+
+
+def test_that_the_map_grows_with_the_patches() -> None:
+    prepared = prepare(picture(128, 192), patches())
+    joiner = prepared.joiner()
+    joiner.add(0, np.full((1, 8, 8), 3, np.float32))
+    joiner.add(1, np.full((1, 8, 8), 1, np.float32))
+    values = joiner.score_map().at_picture_size()
+    assert values[10, 10] == pytest.approx(3)
+    assert values[120, 180] == pytest.approx(1), "what is not scored yet shows the lowest score so far"
+
+
+def test_that_100_megapixels_are_never_copied() -> None:
+    pixels = np.zeros((10_000, 10_000), np.uint8)
+    tracemalloc.start()
+    prepared = prepare(pixels, patches(256, 192))
+    for start in range(0, prepared.count, 500):
+        prepared.inputs(start, start + 1)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
