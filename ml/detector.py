@@ -62,6 +62,13 @@ def embed_in_batches(
         start = stop
 
 
+def device_title(device: str) -> str:
+    """The device's name for people."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return "Apple GPU" if device == "mps" else f"torch {torch.__version__}, {torch.get_num_threads()} threads"
+
+
 class Detector:
     """A loaded model: `score` turns pixels into a score and a map. Lives in one thread."""
 

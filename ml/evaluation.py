@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml.dataset import read_mask, read_mvtec
 from ml.detector import Detector
-from ml.errors import PictureError
+from ml.errors import CalibrationError, DetectorError, PictureError
 from ml.metrics import Evaluation, EvaluationReport
 from ml.pictures import read_picture
 from ml.progress import Cancelled, Progress, never, silent
@@ -35,24 +35,23 @@ def evaluate(
         if cancelled():
             break
         progress("Scoring", index, len(pictures))
+        name = f"{labelled.kind}/{labelled.path.name}" if labelled.kind else labelled.path.name
         try:
             pixels = read_picture(labelled.path).pixels
             began = time.perf_counter()
             detection = detector.score(pixels)
             latency_ms = (time.perf_counter() - began) * 1e3
-            mask = read_mask(labelled, pixels.shape[:2])
-        except PictureError as error:
+            evaluation.add(
+                name=name,
+                truth=labelled.truth,
+                kind=labelled.kind,
+                score=detection.score,
+                anomaly_map=detection.score_map.at_picture_size(),
+                mask=read_mask(labelled, pixels.shape),
+                latency_ms=latency_ms,
+            )
+        except (PictureError, CalibrationError, DetectorError) as error:
             on_fault(labelled.path, str(error))
-            evaluation.add_fault(labelled.path.name, labelled.truth, labelled.kind)
-            continue
-        evaluation.add(
-            name=labelled.path.name,
-            truth=labelled.truth,
-            kind=labelled.kind,
-            score=detection.score,
-            anomaly_map=detection.score_map.at_picture_size(),
-            mask=mask,
-            latency_ms=latency_ms,
-        )
+            evaluation.add_fault(name, labelled.truth, labelled.kind)
     progress("Measuring", len(pictures), len(pictures))
     return evaluation.report()

@@ -2,14 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ml.errors import ParameterError
 from ml.pictures import write_atomically
 
-JOB_VERSION = 1
+JOB_VERSION: Final = 1
 
 
 class RegionOfInterest(BaseModel):

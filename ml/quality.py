@@ -36,7 +36,8 @@ def _grey(pixels: NDArray[np.uint8] | NDArray[np.uint16], window: tuple[float, f
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
     low, high = window
-    return np.clip((grey.astype(np.float32) - low) / (high - low), 0, 1)
+    values: NDArray[np.float32] = np.clip((grey.astype(np.float32) - low) / (high - low), 0, 1)
+    return values
 
 
 def reference_thumbnail(grey: NDArray[np.float32]) -> NDArray[np.float32]:

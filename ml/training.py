@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from ml import methods
 from ml.artifact import DataFingerprint, Manifest, PictureReference, write_model
-from ml.calibration import Calibration, assign_groups, calibrate, ensure_disjoint, folds
+from ml.calibration import Calibration, Source, assign_groups, calibrate, ensure_disjoint, folds
 from ml.catalogue import method as method_info
 from ml.catalogue import parse_settings
 from ml.dataset import read_normals
@@ -27,7 +27,7 @@ from ml.errors import CancelledError, PictureError, TrainingError
 from ml.images import prepare
 from ml.job import TrainingJob
 from ml.maps import Detection
-from ml.methods.base import Method
+from ml.methods.base import Geometry, Method
 from ml.pictures import Picture, decode_picture, default_window
 from ml.preprocessing import Preprocessing
 from ml.progress import Cancelled, Progress, never, silent
@@ -95,7 +95,7 @@ def run(
 
     torch.manual_seed(job.seed)
     height, width = input_size(job, size, survey)
-    geometry = "whole" if job.patch is None else "patches"
+    geometry: Geometry = "whole" if job.patch is None else "patches"
     method = methods.create(job.method, parameters, geometry, (height, width), weights=job.weights)
     preprocessing = Preprocessing(
         geometry=geometry,
@@ -177,7 +177,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
             f"30 or more are better."
             + (f" {len(skipped)} file(s) could not be used, e.g. {skipped[0].reason}" if skipped else "")
         )
-    (height, width, is_grey, depth), _ = looks.most_common(1)[0]
+    (height, width, is_grey, _), _ = looks.most_common(1)[0]
     if len({look[3] > 8 for look in looks}) > 1 and job.window is None:
         raise TrainingError(
             f"{job.data}: 8-bit pictures are mixed with deeper ones. Train on one kind, or give the value window."
@@ -320,7 +320,7 @@ def _cross_validate(
             _check(cancelled)
             detection = pictures.detect(index)
             scores[index], maxima[index] = detection.score, detection.score_map.maximum
-    source = "leave-one-out" if len(held_out) == len(set(groups)) else "5-fold"
+    source: Source = "leave-one-out" if len(held_out) == len(set(groups)) else "5-fold"
     return calibrate(scores, maxima, groups, alpha=job.alpha, source=source, band_factor=job.unsure_factor)
 
 

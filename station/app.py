@@ -11,9 +11,9 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QThreadPool, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from station.core.errors import SettingsError
@@ -216,19 +216,18 @@ class Station(QObject):
         self._demo.cancelled.connect(self._show_empty)
 
     def _load_first_recipe(self) -> None:
-        """The recipe asked for, else the one in use last, else the demo where it was asked for, else the empty state."""
+        """The recipe asked for, else the one in use last, else the demo if it was asked for, else the empty state."""
         assert self.archive is not None and self._presenter is not None
         from station.capture.demo_recipe import DEMO_RECIPE
 
-        names = self.archive.recipes.names()
         wants_demo = self._wanted_source is not None and self._wanted_source.startswith("demo")
         wanted = self._wanted_recipe or (DEMO_RECIPE if wants_demo else None)
-        if wanted in names:
-            recipe = self.archive.recipes.latest(wanted)
+        recipe = self.archive.recipes.latest(wanted) if wanted else None
+        if recipe is not None:
             self._presenter.load(recipe, self._wanted_source or self._settings.source)
             return
         if self._wanted_recipe is not None:
-            known = ", ".join(names) or self.tr("none yet")
+            known = ", ".join(self.archive.recipes.names()) or self.tr("none yet")
             self._tell(
                 "recipe",
                 self.tr("There is no recipe '{}'.").format(self._wanted_recipe),
@@ -260,12 +259,207 @@ class Station(QObject):
         has_ended = self.line.stop() if self.line is not None else True
         if self._training is not None:
             self._training.stop()
-        from PySide6.QtCore import QThreadPool
-
         QThreadPool.globalInstance().waitForDone()
         if self.archive is not None:
             self.archive.close()
         return has_ended
+
+    # What the line tells
+
+    @Slot(object)
+    def _on_recipe_loaded(self, loaded: LoadedRecipe) -> None:
+        self.window.clear_message("recipe")
+        self.window.clear_message("line")
+        model = f"{loaded.manifest.name} · {loaded.manifest.model_hash[:8]}"
+        self._show_status("model", self.tr("Model {}").format(model), tooltip=loaded.recipe.name)
+        self._show_status("device", self.tr("Device {}").format(loaded.device))
+        self._keep_recipe(loaded.recipe)
+
+    @Slot(str, str)
+    def _on_recipe_failed(self, name: str, reason: str) -> None:
+        self._tell("recipe", self.tr("The recipe '{}' cannot be used.").format(name), reason)
+        if self._presenter is not None and not self._presenter.is_ready:
+            self._show_empty()
+
+    @Slot(object)
+    def _on_camera(self, state: CameraState) -> None:
+        if state.problem:
+            self._show_status("camera", self.tr("Camera lost"), "fault", state.problem)
+            self._tell("camera", self.tr("No pictures from {}.").format(state.name), state.problem, "reconnect")
+        else:
+            self._show_status("camera", self.tr("Camera {}").format(state.name), tooltip=state.name)
+            self.window.clear_message("camera")
+
+    @Slot(bool, str)
+    def _on_continuous(self, is_on: bool, reason: str) -> None:
+        if is_on:
+            self.window.clear_message("continuous")
+        elif reason:
+            self._tell("continuous", reason, "", severity="notice")
+
+    @Slot(object)
+    def _on_part(self, part: JudgedPart) -> None:
+        if not part.is_stored:
+            self._tell("storage", self.tr("The last part could not be stored."), part.inspection.fault or "")
+
+    @Slot(str)
+    def _on_line_stopped(self, reason: str) -> None:
+        self.inspect_page.show_state(InspectState("stopped", self.tr("The line has stopped."), reason))
+        self._tell("line", self.tr("The line has stopped."), reason, "reload")
+
+    @Slot(str)
+    def _on_problem(self, reason: str) -> None:
+        self._tell("problem", self.tr("That could not be done."), reason)
+
+    # The demo line
+
+    @Slot()
+    def _start_demo(self) -> None:
+        """Learn the demo recipe where it is missing, then start the demo line."""
+        if self.archive is None or self._presenter is None or self._demo is None:
+            return
+        from station.capture.demo_recipe import DEMO_RECIPE
+
+        recipe = self.archive.recipes.latest(DEMO_RECIPE)
+        if recipe is not None:
+            self._presenter.load(recipe, "demo")
+        else:
+            self._demo.start()
+
+    @Slot()
+    def _cancel_demo(self) -> None:
+        if self._demo is not None:
+            self._demo.cancel()
+
+    @Slot(str, float)
+    def _on_demo_progress(self, stage: str, share: float) -> None:
+        self.inspect_page.show_state(InspectState("training", stage, progress=share if share >= 0 else None))
+
+    @Slot(object)
+    def _on_demo_trained(self, outcome: TrainingOutcome) -> None:
+        from station.capture.demo_recipe import DEMO_RECIPE
+        from station.history.deployment import Deployment
+
+        self.deploy(Deployment(outcome.file, DEMO_RECIPE, "demo"))
+
+    @Slot(str)
+    def _on_demo_failed(self, reason: str) -> None:
+        self._show_empty()
+        self._tell("training", self.tr("The demo recipe could not be learnt."), reason)
+
+    # Deployment
+
+    @Slot(object)
+    def deploy(self, deployment: Deployment) -> None:
+        """Put a trained model into force between two parts, without a restart."""
+        from station.history.deployment import deploy
+        from station.workers.background import Background
+
+        archive = self.archive
+        assert archive is not None
+        work = Background(lambda: deploy(deployment, archive.models, archive.recipes), self)
+        work.done.connect(self._on_deployed)
+        work.failed.connect(self._on_problem)
+        work.start()
+
+    @Slot(object)
+    def _on_deployed(self, recipe: Recipe) -> None:
+        assert self._presenter is not None
+        self._presenter.load(recipe)
+        self._tell("deployed", self.tr("'{}' is deployed.").format(recipe.name), "", severity="notice")
+        self.window.open_page("inspect")
+
+    # Settings
+
+    def _keep(self, **changes: object) -> None:
+        """Change and save settings; a disk that refuses is told, the change holds for this run."""
+        self._settings = self._settings.model_copy(update=changes)
+        try:
+            self._settings.save(self._home.settings)
+        except SettingsError as error:
+            self._tell("settings", self.tr("The settings could not be saved."), str(error))
+
+    @Slot(object)
+    def _keep_recipe(self, recipe: Recipe) -> None:
+        if recipe.name != self._settings.active_recipe:
+            self._keep(active_recipe=recipe.name)
+
+    @Slot(str)
+    def _keep_source(self, spec: str) -> None:
+        if spec != self._settings.source:
+            self._keep(source=spec)
+
+    @Slot(float, bool)
+    def _keep_overlay(self, opacity: float, is_shown: bool) -> None:
+        self._keep(heat_opacity=opacity, show_heat=is_shown)
+
+    # Small things
+
+    @Slot(str)
+    def _act(self, action: str) -> None:
+        """The button of a message."""
+        if self._presenter is None:
+            return
+        if action == "reconnect":
+            self._presenter.reconnect()
+        elif action == "reload" and self._settings.active_recipe is not None:
+            self._presenter.choose_recipe(self._settings.active_recipe)
+
+    @Slot()
+    def _check_disk(self) -> None:
+        """Told early: the writer turns parts into FAULTs only below `disk_stop_gb`."""
+        usage = shutil.disk_usage(self._home.folder)
+        free_gb, share = usage.free / 1e9, usage.used / usage.total
+        text = self.tr("Disk {:.0%}").format(share)
+        tooltip = self.tr("{:.1f} GB free at {}").format(free_gb, self._home.folder)
+        if free_gb < self._settings.disk_stop_gb:
+            self._show_status("disk", text, "fault", tooltip)
+            self._tell("disk", self.tr("The disk is full: parts are FAULT until space is freed."), tooltip)
+        elif free_gb < self._settings.disk_warn_gb:
+            self._show_status("disk", text, "warn", tooltip)
+            self._tell("disk", self.tr("The disk is nearly full. Free some space soon."), tooltip, severity="notice")
+        else:
+            self._show_status("disk", text, tooltip=tooltip)
+            self.window.clear_message("disk")
+
+    @Slot()
+    def _show_empty(self) -> None:
+        self.inspect_page.show_state(InspectState("empty"))
+
+    @Slot()
+    def _open_training(self) -> None:
+        self.window.open_page("training")
+
+    @Slot()
+    def _raise_window(self) -> None:
+        self.window.setWindowState(self.window.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.window.raise_()
+        self.window.activateWindow()
+
+    def _on_exception(self, bug: BaseException) -> None:
+        """Called in whatever thread failed; the rest happens in this one."""
+        self._unforeseen.emit(f"{type(bug).__name__}: {bug}")
+
+    @Slot(str)
+    def _on_unforeseen(self, words: str) -> None:
+        reason = self.tr("Loupe failed in a way that was not foreseen ({}). The report is in {}.").format(
+            words, self._home.logs
+        )
+        if self.line is not None:
+            self.line.halt(reason)
+        else:
+            self._on_line_stopped(reason)
+
+    def _show_status(self, key: str, text: str, state: State = "ok", tooltip: str = "") -> None:
+        self.window.show_status(key, StatusView(text, state, tooltip))
+
+    def _tell(
+        self, key: str, what: str, remedy: str, action: str = "", severity: Literal["fault", "notice"] = "fault"
+    ) -> None:
+        words = {"reconnect": self.tr("Reconnect"), "reload": self.tr("Load the recipe again")}
+        self.window.show_message(
+            Message(key, what, remedy, action=action, action_text=words.get(action, ""), severity=severity)
+        )
 
     # Pages, built at their first visit
 
@@ -280,3 +474,10 @@ class Station(QObject):
 
     def _build_settings(self) -> QWidget:
         raise NotImplementedError
+
+
+def _open_camera(spec: str) -> Camera:
+    """Called in the inspection thread: OpenCV's video part is imported here."""
+    from station.capture import open_camera
+
+    return open_camera(spec)

@@ -167,11 +167,13 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a model on labelled pictures."""
-    from station.commands.evaluate import evaluate_and_report
+    from station.commands.evaluate import measure, print_report
 
-    report = evaluate_and_report(model, data, device, console)
+    report = measure(model, data, device, console)
     if as_json:
         print_json(report.to_json())
+    else:
+        print_report(report, Console())
 
 
 @app.command()

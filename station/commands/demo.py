@@ -5,13 +5,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from ml.confusion import ConfusionMatrix
-from ml.pictures import encode_png, write_atomically
 from rich.console import Console
 from rich.table import Table
 
+from ml.confusion import ConfusionMatrix
 from ml.detector import Detector
+from ml.pictures import encode_png, write_atomically
 from station.capture import open_camera
+from station.capture.demo_recipe import DEMO_RECIPE, demo_job, write_demo_parts
 from station.commands.inspect import VERDICT_STYLE
 from station.commands.train import train_and_report
 from station.core.inspection import Inspected, Inspection
@@ -21,7 +22,6 @@ from station.core.recipe import Recipe
 from station.core.recipe_rules import recipe_for
 from station.core.verdict import Verdict
 from station.database import open_database
-from station.demo_recipe import DEMO_RECIPE, demo_job, write_demo_parts
 from station.history import HistoryWriter, ModelShelf, PictureStore, RecipeBook
 from station.home import Home
 from station.settings import Settings

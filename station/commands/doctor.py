@@ -128,16 +128,19 @@ def _probe_threads() -> dict[str, float]:
 
 
 def _threads(place: Home, probe: dict[str, float]) -> Finding:
-    """Keep the fastest thread number in the settings, unless the user chose one."""
-    best = min(probe, key=lambda setting: probe[setting])
-    shown = ", ".join(f"{threads}: {ms:.0f} ms" for threads, ms in probe.items())
+    """Keep the fastest number of threads in the settings, unless the user chose one. Threads wait passively here."""
+    passive = {setting: ms for setting, ms in probe.items() if "spinning" not in setting}
+    if not passive:
+        return Finding("threads", "note", "could not be measured", "Run loupe doctor again when the machine is idle.")
+    best = min(passive, key=lambda setting: passive[setting])
+    shown = ", ".join(f"{setting}: {ms:.0f} ms" for setting, ms in probe.items())
     try:
         settings = Settings.load(place.settings)
         if settings.torch_threads is None and place.folder.is_dir():
-            settings.model_copy(update={"probed_threads": int(best)}).save(place.settings)
+            settings.model_copy(update={"probed_threads": int(best.split()[0])}).save(place.settings)
     except LoupeError as error:
         return Finding("settings", "fail", str(place.settings), str(error))
-    return Finding("threads", "ok", f"one part at a time is fastest with {best} ({shown})")
+    return Finding("threads", "ok", f"{best} ({shown})")
 
 
 def _cameras() -> Finding:
@@ -146,10 +149,11 @@ def _cameras() -> Finding:
     from station.capture import list_cameras
 
     cameras = list_cameras()
-    found = ", ".join(f"camera:{camera.index} {camera.name}".strip() for camera in cameras)
-    return Finding(
-        "cameras", "ok" if cameras else "note", found or "none found", "" if cameras else "Demo and folders work."
-    )
+    if not cameras:
+        return Finding(
+            "cameras", "note", "none found", "Demo, folders, videos and network cameras work."
+        )
+    return Finding("cameras", "ok", ", ".join(f"camera:{camera.index} {camera.name}" for camera in cameras))
 
 
 def print_findings(findings: Findings, console: Console) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from ml.pictures import encode_png, list_pictures, read_picture, write_atomically
 from rich.console import Console
 from rich.table import Table
 
 from ml.detector import Detector
 from ml.errors import LoupeError, PictureError
 from ml.maps import Detection
+from ml.pictures import encode_png, list_pictures, read_picture, write_atomically
 from station.core.frame import Frame
 from station.core.inspector import faulted, judge
 from station.core.presentation import PartPresenter, overlaid

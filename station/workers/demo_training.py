@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from station.demo_recipe import demo_job, write_demo_parts
+from station.capture.demo_recipe import demo_job, write_demo_parts
 from station.home import Home
 from station.workers.background import Background
 from station.workers.training import TrainingOutcome, TrainingProcess, TrainingProgress
@@ -17,6 +17,8 @@ class DemoTraining(QObject):
     """TrainingOutcome: the model file is complete."""
     failed = Signal(str)
     """Why there is no model, and what to do."""
+    cancelled = Signal()
+    """Stopped on request; nothing is left of it."""
 
     def __init__(self, home: Home, process: TrainingProcess, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -27,6 +29,7 @@ class DemoTraining(QObject):
         process.progressed.connect(self._on_progress)
         process.succeeded.connect(self._on_success)
         process.failed.connect(self._on_failure)
+        process.cancelled.connect(self._on_cancelled)
 
     @Slot()
     def start(self) -> None:
@@ -34,11 +37,25 @@ class DemoTraining(QObject):
             return
         self._is_running = True
         self.progressed.emit(self.tr("Rendering good parts"), -1.0)
-        self._job = demo_job(self._home)
-        self._rendering = Background(lambda: write_demo_parts(self._job), self)
+        self._job = job = demo_job(self._home)
+        self._rendering = Background(lambda: write_demo_parts(job), self)
         self._rendering.done.connect(self._on_rendered)
         self._rendering.failed.connect(self._on_failure)
         self._rendering.start()
+
+    @Slot()
+    def cancel(self) -> None:
+        """Stop; while parts are still being rendered the training is not begun."""
+        if self._process.is_running:
+            self._process.cancel()
+        else:
+            self._on_cancelled()
+
+    @Slot()
+    def _on_cancelled(self) -> None:
+        if self._is_running:
+            self._is_running = False
+            self.cancelled.emit()
 
     @Slot(object)
     def _on_rendered(self, _: object) -> None:

@@ -176,6 +176,14 @@ class InspectionWorker(QObject):
             self._pace.setInterval(interval_ms)
             self._pace.start(0)
 
+    @Slot(str)
+    def halt(self, reason: str) -> None:
+        """Something outside this thread failed unforeseen: a FAULT is recorded and no part is judged any more."""
+        self._stop_continuous("")
+        self._fault(Trigger(), reason)
+        self._inspector = self._manifest = None
+        self.bug_found.emit(reason)
+
     @Slot()
     def acknowledge(self) -> None:
         """The operator has seen the NG part."""
@@ -294,10 +302,13 @@ class InspectionWorker(QObject):
         """A bug: the part is a FAULT, and no further part is judged until a recipe is loaded again."""
         log.critical("Unforeseen failure; the line stops", exc_info=bug)
         self._stop_continuous("")
-        reason = f"Loupe failed in a way that was not foreseen ({type(bug).__name__}). The line has stopped."
+        reason = (
+            f"Loupe failed in a way that was not foreseen ({type(bug).__name__}). The line has stopped. "
+            "Load the recipe again to go on; the log folder holds the report."
+        )
         self._fault(trigger, reason)
         self._inspector = self._manifest = None
-        self.bug_found.emit(f"{reason} Load the recipe again to go on; the log folder holds the report.")
+        self.bug_found.emit(reason)
 
     def _stop_continuous(self, reason: str) -> None:
         if self._pace is not None:

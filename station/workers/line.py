@@ -20,6 +20,7 @@ class InspectionLine(QObject):
     _open_source = Signal(str)
     _set_continuous = Signal(bool, int)
     _acknowledge = Signal()
+    _halt = Signal(str)
 
     def __init__(self, suppliers: Suppliers, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -33,6 +34,7 @@ class InspectionLine(QObject):
         self._open_source.connect(self.worker.open_source)
         self._set_continuous.connect(self.worker.set_continuous)
         self._acknowledge.connect(self.worker.acknowledge)
+        self._halt.connect(self.worker.halt)
 
     def start(self) -> None:
         self._thread.start()
@@ -48,6 +50,10 @@ class InspectionLine(QObject):
 
     def acknowledge(self) -> None:
         self._acknowledge.emit()
+
+    def halt(self, reason: str) -> None:
+        """Stop judging: something outside the line failed unforeseen."""
+        self._halt.emit(reason)
 
     def press(self, serial: str = "") -> bool:
         """A part is in place. False when it came too early: it will be a FAULT."""

@@ -72,7 +72,7 @@ def _row(folder: Path, data_set: DataSet, method: str, geometry: str) -> str:
     values = " | ".join("-" if report[key] is None else f"{report[key]:.3f}" for key in COLUMNS)
     matrix = report["confusion_matrix"]
     counts = "/".join(str(matrix[key]) for key in ("tn", "fp", "fn", "tp"))
-    latency = report["latency_ms"]["median"]
+    latency = report["latency_median_ms"]
     return f"| {data_set.name} | {method} | {geometry} | {values} | {counts} | {result.seconds:.0f} | {latency:.0f} |"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from PySide6.QtCore import QLocale, QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QDateTime, QLocale, QObject, QTimer, Signal, Slot
 
 from ml.errors import LoupeError
 from station.core.recipe import Recipe
@@ -70,6 +70,11 @@ class InspectPresenter(QObject):
         worker.recipe_loaded.connect(self._on_recipe)
         self._tally.timeout.connect(self._count)
 
+    @property
+    def is_ready(self) -> bool:
+        """A recipe judges parts."""
+        return self._recipe is not None
+
     def set_pace(self, interval_s: float) -> None:
         """Least time between two parts in continuous inspection; holds from the next start of it."""
         self._interval_ms = round(interval_s * 1000)
@@ -85,7 +90,10 @@ class InspectPresenter(QObject):
         self._do(lambda: self._archive.recipes.latest(name), self._on_recipe_read)
 
     @Slot(object)
-    def _on_recipe_read(self, recipe: Recipe) -> None:
+    def _on_recipe_read(self, recipe: Recipe | None) -> None:
+        if recipe is None:
+            self.problem.emit(self.tr("The recipe is not there any more."))
+            return
         self.recipe_wanted.emit(recipe)
         self.load(recipe)
 
@@ -211,9 +219,7 @@ class InspectPresenter(QObject):
     @Slot(str, str)
     def _review(self, inspection_id: str, finding: Finding) -> None:
         reviews, operator = self._archive.reviews, self._operator
-        self._do(
-            lambda: reviews.add(inspection_id, finding, operator, "operator").inspection_id, self._on_reviewed
-        )
+        self._do(lambda: reviews.add(inspection_id, finding, operator, "operator").inspection_id, self._on_reviewed)
 
     @Slot(object)
     def _on_reviewed(self, inspection_id: str) -> None:
@@ -232,5 +238,5 @@ class InspectPresenter(QObject):
     def _on_serial_seen(self, found: tuple[str, datetime | None]) -> None:
         serial, seen_at = found
         if seen_at is not None and self._page.serial() == serial:
-            when = QLocale().toString(seen_at.astimezone(), "d MMM HH:mm")
+            when = QLocale().toString(QDateTime.fromSecsSinceEpoch(int(seen_at.timestamp())), "d MMM HH:mm")
             self._page.show_serial_note(self.tr("Inspected before: {}").format(when))
