@@ -1,6 +1,5 @@
 """Demo pictures as a data set on disk, for training the demo recipe and for tests."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -40,7 +39,7 @@ def write_demo_dataset(
             unfinished.chmod(0o755)
             if folder.exists():
                 folder.rmdir()
-            os.replace(unfinished, folder)
+            unfinished.replace(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:

@@ -27,19 +27,31 @@ DEFECT_KINDS: Final[tuple[DefectKind, ...]] = get_args(DefectKind)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """What a blemish does to the surface, pixel by pixel; fields are `(height, width)`."""
+    """What a blemish does to the surface, pixel by pixel; fields are `(height, width)`, None where nothing changes."""
 
     mask: NDArray[np.bool_]
-    profile_radius: Field
+    profile_radius: Field | None = None
     """The radius whose face is found here: differs from the true one where a face is missing."""
-    height: Field
+    height: Field | None = None
     """Added to the surface, in ring radii."""
-    frosting: Field
+    frosting: Field | None = None
     """0 keeps the turned finish, 1 is bare broken or scored metal that scatters alike in all directions."""
-    tint: Field
-    """`(height, width, 3)` factor on the light sent back."""
-    gone: Field
+    film: Field | None = None
+    """How thick a stain lies on the metal; negative where the metal is brighter than before."""
+    absorbed: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What a film of 1 takes of red, green and blue."""
+    gone: Field | None = None
     """1 where there is no metal any more."""
+
+    def touched(self, at: Polar) -> NDArray[np.bool_]:
+        """The pixels at which the surface is not the good part's."""
+        touched = self.mask.copy()
+        for field in (self.height, self.frosting, self.film, self.gone):
+            if field is not None:
+                touched |= field != 0
+        if self.profile_radius is not None:
+            touched |= self.profile_radius != at.radius
+        return touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +71,6 @@ def draw_blemish(kind: DefectKind, severity: float, rng: np.random.Generator) ->
     return _DRAW[kind](severity, rng)
 
 
-def _no_change(at: Polar) -> Change:
-    flat = np.zeros_like(at.radius)
-    return Change(
-        mask=np.zeros(at.radius.shape, np.bool_),
-        profile_radius=at.radius,
-        height=flat,
-        frosting=flat,
-        tint=np.ones((*at.radius.shape, 3), np.float32),
-        gone=flat,
-    )
-
-
 def _place(radius: float, angle: float) -> tuple[float, float]:
     return radius * float(np.cos(angle)), radius * float(np.sin(angle))
 
@@ -80,11 +80,22 @@ def _smooth_step(low: float, high: float, values: Field) -> Field:
     return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
 
 
-def _noise(grid: Field, across: Field, down: Field) -> Field:
-    """Smooth noise over the square -1..1; `grid` holds its values at the nodes."""
-    last = grid.shape[0] - 1
-    to_node = np.float32(last / 2)
-    return cv2.remap(grid, (across + 1) * to_node, (down + 1) * to_node, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+def _draw_noise(rng: np.random.Generator, nodes: int) -> Field:
+    """Values of smooth noise at `nodes` x `nodes` nodes, unit deviation; smoothed, or its grid would show."""
+    smooth = cv2.GaussianBlur(rng.standard_normal((nodes, nodes)).astype(np.float32), (0, 0), 1.2)
+    return np.asarray(smooth / smooth.std(), np.float32)
+
+
+def _noise(values: Field, across: Field, down: Field) -> Field:
+    """Noise over the square -1..1, interpolated between its nodes."""
+    to_node = np.float32((values.shape[0] - 1) / 2)
+    return cv2.remap(
+        values, (across + 1) * to_node, (down + 1) * to_node, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+
+
+def _on_ring(at: Polar) -> NDArray[np.bool_]:
+    return (at.radius > BORE_RADIUS) & (at.radius < 1.0)
 
 
 def _local(at: Polar, centre_x: float, centre_y: float, reach: float) -> tuple[Field, Field]:
@@ -95,7 +106,7 @@ def _local(at: Polar, centre_x: float, centre_y: float, reach: float) -> tuple[F
 
 def _draw_scratch(severity: float, rng: np.random.Generator) -> Blemish:
     radius, angle = rng.uniform(0.64, 0.92), rng.uniform(0, 2 * np.pi)
-    length = rng.uniform(0.14, 0.22) + 0.24 * severity
+    length = rng.uniform(0.17, 0.24) + 0.24 * severity
     heading = angle + rng.choice([-1.0, 1.0]) * np.radians(rng.uniform(5, 65))  # across the grooves, not along them
     bend = rng.normal(0.0, 0.5)
     width = 0.0036 + 0.0034 * severity
@@ -109,15 +120,13 @@ def _draw_scratch(severity: float, rng: np.random.Generator) -> Blemish:
     path += np.asarray([centre_x, centre_y]) - path.mean(axis=0)
 
     def change(at: Polar, radius_px: float) -> Change:
-        trace = _trace(at, path, pressure, max(width * radius_px, 1.1), radius_px)
-        on_ring = (at.radius > BORE_RADIUS) & (at.radius < 1.0)
+        trace = _trace(at, path, pressure, max(width * radius_px, 1.2), radius_px)
         return Change(
-            mask=(trace > 0.25) & on_ring,
-            profile_radius=at.radius,
-            height=trace * np.float32(-(0.30 + 0.55 * severity) * max(width, 1.1 / radius_px)),
+            mask=(trace > 0.25) & _on_ring(at),
+            height=trace * np.float32(-(0.30 + 0.55 * severity) * max(width, 1.2 / radius_px)),
             frosting=trace * np.float32(0.55 + 0.3 * severity),
-            tint=1.0 + trace[..., np.newaxis] * np.float32(0.28 + 0.22 * severity) * np.ones(3, np.float32),
-            gone=np.zeros_like(at.radius),
+            film=trace * np.float32(-0.30 - 0.22 * severity),
+            absorbed=(1.0, 1.0, 1.0),
         )
 
     return Blemish("scratch", centre_x, centre_y, reach, change)
@@ -133,9 +142,9 @@ def _trace(
     corners = ((path - np.asarray([left, top])) * radius_px + 0.5) * finer - 0.5
     fine = np.zeros((height * finer, width * finer), np.uint8)
     points = np.round(corners * 16).astype(np.int32)
+    thickness = max(1, round(width_px * finer))
     for start, end, strength in zip(points[:-1], points[1:], pressure, strict=True):
-        thickness = max(1, round(width_px * finer * (0.6 + 0.4 * strength)))
-        cv2.line(fine, start.tolist(), end.tolist(), int(255 * strength), thickness, cv2.LINE_AA, 4)
+        cv2.line(fine, start.tolist(), end.tolist(), int(255 * strength), thickness, cv2.LINE_8, 4)
     coverage = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     return cv2.GaussianBlur(coverage, (0, 0), 0.5)
 
@@ -145,57 +154,48 @@ def _draw_dent(severity: float, rng: np.random.Generator) -> Blemish:
     size = 0.026 + 0.034 * severity + rng.uniform(0.0, 0.008)
     stretch, turn = rng.uniform(0.7, 1.0), rng.uniform(0, np.pi)
     steepness = 0.55 + 0.75 * severity
-    grid = rng.standard_normal((7, 7)).astype(np.float32)
+    uneven = _draw_noise(rng, 13)
     centre_x, centre_y = _place(radius, angle)
-    reach = 2.6 * size
+    reach = 2.8 * size
 
     def change(at: Polar, radius_px: float) -> Change:
         across, down = _local(at, centre_x, centre_y, reach)
-        along = (across * np.float32(np.cos(turn)) + down * np.float32(np.sin(turn))) * 2.6
-        aside = (down * np.float32(np.cos(turn)) - across * np.float32(np.sin(turn))) * np.float32(2.6 / stretch)
-        square = (along**2 + aside**2) * (1.0 + 0.12 * _noise(grid, across, down))
+        along = (across * np.float32(np.cos(turn)) + down * np.float32(np.sin(turn))) * 2.8
+        aside = (down * np.float32(np.cos(turn)) - across * np.float32(np.sin(turn))) * np.float32(2.8 / stretch)
+        square = (along**2 + aside**2) * (1.0 + 0.06 * _noise(uneven, across, down))
         bowl = np.exp(-square)
-        thrown_up = 0.28 * np.exp(-((np.sqrt(np.maximum(square, 0.0)) - 1.7) ** 2) / 0.12)
-        height = (thrown_up - bowl) * np.float32(steepness * size)
+        thrown_up = 0.13 * np.exp(-((np.sqrt(np.maximum(square, 0.0)) - 1.6) ** 2) / 0.16)
+        is_far = square > 2.6**2
         return Change(
-            mask=(square < 1.9**2) & (at.radius > BORE_RADIUS) & (at.radius < 1.0),
-            profile_radius=at.radius,
-            height=height.astype(np.float32),
-            frosting=(0.45 * bowl).astype(np.float32),
-            tint=np.ones((*at.radius.shape, 3), np.float32),
-            gone=np.zeros_like(at.radius),
+            mask=(square < 2.0**2) & _on_ring(at),
+            height=np.where(is_far, 0.0, (thrown_up - bowl) * (steepness * size)).astype(np.float32),
+            frosting=np.where(is_far, 0.0, 0.40 * bowl).astype(np.float32),
         )
 
     return Blemish("dent", centre_x, centre_y, reach, change)
 
 
+# Rust, burnt oil and tempering blue: what each takes of red, green and blue.
+_STAINS: Final = ((0.46, 0.66, 0.86), (0.60, 0.72, 0.80), (0.72, 0.66, 0.48))
+
+
 def _draw_stain(severity: float, rng: np.random.Generator) -> Blemish:
     radius, angle = rng.uniform(0.64, 0.92), rng.uniform(0, 2 * np.pi)
     reach = 0.085 + 0.085 * severity + rng.uniform(0.0, 0.02)
-    coarse = rng.standard_normal((7, 7)).astype(np.float32)
-    fine = rng.standard_normal((21, 21)).astype(np.float32)
-    absorbed = np.asarray([(0.50, 0.66, 0.84), (0.42, 0.55, 0.66), (0.62, 0.60, 0.50)][rng.integers(3)], np.float32)
-    strength = 0.55 + 0.40 * severity
+    coarse, fine = _draw_noise(rng, 13), _draw_noise(rng, 33)
+    absorbed = _STAINS[int(rng.integers(len(_STAINS)))]
+    strength = 0.62 + 0.36 * severity
     centre_x, centre_y = _place(radius, angle)
 
     def change(at: Polar, radius_px: float) -> Change:
         across, down = _local(at, centre_x, centre_y, reach)
-        outline = (
-            np.hypot(across, down) * 1.25 + 0.14 * _noise(coarse, across, down) + 0.035 * _noise(fine, across, down)
-        )
-        film = 1.0 - _smooth_step(0.62, 0.80, outline)
-        dried_edge = np.exp(-(((outline - 0.66) / 0.07) ** 2))
-        mottled = film * (0.72 + 0.12 * _noise(fine, across, down)) + 0.38 * dried_edge
-        depth = np.clip(mottled, 0.0, 1.15) * np.float32(strength)
-        on_ring = (at.radius > BORE_RADIUS) & (at.radius < 1.0)
-        return Change(
-            mask=(depth > 0.12) & on_ring,
-            profile_radius=at.radius,
-            height=np.zeros_like(at.radius),
-            frosting=(0.30 * film).astype(np.float32),
-            tint=np.clip(1.0 - depth[..., np.newaxis] * absorbed, 0.03, 1.0).astype(np.float32),
-            gone=np.zeros_like(at.radius),
-        )
+        outline = np.hypot(across, down) * 1.2 + 0.11 * _noise(coarse, across, down)
+        outline += 0.02 * _noise(fine, across, down)
+        wet = 1.0 - _smooth_step(0.66, 0.76, outline)
+        dried_edge = np.exp(-(((outline - 0.66) / 0.06) ** 2))
+        film = (wet * (0.70 + 0.09 * _noise(coarse, down, across)) + 0.34 * dried_edge) * strength
+        film = np.where(outline < 1.0, np.clip(film, 0.0, 1.1), 0.0).astype(np.float32)
+        return Change(mask=(film > 0.15) & _on_ring(at), frosting=0.22 * wet, film=film, absorbed=absorbed)
 
     return Blemish("stain", centre_x, centre_y, reach, change)
 
@@ -206,36 +206,29 @@ def _draw_chip(severity: float, rng: np.random.Generator) -> Blemish:
     outwards = 1.0 if at_rim else -1.0
     size = 0.050 + 0.070 * severity + rng.uniform(0.0, 0.010)
     stretch = rng.uniform(1.0, 1.5)
-    coarse = rng.standard_normal((9, 9)).astype(np.float32)
-    grains = rng.standard_normal((33, 33)).astype(np.float32)
+    coarse, grains = _draw_noise(rng, 13), _draw_noise(rng, 41)
     edge = 1.0 if at_rim else BORE_RADIUS
     centre_x, centre_y = _place(edge, angle)
-    reach = 1.25 * size * stretch
+    reach = 1.5 * size * stretch
 
     def change(at: Polar, radius_px: float) -> Change:
         x, y = at.radius * at.cos - np.float32(centre_x), at.radius * at.sin - np.float32(centre_y)
         inwards = -outwards * (x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))) / np.float32(size)
         aside = (y * np.float32(np.cos(angle)) - x * np.float32(np.sin(angle))) / np.float32(size * stretch)
         across, down = _local(at, centre_x, centre_y, reach)
-        rough = _noise(coarse, across, down)
-        distance = np.hypot(inwards, aside) * (1.0 + 0.10 * rough)
+        rough, grain = _noise(coarse, across, down), _noise(grains, across, down)
+        distance = np.hypot(inwards, aside) * (1.0 + 0.13 * rough + 0.03 * grain)
         broken = 1.0 - _smooth_step(0.93, 1.0, distance)
-        bite = 1.0 - np.clip(
-            (np.hypot(inwards * 1.45, aside * 1.18) + 0.12 * rough - 0.86) * np.float32(0.7 * size * radius_px) + 0.5,
-            0,
-            1,
-        )
-        on_ring = (at.radius > BORE_RADIUS) & (at.radius < 1.0)
-        grain = _noise(grains, across, down)
-        fall = np.minimum(distance - 1.0, 0.0)
+        to_bite = np.hypot(inwards * 1.45, aside * 1.18) + 0.16 * rough + 0.03 * grain - 0.88
+        bite = 1.0 - np.clip(to_bite * np.float32(0.7 * size * radius_px) + 0.5, 0.0, 1.0)
+        depth = 0.62 * np.minimum(distance - 1.0, 0.0) + 0.060 * rough + 0.026 * grain
         return Change(
-            mask=((broken > 0.3) | (bite > 0.5)) & on_ring,
+            mask=((broken > 0.3) | (bite > 0.5)) & _on_ring(at),
             profile_radius=np.where(broken > 0, np.float32((FACE_START + FACE_END) / 2), at.radius).astype(np.float32),
-            height=(broken * (fall * 0.8 + 0.05 * grain) * np.float32(size)).astype(np.float32),
+            height=(broken * depth * size).astype(np.float32),
             frosting=broken,
-            tint=(1.0 - broken[..., np.newaxis] * (0.22 - 0.22 * grain[..., np.newaxis]) * np.ones(3, np.float32))
-            .clip(0.2, 1.6)
-            .astype(np.float32),
+            film=broken * (0.42 - 0.14 * grain),
+            absorbed=(1.0, 1.0, 1.0),
             gone=bite.astype(np.float32),
         )
 
@@ -263,10 +256,6 @@ def _draw_missing_chamfer(severity: float, rng: np.random.Generator) -> Blemish:
         return Change(
             mask=flat_here & (lost > 0.08) & (at.radius < 1.0),
             profile_radius=mirrored.astype(np.float32),
-            height=np.zeros_like(at.radius),
-            frosting=np.zeros_like(at.radius),
-            tint=np.ones((*at.radius.shape, 3), np.float32),
-            gone=np.zeros_like(at.radius),
         )
 
     return Blemish("missing_chamfer", centre_x, centre_y, chord + 0.08, change)

@@ -14,7 +14,8 @@ _BLUR_OF_SIDE: Final = 0.00085
 _DEFOCUS_OF_SIDE: Final = 0.0125
 _STEPS: Final = 4096
 _BRIGHTEST: Final = 4.0
-_NOISE_SIDE: Final = 1024
+NOISE_SHIFTS: Final = 256
+"""How far the noise may be shifted from picture to picture."""
 _NOISE_GREY_LEVELS: Final = 1.5
 
 
@@ -37,20 +38,23 @@ def _tone_curve() -> NDArray[np.uint8]:
     return np.round(255.0 * (1.0 - np.exp(-1.5 * linear)) ** (1 / 2.2)).astype(np.uint8)
 
 
-@lru_cache(maxsize=1)
-def _noise() -> NDArray[np.int8]:
-    """A square of read and shot noise in grey levels, mostly alike in the three channels."""
+@lru_cache(maxsize=8)
+def _noise(size_px: int) -> NDArray[np.int8]:
+    """Read and shot noise in grey levels, mostly alike in the three channels; larger than a picture by the shift."""
     rng = np.random.default_rng(20_240_133)
-    shape = (_NOISE_SIDE, _NOISE_SIDE)
-    common, per_channel = rng.standard_normal((*shape, 1)), rng.standard_normal((*shape, 3))
+    shape = (size_px + NOISE_SHIFTS, size_px + NOISE_SHIFTS)
+    common, per_channel = (rng.standard_normal((*shape, channels), np.float32) for channels in (1, 3))
     return np.round(_NOISE_GREY_LEVELS * (0.85 * common + 0.55 * per_channel)).astype(np.int8)
 
 
-def expose(radiance: Field, exposure: float, noise_row: int, noise_column: int) -> NDArray[np.uint8]:
-    """8-bit RGB of linear RGB `(height, width, 3)`."""
-    height, width, _ = radiance.shape
-    step = np.clip(radiance * np.float32(exposure * (_STEPS - 1) / _BRIGHTEST), 0, _STEPS - 1).astype(np.uint16)
-    rows = (np.arange(height) + noise_row) % _NOISE_SIDE
-    columns = (np.arange(width) + noise_column) % _NOISE_SIDE
-    grey = _tone_curve()[step].astype(np.int16) + _noise()[rows][:, columns]
-    return np.clip(grey, 0, 255).astype(np.uint8)
+def exposed(radiance: Field, exposure: float) -> NDArray[np.uint8]:
+    """8-bit RGB of linear RGB `(height, width, 3)`, free of noise."""
+    step = np.minimum(radiance * np.float32(exposure * (_STEPS - 1) / _BRIGHTEST), np.float32(_STEPS - 1))
+    return np.take(_tone_curve(), step.astype(np.uint16))
+
+
+def with_noise(pixels: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
+    """A sensor's noise added to a square picture; `row` and `column`, below NOISE_SHIFTS, choose which noise."""
+    size_px = pixels.shape[0]
+    noise = _noise(size_px)[row : row + size_px, column : column + size_px]
+    return cv2.add(pixels, noise, dtype=cv2.CV_8U)

@@ -5,13 +5,14 @@ Lengths are in outer radii of the ring; angles are clockwise in the picture beca
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from station.capture.demo_line.lighting import Field, Surface
+from station.capture.demo_line.optics import NOISE_SHIFTS
 
 RADIUS_OF_SIDE: Final = 0.405
 """The ring's outer radius as a part of the picture's side."""
@@ -77,8 +78,8 @@ def draw_part(rng: np.random.Generator) -> Part:
         roughness=rng.uniform(0.95, 1.05),
         texture_row=int(rng.integers(0, 4096)),
         texture_column=int(rng.integers(0, _TURN_COLUMNS)),
-        noise_row=int(rng.integers(0, 4096)),
-        noise_column=int(rng.integers(0, 4096)),
+        noise_row=int(rng.integers(NOISE_SHIFTS)),
+        noise_column=int(rng.integers(NOISE_SHIFTS)),
     )
 
 
@@ -91,6 +92,10 @@ class Polar:
     radius: Field
     angle: Field
     """0 to 2 pi, clockwise from the picture's x axis."""
+
+    def at(self, points: NDArray[np.intp]) -> Self:
+        """The same at flat indices `points`, in their shape."""
+        return type(self)(*(field.reshape(-1)[points] for field in (self.cos, self.sin, self.radius, self.angle)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +178,15 @@ def _engraving(rows: int) -> Field:
     return strip
 
 
-def surface(part: Part, at: Polar, size_px: int) -> Surface:
-    """The good part's surface at points `at` (any shape, off the ring included)."""
+def surface(part: Part, at: Polar, size_px: int, profile_radius: Field | None = None) -> Surface:
+    """The part's surface at points `at`, whose fields are two-dimensional.
+
+    `profile_radius` tells points on which another radius's face is found; None is the good part.
+    """
     flat = np.zeros_like(at.radius)
-    along_profile = at.radius * np.float32((_PROFILE_STEPS - 1) / _PROFILE_END)
+    along_profile = (at.radius if profile_radius is None else profile_radius) * np.float32(
+        (_PROFILE_STEPS - 1) / _PROFILE_END
+    )
     profile = cv2.remap(_profile(), along_profile, flat, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     rows = max(16, round((1.0 - _TEXTURE_START) * RADIUS_OF_SIDE * size_px))
     row = (at.radius - np.float32(_TEXTURE_START)) * np.float32(rows / (1.0 - _TEXTURE_START))
@@ -197,6 +207,6 @@ def surface(part: Part, at: Polar, size_px: int) -> Surface:
         slope_across=slope + grooves * (1.0 - mark),
         slope_along=flat,
         scatter_across=scatter_across * np.float32(part.roughness),
-        scatter_along=scatter_along * np.float32(part.roughness) + mark * np.float32(0.25),
-        albedo=albedo * (1.0 + np.float32(0.045) * texture[..., 1]) * (1.0 - np.float32(0.55) * mark),
+        scatter_along=scatter_along * np.float32(part.roughness) + mark * np.float32(0.22),
+        albedo=albedo * (1.0 + np.float32(0.045) * texture[..., 1]) * (1.0 - np.float32(0.60) * mark),
     )
