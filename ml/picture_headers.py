@@ -10,7 +10,6 @@ from io import BytesIO
 
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ml.errors import PictureError
 
@@ -92,33 +91,32 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _tiff(data: bytes, name: str) -> PictureHeader:
-    """TIFF 6.0. Pillow reads the tags; its picture class does not know 10- and 12-bit colour, which OpenCV decodes."""
-    page, *others = _tiff_pages(data)
-    if any(not int(other.get(254, 0)) & 1 for other in others):
+    """TIFF 6.0. Not by Pillow: it knows no 10- and 12-bit colour, and only warns of a directory that is cut short."""
+    pages = list(_tiff_pages(data))
+    page = pages[0]
+    if any(not other.get(_SUBFILE, (0,))[0] & 1 for other in pages[1:]):
         raise PictureError(
-            f"{name} holds {1 + len(others)} pages; which of them shows the part? Save that page as a file of its own."
+            f"{name} holds {len(pages)} pages; which of them shows the part? Save that page as a file of its own."
         )
-    bits = set(_values(page, 258, 1))
-    sample_format = set(_values(page, 339, 1))
-    colours = int(page.get(262, 1))
-    samples = int(page.get(277, 1))
-    (sample_bits,) = bits if len(bits) == 1 else (0,)
+    bits, sample_formats = set(page.get(_BITS, (1,))), set(page.get(_SAMPLE_FORMAT, (1,)))
+    (colours,), (samples,) = page.get(_COLOURS, (1,)), page.get(_SAMPLES, (1,))
+    sample_bits = min(bits)
     is_grey = colours in (0, 1)
     plain_samples = 1 if is_grey or colours == 3 else 4 if colours == 5 else 3
     # Palettes, CMYK, YCbCr and L*a*b* are turned to RGB by libtiff, which does so in 8 bits only.
     is_known = colours in (0, 1, 2) or (colours in (3, 5, 6, 8) and sample_bits <= 8)
-    if sample_format != {1} or sample_bits not in (1, 2, 4, 8, 10, 12, 14, 16) or not is_known:
+    if sample_formats != {1} or len(bits) > 1 or sample_bits not in (1, 2, 4, 8, 10, 12, 14, 16) or not is_known:
         raise PictureError(
             f"{name} is a TIFF of a kind that is not inspected (bits {sorted(bits)}, sample format "
-            f"{sorted(sample_format)}, colour kind {colours}). Save it as grey or RGB of 8 to 16 bits."
+            f"{sorted(sample_formats)}, colour kind {colours}). Save it as grey or RGB of 8 to 16 bits."
         )
     if samples not in (plain_samples, plain_samples + 1):
-        raise PictureError(f"{name} has {samples} channels. Save it as a grey or RGB picture.")
+        raise PictureError(f"{name} has {samples} channels of colour kind {colours}. Save it as a grey or RGB picture.")
     return PictureHeader(
-        int(page[256]),
-        int(page[257]),
-        sample_bits,
-        max(sample_bits, 8),
+        width=page[_WIDTH][0],
+        height=page[_HEIGHT][0],
+        sample_bits=sample_bits,
+        bit_depth=max(sample_bits, 8),
         is_tiff=True,
         is_grey=is_grey,
         is_white_zero=colours == 0,
@@ -126,20 +124,32 @@ def _tiff(data: bytes, name: str) -> PictureHeader:
     )
 
 
-def _tiff_pages(data: bytes) -> list[ImageFileDirectory_v2]:
-    start = data[:16] if 43 in data[2:4] else data[:8]  # BigTIFF has the longer one
-    position = ImageFileDirectory_v2(start).next
-    file, pages, seen = BytesIO(data), [], set[int]()
-    while position and position not in seen:
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COLOURS, _SAMPLES, _SAMPLE_FORMAT = _TIFF_TAGS = (254, 256, 257, 258, 262, 277, 339)
+_TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+
+
+def _tiff_pages(data: bytes) -> Iterator[dict[int, tuple[int, ...]]]:
+    """The tags of `_TIFF_TAGS` of each page; BigTIFF has longer entries and offsets."""
+    order = "<" if data.startswith(b"II") else ">"
+    is_big = 43 in data[2:4]
+    count, entry, offset = (
+        struct.Struct(order + code) for code in (("Q", "HHQ8s", "Q") if is_big else ("H", "HHI4s", "I"))
+    )
+    (position,) = offset.unpack_from(data, 8 if is_big else 4)
+    seen = set[int]()
+    while position not in seen:
         seen.add(position)
-        file.seek(position)
-        page = ImageFileDirectory_v2(start)
-        page.load(file)
-        pages.append(page)
-        position = page.next
-    return pages
-
-
-def _values(page: ImageFileDirectory_v2, tag: int, default: int) -> tuple[int, ...]:
-    value = page.get(tag, default)
-    return tuple(int(part) for part in value) if isinstance(value, tuple) else (int(value),)
+        page = {}
+        (entries,) = count.unpack_from(data, position)
+        position += count.size
+        for _ in range(entries):
+            tag, kind, length, value = entry.unpack_from(data, position)
+            if tag in _TIFF_TAGS:
+                numbers = struct.Struct(f"{order}{min(length, 16)}{_TIFF_NUMBERS[kind]}")
+                (place,) = offset.unpack(value)
+                page[tag] = numbers.unpack_from(*((value, 0) if numbers.size <= offset.size else (data, place)))
+            position += entry.size
+        yield page
+        (position,) = offset.unpack_from(data, position)
+        if not position:
+            return

@@ -8,6 +8,7 @@ Of a TIFF with several full pages none is chosen: it is refused.
 import hashlib
 import os
 import re
+import struct
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from uuid import uuid4
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import DecompressionBombError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ml.errors import PictureError
@@ -27,6 +29,17 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 MIN_SIDE_PX = 32
 MAX_PIXELS = 120_000_000
+_NOT_DECODABLE = (  # what OpenCV and Pillow raise on damaged files
+    cv2.error,
+    DecompressionBombError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    struct.error,
+)
 _MAX_FILE_BYTES = 1 << 30  # 120 megapixels of 16-bit RGBA, unpacked, and a little more
 
 
@@ -71,7 +84,7 @@ def decode_picture(data: bytes, name: str) -> Picture:
     _check_size(header.height, header.width, name)
     try:
         pixels = _decoded(data, header)
-    except (cv2.error, OSError, SyntaxError, ValueError) as error:
+    except _NOT_DECODABLE as error:
         raise PictureError(f"{name} is damaged or cut short. Copy or save it again.") from error
     if pixels is None or {*pixels.shape[:2]} != {header.height, header.width}:
         raise PictureError(f"{name} is damaged or cut short. Copy or save it again.")
@@ -124,6 +137,8 @@ def list_pictures(folder: Path, recursive: bool = False) -> list[Path]:
 
     Raises PictureError when the folder cannot be listed.
     """
+    if not folder.is_dir():
+        raise PictureError(f"{folder} is not a folder. Choose the folder that holds the pictures.")
     try:
         entries = list(folder.rglob("*") if recursive else folder.iterdir())
     except OSError as error:
