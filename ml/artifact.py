@@ -73,10 +73,13 @@ class TensorEntry(_Record):
 
 
 class PictureReference(_Record):
-    """What the training pictures look like: their usual size in px, and (lowest, highest) figure of `ml.quality`."""
+    """What the training pictures look like: their usual size in px (`has_one_size`: that of all of them), and the
+    (lowest, highest) figures of `ml.quality`.
+    """
 
     height_px: int = Field(ge=1)
     width_px: int = Field(ge=1)
+    has_one_size: bool
     is_grey: bool
     bit_depth: int = Field(ge=1, le=16)
     brightness: tuple[float, float]

@@ -58,6 +58,7 @@ class Survey:
     skipped: tuple[Skipped, ...]
     height_px: int
     width_px: int
+    has_one_size: bool
     is_grey: bool
     bit_depth: int
 
@@ -189,6 +190,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
         skipped=tuple(skipped),
         height_px=height,
         width_px=width,
+        has_one_size=len({look[:2] for look in looks}) == 1,
         is_grey=is_grey,
         bit_depth=_container_bits(max(depth for _, _, _, depth in looks), bits_used),
     )
@@ -286,6 +288,7 @@ class EmbeddedPictures(Sequence[torch.Tensor]):
         return PictureReference(
             height_px=survey.height_px,
             width_px=survey.width_px,
+            has_one_size=survey.has_one_size,
             is_grey=survey.is_grey,
             bit_depth=survey.bit_depth,
             brightness=(min(brightness), max(brightness)),

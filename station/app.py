@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from station.core.recipe import Recipe
     from station.history.archive import Archive
     from station.history.deployment import Deployment
+    from station.ui.history.page import HistoryPage
     from station.ui.inspect.presenter import InspectPresenter
+    from station.ui.training.deploy_panel import DeployRequest
+    from station.ui.training.page import TrainingPage
     from station.workers.demo_training import DemoTraining
     from station.workers.inspection import CameraState, JudgedPart, LoadedRecipe
     from station.workers.line import InspectionLine
@@ -121,9 +124,9 @@ class Station(QObject):
         self._presenter: InspectPresenter | None = None
         self._training: TrainingProcess | None = None
         self._demo: DemoTraining | None = None
-        app = QApplication.instance()
-        assert isinstance(app, QApplication)
-        theme.apply(app, settings.theme)
+        self._history_page: HistoryPage | None = None
+        self._training_page: TrainingPage | None = None
+        theme.apply(_application(), settings.theme)
         self.inspect_page = InspectPage(settings.heat_opacity, settings.show_heat)
         self.window = MainWindow(
             page_entries(self._inspect, self._build_history, self._build_training, self._build_settings)
@@ -196,6 +199,8 @@ class Station(QObject):
         self.line.start()
         self._disk_timer.start()
         self._load_first_recipe()
+        for name in ("history", "training"):
+            self.window.rebuild_page(name)
         self.opened.emit()
 
     def _connect_line(self) -> None:
@@ -259,6 +264,9 @@ class Station(QObject):
         has_ended = self.line.stop() if self.line is not None else True
         if self._training is not None:
             self._training.stop()
+        for page in (self._history_page, self._training_page):
+            if page is not None:
+                page.close_down()
         QThreadPool.globalInstance().waitForDone()
         if self.archive is not None:
             self.archive.close()
@@ -299,6 +307,8 @@ class Station(QObject):
 
     @Slot(object)
     def _on_part(self, part: JudgedPart) -> None:
+        if self._history_page is not None:
+            self._history_page.note_stored(part.inspection)
         if not part.is_stored:
             self._tell("storage", self.tr("The last part could not be stored."), part.inspection.fault or "")
 
@@ -350,6 +360,19 @@ class Station(QObject):
     # Deployment
 
     @Slot(object)
+    def _on_deploy_request(self, request: DeployRequest) -> None:
+        from station.history.deployment import Deployment
+
+        self.deploy(
+            Deployment(
+                request.model_file,
+                request.recipe,
+                request.source,
+                acknowledge_ng=request.acknowledge_ng,
+                serial_required=request.serial_required,
+            )
+        )
+
     def deploy(self, deployment: Deployment) -> None:
         """Put a trained model into force between two parts, without a restart."""
         from station.history.deployment import deploy
@@ -359,15 +382,23 @@ class Station(QObject):
         assert archive is not None
         work = Background(lambda: deploy(deployment, archive.models, archive.recipes), self)
         work.done.connect(self._on_deployed)
-        work.failed.connect(self._on_problem)
+        work.failed.connect(self._on_deploy_failed)
         work.start()
 
     @Slot(object)
     def _on_deployed(self, recipe: Recipe) -> None:
         assert self._presenter is not None
         self._presenter.load(recipe)
-        self._tell("deployed", self.tr("'{}' is deployed.").format(recipe.name), "", severity="notice")
-        self.window.open_page("inspect")
+        self._keep_source(recipe.source)
+        if self._training_page is not None:
+            self._training_page.show_deployed(recipe)
+
+    @Slot(str)
+    def _on_deploy_failed(self, reason: str) -> None:
+        if self._training_page is not None:
+            self._training_page.show_deploy_problem(reason)
+        else:
+            self._on_problem(reason)
 
     # Settings
 
@@ -467,13 +498,65 @@ class Station(QObject):
         return self.inspect_page
 
     def _build_history(self) -> QWidget:
-        raise NotImplementedError
+        from station.ui.history.page import HistoryPage, HistoryPorts, Reviewer
+
+        if self.archive is None:
+            return self._not_open_yet()
+        archive = self.archive
+        page = HistoryPage(
+            HistoryPorts(archive.reader, archive.reviews, archive.recipes, archive.models),
+            Reviewer(self._settings.operator),
+        )
+        page.set_overlay(self._settings.heat_opacity, self._settings.show_heat)
+        page.problem_found.connect(self._on_problem)
+        page.page_requested.connect(self.window.open_page)
+        self._history_page = page
+        return page
 
     def _build_training(self) -> QWidget:
-        raise NotImplementedError
+        from station.ui.training.page import TrainingPage
+
+        if self.archive is None or self._training is None:
+            return self._not_open_yet()
+        page = TrainingPage(self._training, self.archive.recipes, self._settings.source)
+        page.deploy_requested.connect(self._on_deploy_request)
+        self._training_page = page
+        return page
 
     def _build_settings(self) -> QWidget:
-        raise NotImplementedError
+        from station.ui.settings.page import SettingsPage
+
+        page = SettingsPage(self._settings, self._home)
+        page.settings_changed.connect(self._apply_settings)
+        return page
+
+    @Slot(object)
+    def _apply_settings(self, settings: Settings) -> None:
+        """What can hold at once does; the number of threads holds from the next model on."""
+        before = self._settings
+        self._keep(**settings.model_dump(exclude={"version"}))
+        if settings.theme != before.theme:
+            theme.apply(_application(), settings.theme, self.window.screen())
+        if self._presenter is not None:
+            self._presenter.set_pace(settings.continuous_interval_s)
+            if settings.source != before.source:
+                self._presenter.choose_source(settings.source)
+        self.inspect_page.set_overlay(settings.heat_opacity, settings.show_heat)
+        if self._history_page is not None:
+            self._history_page.set_overlay(settings.heat_opacity, settings.show_heat)
+        self._check_disk()
+
+    def _not_open_yet(self) -> QWidget:
+        """Stands in for a page that needs the history, and is replaced once that is open."""
+        words = theme.label(self.tr("The history is being opened."), "title", "secondary")
+        words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        return words
+
+
+def _application() -> QApplication:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    return app
 
 
 def _open_camera(spec: str) -> Camera:

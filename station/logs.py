@@ -38,6 +38,7 @@ def start_logging(folder: Path) -> None:
     except OSError as error:
         root.warning("No log file: %s", error)
         return
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     to_file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
     root.addHandler(to_file)
     root.addHandler(ReportHandler(folder))

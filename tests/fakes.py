@@ -43,6 +43,7 @@ def manifest(**changes: object) -> Manifest:
         "reference": PictureReference(
             height_px=SIDE_PX,
             width_px=SIDE_PX,
+            has_one_size=True,
             is_grey=False,
             bit_depth=8,
             brightness=(0.4, 0.6),

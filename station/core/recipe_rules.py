@@ -32,13 +32,12 @@ def recipe_for(
     name: str,
     source: str,
     *,
-    has_one_size: bool = True,
     acknowledge_ng: bool = False,
     serial_required: bool = False,
 ) -> Recipe:
     """A first revision for a model: its window and region, its training pictures' size and quality.
 
-    `has_one_size` False leaves the picture size open, for sources whose pictures differ in size.
+    The picture size stays open where the training pictures differed in size.
     """
     preprocessing, reference = manifest.preprocessing, manifest.reference
     region = preprocessing.region
@@ -46,8 +45,8 @@ def recipe_for(
         name=name,
         model_hash=manifest.model_hash,
         source=source,
-        width_px=reference.width_px if has_one_size else None,
-        height_px=reference.height_px if has_one_size else None,
+        width_px=reference.width_px if reference.has_one_size else None,
+        height_px=reference.height_px if reference.has_one_size else None,
         window=(preprocessing.window_low, preprocessing.window_high),
         region=None if region is None else Rectangle(x=region[0], y=region[1], width=region[2], height=region[3]),
         quality=quality_limits(reference),

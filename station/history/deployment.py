@@ -11,12 +11,11 @@ from station.history.recipes import RecipeBook
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is to be deployed where. `has_one_size` False: the source's pictures differ in size."""
+    """What is to be deployed where."""
 
     model_file: Path
     recipe: str
     source: str
-    has_one_size: bool = True
     acknowledge_ng: bool = False
     serial_required: bool = False
 
@@ -29,7 +28,6 @@ def deploy(deployment: Deployment, models: ModelShelf, recipes: RecipeBook) -> R
             manifest,
             deployment.recipe,
             deployment.source,
-            has_one_size=deployment.has_one_size,
             acknowledge_ng=deployment.acknowledge_ng,
             serial_required=deployment.serial_required,
         )

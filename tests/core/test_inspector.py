@@ -122,8 +122,11 @@ def test_that_limits_leave_room_around_the_training_pictures() -> None:
 
 
 def test_that_a_recipe_takes_over_what_the_model_knows() -> None:
-    made = recipe_for(fakes.manifest(), "Seat", "demo", has_one_size=False)
-    assert (made.width_px, made.window, made.model_hash) == (None, (0, 255), "a" * 64)
+    manifest = fakes.manifest()
+    made = recipe_for(manifest, "Seat", "demo")
+    assert (made.width_px, made.window, made.model_hash) == (fakes.SIDE_PX, (0, 255), "a" * 64)
+    sizes_differ = manifest.reference.model_copy(update={"has_one_size": False})
+    assert recipe_for(manifest.model_copy(update={"reference": sizes_differ}), "Seat", "demo").width_px is None
 
 
 def test_that_detector_errors_name_the_cause() -> None:

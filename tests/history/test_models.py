@@ -33,7 +33,14 @@ def write(path: Path, seed: int = 0, name: str = "ring") -> Manifest:
         calibration=calibrate(scores, scores, [f"{n}.png" for n in range(30)], alpha=0.1, source="5-fold"),
         backbone=None,
         reference=PictureReference(
-            height_px=48, width_px=64, is_grey=True, bit_depth=8, brightness=(0, 1), contrast=(0, 1), focus=(0, 1)
+            height_px=48,
+            width_px=64,
+            has_one_size=True,
+            is_grey=True,
+            bit_depth=8,
+            brightness=(0, 1),
+            contrast=(0, 1),
+            focus=(0, 1),
         ),
         data=DataFingerprint(files=(("a.png", "0" * 64),)),
         seed=seed,

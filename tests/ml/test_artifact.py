@@ -70,6 +70,7 @@ def some_fields(**changes) -> dict:
         "reference": PictureReference(
             height_px=480,
             width_px=640,
+            has_one_size=True,
             is_grey=False,
             bit_depth=8,
             brightness=(0.3, 0.5),

@@ -68,6 +68,7 @@ def write_demo_model(path: Path, side_px: int = 256) -> Manifest:
         reference=PictureReference(
             height_px=side_px,
             width_px=side_px,
+            has_one_size=True,
             is_grey=False,
             bit_depth=8,
             brightness=(0.3, 0.5),

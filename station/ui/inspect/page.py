@@ -77,8 +77,7 @@ class InspectPage(QWidget):
         self._escape = self._shortcut("Esc", self.return_to_live)
         self._escape.setEnabled(False)
         self._connect()
-        self._tools.show_overlay(opacity, is_overlay_shown)
-        self._frame.set_overlay(opacity, is_overlay_shown)
+        self.set_overlay(opacity, is_overlay_shown)
         self.show_state(self._state)
 
     # What the station tells
@@ -195,6 +194,11 @@ class InspectPage(QWidget):
     def film_part(self, inspection: Inspection, thumbnail: NDArray[np.uint8] | None) -> FilmPart:
         """How the strip shows a part; `thumbnail` `(h, w, 3)` uint8 RGB or None."""
         return FilmPart(inspection.id, inspection.verdict, _title(inspection), thumbnail)
+
+    def set_overlay(self, opacity: float, is_shown: bool) -> None:
+        """The heat map's opacity, 0 to 1, and whether it is shown."""
+        self._tools.show_overlay(opacity, is_shown)
+        self._frame.set_overlay(opacity, is_shown)
 
     def serial(self) -> str:
         return self._header.serial.text().strip()

@@ -64,6 +64,16 @@ class MainWindow(QMainWindow):
             self._current = name
             self.page_shown.emit(name)
 
+    def rebuild_page(self, name: str) -> None:
+        """Drop page `name`, if it was built, and build it anew where it is shown or at its next visit."""
+        page = self._pages.pop(name, None)
+        if page is None:
+            return
+        if name == self._current:
+            self.open_page(name)
+        self._stack.removeWidget(page)
+        page.deleteLater()
+
     def current_page(self) -> str:
         return self._current
 
