@@ -157,7 +157,7 @@ class PadimParameters(PyramidParameters):
     selection: Literal["random", "semi_orthogonal"] = Field(
         "random", description="A random pick of the features as published, or a random semi-orthogonal projection"
     )
-    # Factories show 10 to 60 good parts and 100 features are kept, so a position's own covariance is singular as a rule.
+    # Factories show 10 to 60 good parts and 100 features are kept: a position's own covariance is singular as a rule.
     # The published +0.01 I is absolute: its strength depends on the backbone's units. Shrinking towards the identity
     # (OAS, Ledoit-Wolf) minimises an error in which the largest eigenvalues count, while the distance lives on the
     # smallest, and feature spectra span three decades. The covariance pooled over all positions has seen hundreds of

@@ -91,11 +91,12 @@ def shrink_to_pooled(covariance: Tensor, count: int) -> Tensor:
     """
     dimensions = covariance.shape[1]
     pooled = covariance.mean(0)
-    pooled = pooled + 1e-6 * pooled.diagonal().mean() * torch.eye(dimensions, dtype=pooled.dtype)  # dead features
+    variances = pooled.diagonal()
+    pooled = pooled + 1e-6 * torch.diag(variances.clamp(min=1e-9 * float(variances.max())))  # features that never vary
     unmixing = whitening(pooled[None])[0]
     noise = distance = 0.0
-    for block in covariance.split(256):  # a whitened copy of all would double the memory
-        whitened = unmixing @ block @ unmixing.T
+    for start in range(0, len(covariance), 256):  # a whitened copy of all would double the memory
+        whitened = unmixing @ covariance[start : start + 256] @ unmixing.T
         traces = torch.diagonal(whitened, dim1=1, dim2=2).sum(1)
         squares = whitened.square().sum((1, 2))
         noise += float((squares + traces.square()).sum()) / (count + 1)

@@ -62,7 +62,7 @@ def _resampling(side: int, source: tuple[int, float], target: tuple[int, float],
     wanted = (torch.arange(side // grid_stride, dtype=torch.float64) + 0.5) * grid_stride + grid_offset
     wanted = wanted.clamp(cells[0], cells[-1])  # beyond the outermost cells their value is repeated
     weights = (1 - (wanted[:, None] - cells).abs() / max(stride, grid_stride)).clamp(min=0)
-    box = ((cells[:, None] - cells).abs() <= stride * (neighbourhood // 2)).double()
+    box = ((cells[:, None] - cells).abs() < stride * neighbourhood / 2).double()
     weights = (weights / weights.sum(1, keepdim=True)) @ (box / neighbourhood)
     return weights.float()
 
@@ -73,5 +73,7 @@ def _apply(features: Tensor, vertical: Tensor | None, horizontal: Tensor | None)
         cells = horizontal @ cells
     if vertical is not None:
         count, rows, columns, channels = cells.shape
-        cells = (vertical @ cells.reshape(count, rows, columns * channels)).reshape(count, -1, columns, channels)
+        cells = (vertical @ cells.reshape(count, rows, columns * channels)).reshape(
+            count, len(vertical), columns, channels
+        )
     return cells.permute(0, 3, 1, 2)

@@ -110,6 +110,7 @@ class Padim(FeatureMethod):
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
+        self._require_fitted()
         count, size, rows, columns = embedded.shape
         samples = embedded.permute(0, 2, 3, 1).reshape(count, rows * columns, size)
         if self.is_position_free:
@@ -121,6 +122,7 @@ class Padim(FeatureMethod):
         return Scored(by_input.reshape(count, rows, columns))
 
     def tensors(self) -> Tensors:
+        self._require_fitted()
         size = self.parameters.channels
         lower = torch.tril_indices(size, size, device=self._unmixing.device)
         return {
@@ -146,6 +148,10 @@ class Padim(FeatureMethod):
             part.to(device) for part in (self._selection, self._mean, self._unmixing)
         )
         return super().to(device)
+
+    def _require_fitted(self) -> None:
+        if not len(self._mean):
+            raise RuntimeError("PaDiM was asked to work before it was fitted")
 
     def _gather(self, parts: Sequence[Tensor], progress: Progress, cancelled: Cancelled) -> Moments:
         positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns

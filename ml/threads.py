@@ -1,0 +1,94 @@
+"""How many threads torch computes with, and how they wait. No torch before `configure` is called.
+
+torch's OpenMP threads spin while they wait: on a machine where anything else runs, one call can take eight times as
+long. Waiting passively cures that and costs up to twice the time on an idle machine, through waking for each of a
+network's hundred small steps; one thread has nobody to wait for. So a few threads that leave a core to the window and
+the camera are the default, and `probe` tells what this machine is best at.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+
+_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+_SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "200"}
+MOST_BY_DEFAULT = 4  # one picture at a time gives more threads too little to do
+PROBE_TIMEOUT_S = 120.0
+
+
+def default_threads() -> int:
+    """All physical cores but one, at most four, at least one."""
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    return min(max(cores - 1, 1), MOST_BY_DEFAULT)
+
+
+def configure(threads: int | None = None) -> int:
+    """Set the number of torch's threads (None: `default_threads`) and give it. Imports torch.
+
+    Where torch was not imported before, its threads also wait passively, unless the environment says otherwise: the
+    OpenMP runtime reads that once, when it is loaded.
+    """
+    if "torch" not in sys.modules:
+        for name, value in _PASSIVE.items():
+            os.environ.setdefault(name, value)
+    import torch
+
+    chosen = default_threads() if threads is None else max(threads, 1)
+    torch.set_num_threads(chosen)
+    return chosen
+
+
+def probe() -> dict[str, float]:
+    """Median milliseconds of one forward pass of EfficientNet-Lite0 at 256 px, by setting in words.
+
+    Each setting runs in a process of its own and takes some seconds, most of them for importing torch. Settings that
+    cannot be measured are left out.
+    """
+    cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
+    counts = sorted({1, default_threads(), cores})
+    settings = {"1 thread": (1, _PASSIVE)}
+    for count in counts[1:]:
+        settings[f"{count} threads, waiting passively"] = (count, _PASSIVE)
+        settings[f"{count} threads, spinning"] = (count, _SPINNING)
+    found = {}
+    for words, (count, waiting) in settings.items():
+        milliseconds = _measure_in_child(count, waiting)
+        if milliseconds is not None:
+            found[words] = milliseconds
+    return found
+
+
+def _measure_in_child(threads: int, waiting: dict[str, str]) -> float | None:
+    command = [sys.executable, "-m", "ml.threads", str(threads)]
+    try:
+        done = subprocess.run(
+            command, env={**os.environ, **waiting}, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _forward_ms(threads: int) -> float:
+    import torch
+
+    from ml.backbones import build_backbone
+
+    torch.set_num_threads(threads)
+    network = build_backbone("efficientnet_lite0", (8, 16), pretrained=False)
+    picture = torch.zeros(1, 3, 256, 256)
+    times = []
+    with torch.inference_mode():
+        for _ in range(25):
+            begun = time.perf_counter()
+            network(picture)
+            times.append(time.perf_counter() - begun)
+    return sorted(times[5:])[10] * 1000
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_forward_ms(int(sys.argv[1]))) + "\n")
