@@ -1,0 +1,54 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from ml import threads
+
+
+def _in_fresh_interpreter(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_that_importing_it_imports_no_torch() -> None:
+    assert _in_fresh_interpreter("import sys, ml.threads; print('torch' in sys.modules)") == "False"
+
+
+def test_that_threads_wait_passively_when_torch_comes_later() -> None:
+    code = "import os; from ml import threads; threads.configure(2); import torch; "
+    code += "print(os.environ['OMP_WAIT_POLICY'], os.environ['KMP_BLOCKTIME'], torch.get_num_threads())"
+    assert _in_fresh_interpreter(f"import os; os.environ.pop('OMP_WAIT_POLICY', None); {code}") == "PASSIVE 0 2"
+
+
+def test_that_the_users_environment_is_respected() -> None:
+    code = "import os; os.environ['OMP_WAIT_POLICY'] = 'ACTIVE'; from ml import threads; threads.configure(1); "
+    assert _in_fresh_interpreter(f"{code} print(os.environ['OMP_WAIT_POLICY'])") == "ACTIVE"
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 1), (4, 3), (16, 4)])
+def test_that_a_core_is_left_to_the_window(monkeypatch: pytest.MonkeyPatch, cores: int, expected: int) -> None:
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: cores)
+    assert threads.default_threads() == expected
+
+
+def test_that_configuring_sets_torchs_threads() -> None:
+    before = torch.get_num_threads()
+    try:
+        assert threads.configure(1) == torch.get_num_threads() == 1
+        assert threads.configure(0) == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_that_the_probe_tells_milliseconds_by_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 1)
+    found = threads.probe()
+    assert list(found) == ["1 thread"]
+    assert found["1 thread"] > 0
+
+
+def test_that_a_setting_that_cannot_be_measured_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 1)
+    monkeypatch.setattr("ml.threads.PROBE_TIMEOUT_S", 0.01)
+    assert threads.probe() == {}
