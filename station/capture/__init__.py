@@ -41,7 +41,7 @@ def open_camera(spec: str) -> Camera:
 
             return usb_camera(_whole_number(spec, rest))
         case "video":
-            from station.capture.opencv import VideoFileCamera
+            from station.capture.video_file import VideoFileCamera
 
             return VideoFileCamera(_path(spec, rest))
         case "rtsp" | "rtsps":

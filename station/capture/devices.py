@@ -1,7 +1,7 @@
 """Which USB cameras this computer has."""
 
+import platform
 import re
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ def list_cameras(
     """The cameras by rising index, within a few seconds. Linux tells them without opening one; elsewhere a few
     indices are tried, which may switch a camera's lamp on. The folders are for tests.
     """
-    if sys.platform.startswith("linux"):
+    if platform.system() == "Linux":
         return _video4linux(device_folder, class_folder)
     return _probed()
 

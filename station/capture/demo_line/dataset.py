@@ -47,9 +47,10 @@ def write_demo_dataset(
 
 
 def _write(folder: Path, normals: int, seed: int, test_good: int, test_defects: int, size_px: int) -> None:
-    kinds: list[tuple[str, DefectKind | None]] = [("train/good", None)] * normals + [("test/good", None)] * test_good
-    kinds += [(f"test/{kind}", kind) for kind in (DEFECT_KINDS[n % len(DEFECT_KINDS)] for n in range(test_defects))]
-    for number, (subfolder, kind) in enumerate(kinds):
+    wanted: list[tuple[str, DefectKind | None]] = []
+    wanted += [("train/good", None)] * normals + [("test/good", None)] * test_good
+    wanted += [(f"test/{kind}", kind) for kind in (DEFECT_KINDS[n % len(DEFECT_KINDS)] for n in range(test_defects))]
+    for number, (subfolder, kind) in enumerate(wanted):
         pixels, mask = render_part(seed, _FIRST_INDEX + number, kind, size_px)
         name = f"{number:04d}"
         _write_png(folder / subfolder / f"{name}.png", pixels)

@@ -77,7 +77,7 @@ def _place(radius: float, angle: float) -> tuple[float, float]:
 
 def _smooth_step(low: float, high: float, values: Field) -> Field:
     t = np.clip((values - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t)).astype(np.float32)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
 def _draw_noise(rng: np.random.Generator, nodes: int) -> Field:
@@ -89,9 +89,10 @@ def _draw_noise(rng: np.random.Generator, nodes: int) -> Field:
 def _noise(values: Field, across: Field, down: Field) -> Field:
     """Noise over the square -1..1, interpolated between its nodes."""
     to_node = np.float32((values.shape[0] - 1) / 2)
-    return cv2.remap(
+    between: Field = cv2.remap(
         values, (across + 1) * to_node, (down + 1) * to_node, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
+    return between
 
 
 def _on_ring(at: Polar) -> NDArray[np.bool_]:
@@ -146,7 +147,8 @@ def _trace(
     for start, end, strength in zip(points[:-1], points[1:], pressure, strict=True):
         cv2.line(fine, start.tolist(), end.tolist(), int(255 * strength), thickness, cv2.LINE_8, 4)
     coverage = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return cv2.GaussianBlur(coverage, (0, 0), 0.5)
+    trace: Field = cv2.GaussianBlur(coverage, (0, 0), 0.5)
+    return trace
 
 
 def _draw_dent(severity: float, rng: np.random.Generator) -> Blemish:
@@ -193,8 +195,8 @@ def _draw_stain(severity: float, rng: np.random.Generator) -> Blemish:
         outline += 0.02 * _noise(fine, across, down)
         wet = 1.0 - _smooth_step(0.66, 0.76, outline)
         dried_edge = np.exp(-(((outline - 0.66) / 0.06) ** 2))
-        film = (wet * (0.70 + 0.09 * _noise(coarse, down, across)) + 0.34 * dried_edge) * strength
-        film = np.where(outline < 1.0, np.clip(film, 0.0, 1.1), 0.0).astype(np.float32)
+        spread = (wet * (0.70 + 0.09 * _noise(coarse, down, across)) + 0.34 * dried_edge) * strength
+        film = np.where(outline < 1.0, np.clip(spread, 0.0, 1.1), 0.0).astype(np.float32)
         return Change(mask=(film > 0.15) & _on_ring(at), frosting=0.22 * wet, film=film, absorbed=absorbed)
 
     return Blemish("stain", centre_x, centre_y, reach, change)

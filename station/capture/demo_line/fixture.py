@@ -38,28 +38,27 @@ _CORNER_RADIUS: Final = 0.060
 
 
 def _hexagon_distance(x: Field, y: Field) -> Field:
-    """Signed distance to a regular hexagon of inner radius 1 around the origin."""
-    return (
-        np.maximum.reduce([np.abs(x * np.cos(turn) + y * np.sin(turn)) for turn in np.radians((10.0, 70.0, 130.0))])
-        - 1.0
-    )
+    """Distance from the rim of the screw's hexagon in its inner radii, negative inside."""
+    sides = [np.abs(x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn))) for turn in np.radians((10, 70, 130))]
+    return np.asarray(np.maximum.reduce(sides) / np.float32(_HEXAGON) - 1.0, np.float32)
 
 
 @lru_cache(maxsize=8)
 def fixture(size_px: int) -> Field:
     """The empty fixture, linear RGB `(size, size, 3)`."""
     fine_px = size_px * _OVERSAMPLING
-    steps = ((np.arange(fine_px, dtype=np.float32) + 0.5) / fine_px - 0.5) / RADIUS_OF_SIDE
-    x, y = np.meshgrid(steps, steps)
-    radius = np.maximum(np.hypot(x, y), 1e-6)
+    steps = ((np.arange(fine_px) + 0.5) / fine_px - 0.5) / RADIUS_OF_SIDE
+    x, y = (np.asarray(axis, np.float32) for axis in np.meshgrid(steps, steps))
+    radius = np.maximum(np.hypot(x, y), np.float32(1e-6))
     face = np.searchsorted(_RADII[:, 0], radius, side="right") - 1
     slope, albedo = _RADII[face, 1].astype(np.float32), _RADII[face, 2].astype(np.float32)
     for corner_x, corner_y in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
         away = np.hypot(x - corner_x * _CORNER_SCREW / np.sqrt(2), y - corner_y * _CORNER_SCREW / np.sqrt(2))
         albedo = np.where(away < _CORNER_RADIUS, 0.20, albedo)
         albedo = np.where(np.abs(away - _CORNER_RADIUS) < 0.006, 1.7, albedo)
-    albedo = np.where(_hexagon_distance(x / _HEXAGON, y / _HEXAGON) < 0.0, 0.18, albedo)
-    albedo = np.where(np.abs(_hexagon_distance(x / _HEXAGON, y / _HEXAGON)) < 0.035, 1.6, albedo)
+    from_hexagon = _hexagon_distance(x, y)
+    albedo = np.where(from_hexagon < 0.0, 0.18, albedo)
+    albedo = np.where(np.abs(from_hexagon) < 0.035, 1.6, albedo)
     rng = np.random.default_rng(20_240_132)
     blasted = cv2.GaussianBlur(rng.standard_normal((fine_px, fine_px), np.float32), (0, 0), 0.0010 * fine_px)
     cloudy = cv2.GaussianBlur(rng.standard_normal((fine_px // 16, fine_px // 16), np.float32), (0, 0), 3.0)
@@ -67,8 +66,8 @@ def fixture(size_px: int) -> Field:
     grain = 1.0 + 0.16 * blasted / blasted.std() + 0.08 * cloudy / cloudy.std()
     seen = radiance(
         Surface(
-            cos=x / radius,
-            sin=y / radius,
+            cos=np.asarray(x / radius, np.float32),
+            sin=np.asarray(y / radius, np.float32),
             slope_across=slope,
             slope_along=np.zeros_like(slope),
             scatter_across=np.full_like(slope, 0.62),
@@ -76,4 +75,5 @@ def fixture(size_px: int) -> Field:
             albedo=(_ANODISED * albedo * grain * (1.0 - 0.13 * (x + y))).astype(np.float32),
         )
     )
-    return cv2.resize(seen, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    drawn: Field = cv2.resize(seen, (size_px, size_px), interpolation=cv2.INTER_AREA)
+    return drawn

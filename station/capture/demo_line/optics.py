@@ -19,16 +19,19 @@ NOISE_SHIFTS: Final = 256
 _NOISE_GREY_LEVELS: Final = 1.5
 
 
-def focused(radiance: Field) -> Field:
-    return _blurred(radiance, _BLUR_OF_SIDE)
+def focused(radiance: Field, size_px: int) -> Field:
+    """As a well focused lens shows it; `size_px` is the side of the whole picture."""
+    return _blurred(radiance, _BLUR_OF_SIDE * size_px)
 
 
-def defocused(radiance: Field) -> Field:
-    return _blurred(radiance, _DEFOCUS_OF_SIDE)
+def defocused(radiance: Field, size_px: int) -> Field:
+    """As a lens shows it that somebody has turned."""
+    return _blurred(radiance, _DEFOCUS_OF_SIDE * size_px)
 
 
-def _blurred(radiance: Field, sigma_of_side: float) -> Field:
-    return cv2.GaussianBlur(radiance, (0, 0), sigma_of_side * radiance.shape[0])
+def _blurred(radiance: Field, sigma_px: float) -> Field:
+    blurred: Field = cv2.GaussianBlur(radiance, (0, 0), sigma_px)
+    return blurred
 
 
 @lru_cache(maxsize=1)
@@ -50,11 +53,13 @@ def _noise(size_px: int) -> NDArray[np.int8]:
 def exposed(radiance: Field, exposure: float) -> NDArray[np.uint8]:
     """8-bit RGB of linear RGB `(height, width, 3)`, free of noise."""
     step = np.minimum(radiance * np.float32(exposure * (_STEPS - 1) / _BRIGHTEST), np.float32(_STEPS - 1))
-    return np.take(_tone_curve(), step.astype(np.uint16))
+    pixels: NDArray[np.uint8] = np.take(_tone_curve(), step.astype(np.uint16))
+    return pixels
 
 
 def with_noise(pixels: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
     """A sensor's noise added to a square picture; `row` and `column`, below NOISE_SHIFTS, choose which noise."""
     size_px = pixels.shape[0]
     noise = _noise(size_px)[row : row + size_px, column : column + size_px]
-    return cv2.add(pixels, noise, dtype=cv2.CV_8U)
+    noisy: NDArray[np.uint8] = cv2.add(pixels, noise, dtype=cv2.CV_8U)
+    return noisy

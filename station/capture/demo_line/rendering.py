@@ -39,14 +39,14 @@ def render_part(
     mask = np.zeros((size_px, size_px), np.bool_)
     if defect is not None:
         _add_defect(scene, mask, part, defect, np.random.default_rng([seed, index, _BLEMISH_STREAM]))
-    seen = focused(scene) if is_focused else defocused(scene)
+    seen = focused(scene, size_px) if is_focused else defocused(scene, size_px)
     return _captured(seen, part), mask
 
 
 def render_empty_fixture(seed: int, index: int, size_px: int = DEFAULT_SIZE_PX) -> NDArray[np.uint8]:
     """The nest with no part in it, 8-bit RGB `(size_px, size_px, 3)`."""
     part = draw_part(np.random.default_rng([seed, index, _PART_STREAM]))
-    return _captured(focused(fixture(size_px)), part)
+    return _captured(focused(fixture(size_px), size_px), part)
 
 
 def render_covered_lens(seed: int, index: int, size_px: int = DEFAULT_SIZE_PX) -> NDArray[np.uint8]:
@@ -80,7 +80,7 @@ def _add_defect(scene: Field, mask: NDArray[np.bool_], part: Part, kind: DefectK
         blemish = draw_blemish(kind, severity, rng)
         box = _box(part, size_px, blemish.centre_x, blemish.centre_y, blemish.reach)
         changed, change = _defective_scene(part, size_px, box, blemish, scene[box.area])
-        if _is_visible(scene[box.area], changed, change.mask, part):
+        if _is_visible(scene[box.area], changed, change.mask, part, size_px):
             break
         severity = min(1.0, severity + 0.15)
     scene[box.area] = changed
@@ -148,10 +148,10 @@ def _changed(bare: Surface, change: Change, points: NDArray[np.intp], radius_px:
     return bare
 
 
-def _is_visible(before: Field, after: Field, mask: NDArray[np.bool_], part: Part) -> bool:
+def _is_visible(before: Field, after: Field, mask: NDArray[np.bool_], part: Part, size_px: int) -> bool:
     if not mask.any():
         return False
-    now, earlier = (exposed(focused(scene), part.exposure).astype(np.int16) for scene in (after, before))
+    now, earlier = (exposed(focused(scene, size_px), part.exposure).astype(np.int16) for scene in (after, before))
     return bool(np.percentile(np.abs(now - earlier).mean(axis=-1)[mask], 75) >= _VISIBLE_GREY_LEVELS)
 
 
@@ -159,7 +159,8 @@ def _coverage(part: Part, at: Polar, size_px: int) -> Field:
     """How much of each pixel the ring covers: its two edges, one pixel soft."""
     radius_px = np.float32(part.radius_px(size_px))
     outer = np.clip((1.0 - at.radius) * radius_px + 0.5, 0.0, 1.0)
-    return outer * np.clip((at.radius - np.float32(BORE_RADIUS)) * radius_px + 0.5, 0.0, 1.0)
+    inner = np.clip((at.radius - np.float32(BORE_RADIUS)) * radius_px + 0.5, 0.0, 1.0)
+    return np.asarray(outer * inner, np.float32)
 
 
 def _shaded_fixture(part: Part, size_px: int) -> Field:
@@ -167,7 +168,8 @@ def _shaded_fixture(part: Part, size_px: int) -> Field:
     shift = np.float64(size_px) * np.asarray([part.centre_x, part.centre_y]) - part.scale * size_px / 2
     to_pose = np.asarray([[part.scale, 0.0, shift[0]], [0.0, part.scale, shift[1]]])
     moved = cv2.warpAffine(_shadow(size_px), to_pose, (size_px, size_px), borderValue=1.0)
-    return cv2.multiply(fixture(size_px), cv2.cvtColor(moved, cv2.COLOR_GRAY2RGB))
+    shaded: Field = cv2.multiply(fixture(size_px), cv2.cvtColor(moved, cv2.COLOR_GRAY2RGB))
+    return shaded
 
 
 @lru_cache(maxsize=8)
@@ -179,7 +181,7 @@ def _shadow(size_px: int) -> Field:
     contact = np.exp(-np.abs(radius - 1.0) * 22.0) + np.exp(-np.abs(radius - BORE_RADIUS) * 16.0)
     away = np.hypot(x - _SHADOW_TO_X, y - _SHADOW_TO_Y)
     cast = np.clip((1.02 - away) * 20.0, 0.0, 1.0) * np.clip((away - BORE_RADIUS + 0.02) * 20.0, 0.0, 1.0)
-    return ((1.0 - 0.55 * np.minimum(contact, 1.0)) * (1.0 - 0.5 * cast)).astype(np.float32)
+    return np.asarray((1.0 - 0.55 * np.minimum(contact, 1.0)) * (1.0 - 0.5 * cast), np.float32)
 
 
 def _box(part: Part, size_px: int, x: float, y: float, reach: float) -> Box:

@@ -133,7 +133,10 @@ def _profile() -> Field:
     face = np.clip(np.searchsorted([start for start, *_ in _FACES], radius, side="right") - 1, 0, None)
     values = np.asarray([figures for _, *figures in _FACES], np.float32)[face]
     step = _PROFILE_END / (_PROFILE_STEPS - 1)
-    return cv2.GaussianBlur(values[np.newaxis], (0, 1), sigmaX=_EDGE_BLEND / step, borderType=cv2.BORDER_REPLICATE)
+    rounded: Field = cv2.GaussianBlur(
+        values[np.newaxis], (0, 1), sigmaX=_EDGE_BLEND / step, borderType=cv2.BORDER_REPLICATE
+    )
+    return rounded
 
 
 @lru_cache(maxsize=8)
@@ -146,7 +149,7 @@ def _turning_texture(rows: int) -> Field:
         tiled = np.concatenate([noise, noise, noise], axis=1)
         drawn = cv2.GaussianBlur(tiled, (0, 0), sigmaX=sigma_columns, sigmaY=sigma_rows, borderType=cv2.BORDER_REFLECT)
         middle = drawn[:, _TURN_COLUMNS : 2 * _TURN_COLUMNS]
-        return middle / middle.std()
+        return np.asarray(middle / middle.std(), np.float32)
 
     full_turns = rng.standard_normal((rows, 1), np.float32)
     feed = np.sin(2 * np.pi * (np.arange(rows)[:, np.newaxis] / 3.3 + np.arange(_TURN_COLUMNS) / _TURN_COLUMNS))

@@ -1,0 +1,26 @@
+"""A picture file as a frame."""
+
+from pathlib import Path
+
+from ml.errors import PictureError
+from ml.pictures import decode_picture, read_picture_bytes
+from station.core.errors import CameraError
+from station.core.frame import Frame, Truth
+
+
+def frame_from_file(path: Path, source: str, truth: Truth | None = None, defect_kind: str | None = None) -> Frame:
+    """Read one picture; the frame keeps the file's own bytes. Raises CameraError naming the file."""
+    try:
+        encoded = read_picture_bytes(path)
+        picture = decode_picture(encoded, str(path))
+    except PictureError as error:
+        raise CameraError(str(error)) from error
+    return Frame(
+        picture.pixels,
+        picture.bit_depth,
+        source,
+        name=path.name,
+        given_truth=truth,
+        defect_kind=defect_kind,
+        encoded=encoded,
+    )
