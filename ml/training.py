@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from ml.images import prepare
 from ml.job import TrainingJob
 from ml.maps import Detection
 from ml.methods.base import Geometry, Method
-from ml.pictures import Picture, decode_picture, default_window
+from ml.pictures import Picture, decode_picture, default_window, read_picture_bytes
 from ml.preprocessing import Preprocessing
 from ml.progress import Cancelled, Progress, never, silent
 from ml.quality import measure, thumbnail_of
@@ -63,8 +64,15 @@ class Survey:
     bit_depth: int
 
     def read(self, index: int) -> Picture:
+        """Decode it again; raises TrainingError when it has gone or changed since the survey."""
         path = self.folder / self.names[index]
-        return decode_picture(path.read_bytes(), str(path))
+        try:
+            data = read_picture_bytes(path)
+        except PictureError as error:
+            raise TrainingError(f"{error} It was there when training began; start again.") from error
+        if sha256(data).hexdigest() != self.hashes[index]:
+            raise TrainingError(f"{path}: changed while training; start again.")
+        return decode_picture(data, str(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +169,13 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
         if name in excluded:
             continue
         try:
-            data = _read_bytes(path)
+            data = read_picture_bytes(path)
             picture = decode_picture(data, str(path))
         except PictureError as error:
             skipped.append(Skipped(name, str(error)))
             continue
         names.append(name)
-        hashes.append(_sha256(data))
+        hashes.append(sha256(data).hexdigest())
         height, width = picture.pixels.shape[:2]
         looks[(height, width, picture.pixels.ndim == 2, picture.bit_depth)] += 1
         bits_used = max(bits_used, int(picture.pixels.max()).bit_length())
@@ -363,16 +371,3 @@ def _refuse_unwritable(out: Path) -> None:
         raise TrainingError(f"{out}: is a folder; give the name of the model file to write.")
     if not out.parent.is_dir():
         raise TrainingError(f"{out.parent}: no such folder; make it first or choose another place for the model.")
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PictureError(f"{path}: cannot be read: {error.strerror}.") from error
-
-
-def _sha256(data: bytes) -> str:
-    from hashlib import sha256
-
-    return sha256(data).hexdigest()

@@ -14,6 +14,7 @@ def main() -> None:
     # Before numpy or torch is imported: OpenMP threads that wait must not spin (docs/performance.md).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong with a file we say ourselves, in one line
     from station.cli import app
 
     try:

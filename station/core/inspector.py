@@ -29,12 +29,21 @@ class Judgement:
 
 def judge(detection: Detection, calibration: Calibration) -> Judgement:
     """The one verdict rule, for the line, the command line and the history alike."""
+    verdict = Verdict(calibration.judge(detection.score))
     regions = find_regions(detection.score_map, calibration.pixel_threshold)
+    if verdict is Verdict.NG and not regions:
+        regions = _hottest_spot(detection.score_map, calibration)
     return Judgement(
-        verdict=Verdict(calibration.judge(detection.score)),
+        verdict=verdict,
         normalised_score=calibration.normalise(detection.score),
         regions=tuple(replace(region, peak=float(calibration.normalise_map(region.peak))) for region in regions),
     )
+
+
+def _hottest_spot(score_map: ScoreMap, calibration: Calibration) -> tuple[Region, ...]:
+    """Where to look when a part is NG by its score while its smoothed map stays just below the pixel threshold."""
+    half_way = (calibration.pixel_median + score_map.maximum) / 2
+    return find_regions(score_map, half_way)[:1]
 
 
 class Inspector:

@@ -29,7 +29,7 @@ class Camera(Protocol):
         ...
 
     def grab(self, timeout_s: float) -> Frame:
-        """The next frame, within `timeout_s`. Raises CameraExhaustedError at a finite source's end, else CameraError."""
+        """The next frame, within `timeout_s`. Raises CameraError, at a finite source's end CameraExhaustedError."""
         ...
 
     def close(self) -> None:

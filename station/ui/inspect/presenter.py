@@ -29,7 +29,7 @@ class InspectPresenter(QObject):
     recipe_wanted = Signal(object)
     """Recipe: the user chose it; it is being loaded."""
     source_wanted = Signal(str)
-    """The user chose this picture source; it is being opened."""
+    """The user chose this picture source: keep it in the settings, then `open_source`."""
     problem = Signal(str)
     """Something that was asked for could not be done; the line goes on."""
 
@@ -58,7 +58,7 @@ class InspectPresenter(QObject):
         page.acknowledge_requested.connect(self._line.acknowledge)
         page.reconnect_requested.connect(self.reconnect)
         page.recipe_requested.connect(self.choose_recipe)
-        page.source_requested.connect(self.choose_source)
+        page.source_requested.connect(self.source_wanted)
         page.look_back_requested.connect(self._look_back)
         page.review_requested.connect(self._review)
         page.scanned.connect(self._check_serial)
@@ -68,6 +68,7 @@ class InspectPresenter(QObject):
         worker.continuous_changed.connect(self._on_continuous)
         worker.acknowledge_changed.connect(page.show_waiting)
         worker.recipe_loaded.connect(self._on_recipe)
+        worker.bug_found.connect(self._on_line_stopped)
         self._tally.timeout.connect(self._count)
 
     @property
@@ -83,7 +84,7 @@ class InspectPresenter(QObject):
         """Load a recipe and open its source, or another one."""
         self._page.show_state(InspectState("loading", recipe.name))
         self._line.load_recipe(recipe)
-        self._open(source or recipe.source)
+        self.open_source(source or recipe.source)
 
     @Slot(str)
     def choose_recipe(self, name: str) -> None:
@@ -97,16 +98,12 @@ class InspectPresenter(QObject):
         self.recipe_wanted.emit(recipe)
         self.load(recipe)
 
-    @Slot(str)
-    def choose_source(self, spec: str) -> None:
-        self.source_wanted.emit(spec)
-        self._open(spec)
-
     @Slot()
     def reconnect(self) -> None:
-        self._open(self._source)
+        self.open_source(self._source)
 
-    def _open(self, spec: str) -> None:
+    def open_source(self, spec: str) -> None:
+        """Take pictures from `spec` from now on."""
         self._source = spec
         self._line.open_source(spec)
 
@@ -132,6 +129,10 @@ class InspectPresenter(QObject):
         )
         self._page.show_state(InspectState("ready"))
         self._count()
+
+    @Slot(str)
+    def _on_line_stopped(self, reason: str) -> None:
+        self._page.show_state(InspectState("stopped", self.tr("The line has stopped."), reason))
 
     @Slot(object)
     def _on_verdict(self, judged: JudgedPart) -> None:
