@@ -1,0 +1,338 @@
+"""What is to be trained: pictures, name, method, how it looks at a picture; the rest under Advanced."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QRadioButton,
+    QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ml.calibration import assign_groups
+from ml.catalogue import METHODS
+from ml.errors import ParameterError
+from ml.job import TrainingJob
+from station.ui import theme, tokens
+from station.ui.training.parameter_form import ParameterForm
+from station.ui.training.picture_list import PictureReport
+from station.ui.widgets.card import Card
+from station.ui.widgets.field_layout import FieldLayout
+from station.ui.widgets.form_fields import FormFields
+from station.ui.widgets.path_field import PathField
+from station.ui.widgets.problem_label import ProblemLabel
+from station.workers.picture_survey import Findings
+
+MIN_PICTURES = 3  # fewer cannot be held out in turn; `ml.training` refuses them with the same figure
+Preset = Literal["fast", "balanced", "thorough"]
+MODEL_FILE = Path("model.loupe")
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether training can start: `obstacle` says what is missing, else `consequence` what will happen."""
+
+    obstacle: str = ""
+    consequence: str = ""
+
+
+class OrderForm(QWidget):
+    """Emits what the user wants; whether it is enough is told by `readiness`."""
+
+    folder_chosen = Signal(object)
+    """Path of the folder whose pictures are to be looked at, None for no folder."""
+    changed = Signal()
+    """The order, or its readiness, is another now."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._findings: Findings | None = None
+        self._is_checked = False
+        self.folder = PathField(self.tr("Folder of good pictures"))
+        self._report = PictureReport()
+        self._name = QLineEdit()
+        self._name.setMaxLength(80)
+        self._name.setPlaceholderText(self.tr("Name of the model, for example Valve seat A"))
+        self._name.setAccessibleName(self.tr("Name of the model"))
+        self._methods, self._method_buttons = self._radio_group({key: info.title for key, info in METHODS.items()})
+        self._presets = QButtonGroup(self)
+        self._preset_chips = self._make_preset_chips()
+        self._geometries, self._geometry_buttons = self._radio_group(
+            {"whole": self.tr("Whole picture"), "patches": self.tr("Patch by patch")}
+        )
+        self._size, self._patch, self._stride = _pixels(32, 4096), _pixels(32, 4096), _pixels(8, 4096)
+        self._patch.setValue(256)
+        self._stride.setValue(192)
+        self._size_row, self._patch_row = QWidget(), QWidget()
+        self._advanced = QPushButton(" " + self.tr("Advanced"))
+        self._advanced.setCheckable(True)
+        theme.mark(self._advanced, "kind", "quiet")
+        self._parameters = {name: ParameterForm(info) for name, info in METHODS.items()}
+        self._parameter_stack = QStackedWidget()
+        for form in self._parameters.values():
+            self._parameter_stack.addWidget(form)
+        self._group_by = QLineEdit()
+        self._group_by.setAccessibleName(self.tr("Group by"))
+        self._group_by.setPlaceholderText(self.tr(r"for example  part(\d+)_"))
+        self._group_problem = ProblemLabel()
+        self._groups = theme.label("", "caption", "secondary")
+        self._alpha = QDoubleSpinBox()
+        self._seed = QSpinBox()
+        self._weights = PathField(self.tr("Weights file"), self.tr("Weights (*.pth *.pt *.safetensors)"))
+        self._advanced_area = QWidget()
+        self._arrange()
+        self._connect()
+        self._method_buttons["patchcore"].setChecked(True)
+        self._geometry_buttons["whole"].setChecked(True)
+        self._fields = FormFields(self)
+        self._fields.tend(self)
+        self._show_choices()
+
+    def show_findings(self, findings: Findings) -> None:
+        """What is known of the chosen folder so far."""
+        self._findings, self._is_checked = findings, findings.is_complete
+        self._report.show_findings(findings)
+        if not self._name.text():
+            self._name.setText(_suggested_name(findings.folder))
+        self._check_groups()
+        self.changed.emit()
+
+    def show_folder_problem(self, reason: str) -> None:
+        self._findings, self._is_checked = None, False
+        self._report.show_problem(reason)
+        self.changed.emit()
+
+    def job(self) -> TrainingJob:
+        """The order as it stands; its file lands in the run's own folder. Raises ParameterError."""
+        is_whole = self._geometry_buttons["whole"].isChecked()
+        return TrainingJob.checked(
+            {
+                "data": self.folder.path(),
+                "out": MODEL_FILE,
+                "name": self._name.text().strip(),
+                "method": self._method(),
+                "preset": self._preset(),
+                "parameters": self._parameters[self._method()].settings(),
+                "size": self._size.value() if is_whole else None,
+                "patch": None if is_whole else self._patch.value(),
+                "stride": None if is_whole else self._stride.value(),
+                "group_by": self._group_by.text() or None,
+                "weights": self._weights.path(),
+                "alpha": self._alpha.value() / 100,
+                "seed": self._seed.value(),
+            }
+        )
+
+    def readiness(self) -> Readiness:
+        obstacle = self._obstacle()
+        if obstacle or self._findings is None:
+            return Readiness(obstacle)
+        left_out = len(self._findings.unreadable)
+        words = self.tr("{} good pictures; each is also held out once to find the threshold").format(
+            self._findings.usable
+        )
+        return Readiness("", words + (self.tr("; {} left out").format(left_out) if left_out else ""))
+
+    def _obstacle(self) -> str:
+        if self._findings is None:
+            return self.tr("Choose a folder of good pictures")
+        if not self._is_checked:
+            return self.tr("The pictures are being checked")
+        if self._findings.usable < MIN_PICTURES:
+            return self.tr("At least {} usable pictures are needed, 30 or more are better").format(MIN_PICTURES)
+        if not self._name.text().strip():
+            return self.tr("Give the model a name")
+        if self._parameters[self._method()].problem() or self._group_problem.text():
+            return self.tr("Correct the settings under Advanced")
+        return ""
+
+    def _method(self) -> str:
+        return next(name for name, button in self._method_buttons.items() if button.isChecked())
+
+    def _preset(self) -> Preset:
+        return next(name for name, chip in self._preset_chips.items() if chip.isChecked())
+
+    def _radio_group(self, words: dict[str, str]) -> tuple[QButtonGroup, dict[str, QRadioButton]]:
+        group = QButtonGroup(self)
+        buttons = {name: QRadioButton(text) for name, text in words.items()}
+        for button in buttons.values():
+            group.addButton(button)
+        return group, buttons
+
+    def _make_preset_chips(self) -> dict[Preset, QPushButton]:
+        words: dict[Preset, str] = {
+            "fast": self.tr("Fast"),
+            "balanced": self.tr("Balanced"),
+            "thorough": self.tr("Thorough"),
+        }
+        chips = {}
+        for name in get_args(Preset):
+            chip = chips[name] = QPushButton(words[name])
+            chip.setCheckable(True)
+            chip.setChecked(name == "balanced")
+            theme.mark(chip, "kind", "chip")
+            self._presets.addButton(chip)
+        return chips
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, tokens.S, 0)
+        column.setSpacing(tokens.M)
+        pictures = Card(self.tr("Pictures of good parts"))
+        pictures.add(self.folder)
+        pictures.add(self._report)
+        pictures.add(theme.label(self.tr("Name"), "caption", "secondary"))
+        pictures.add(self._name)
+        method = Card(self.tr("Method"))
+        for name, button in self._method_buttons.items():
+            button.setFont(theme.font("body", bold=True))
+            method.add(button)
+            method.add(_indented(METHODS[name].summary))
+        chips = QHBoxLayout()
+        chips.setSpacing(tokens.S)
+        for chip in self._preset_chips.values():
+            chips.addWidget(chip)
+        chips.addStretch(1)
+        method.add(chips)
+        looks = Card(self.tr("How it looks at a picture"))
+        _fill_row(self._size_row, [(self.tr("Resized to"), self._size)])
+        _fill_row(self._patch_row, [(self.tr("Patch"), self._patch), (self.tr("every"), self._stride)])
+        told = {
+            "whole": self.tr("Resized as a whole. Fast; for parts that fill the picture and are not finely detailed."),
+            "patches": self.tr("At native resolution, in overlapping patches. Finds small defects in large pictures."),
+        }
+        for name, row in (("whole", self._size_row), ("patches", self._patch_row)):
+            self._geometry_buttons[name].setFont(theme.font("body", bold=True))
+            looks.add(self._geometry_buttons[name])
+            looks.add(_indented(told[name]))
+            looks.add(row)
+        self._arrange_advanced()
+        for area in (pictures, method, looks):
+            column.addWidget(area)
+        column.addWidget(self._advanced, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addWidget(self._advanced_area)
+        column.addStretch(1)
+
+    def _arrange_advanced(self) -> None:
+        self._alpha.setRange(0.1, 20)
+        self._alpha.setDecimals(1)
+        self._alpha.setSuffix(" %")
+        self._alpha.setValue(1)
+        self._alpha.setToolTip(self.tr("Share of good parts that may be called NG"))
+        self._seed.setRange(0, 2**31 - 1)
+        self._seed.setToolTip(self.tr("Same seed, same pictures, same machine: the same model"))
+        self._group_by.setToolTip(
+            self.tr("Regular expression: where several pictures show one part, what it finds in the name is the part")
+        )
+        general = Card(self.tr("Data and threshold"))
+        form = FieldLayout()
+        grouping = QVBoxLayout()
+        grouping.setSpacing(tokens.XS)
+        for part in (self._group_by, self._groups, self._group_problem):
+            grouping.addWidget(part)
+        form.add_field(self.tr("Group by"), grouping)
+        form.add_field(self.tr("False alarms"), self._alpha)
+        form.add_field(self.tr("Seed"), self._seed)
+        form.add_field(self.tr("Weights file"), self._weights)
+        general.add(form)
+        method = Card(self.tr("Settings of the method"))
+        method.add(self._parameter_stack)
+        column = QVBoxLayout(self._advanced_area)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(tokens.M)
+        column.addWidget(general)
+        column.addWidget(method)
+
+    def _connect(self) -> None:
+        self.folder.path_chosen.connect(self._on_folder)
+        self._name.textChanged.connect(self.changed)
+        for group in (self._methods, self._presets, self._geometries):
+            group.buttonToggled.connect(self._show_choices)
+        self._advanced.toggled.connect(self._show_advanced)
+        self._group_by.textChanged.connect(self._check_groups)
+        self._group_by.textChanged.connect(self.changed)
+        for form in self._parameters.values():
+            form.changed.connect(self.changed)
+
+    @Slot(object)
+    def _on_folder(self, folder: Path | None) -> None:
+        self._findings, self._is_checked = None, False
+        self._report.show_waiting(folder)
+        self.folder_chosen.emit(folder)
+        self.changed.emit()
+
+    @Slot()
+    def _show_choices(self) -> None:
+        if not all(group.checkedButton() for group in (self._methods, self._presets, self._geometries)):
+            return  # between the toggling of two buttons of one group
+        method = self._method()
+        preset = METHODS[method].presets[self._preset()]
+        self._size.setValue(preset.size_px)
+        self._parameters[method].show_base(preset.settings)
+        self._parameter_stack.setCurrentWidget(self._parameters[method])
+        is_whole = self._geometry_buttons["whole"].isChecked()
+        self._size_row.setVisible(is_whole)
+        self._patch_row.setVisible(not is_whole)
+        self._show_advanced()
+        self.changed.emit()
+
+    @Slot()
+    def _show_advanced(self) -> None:
+        is_open = self._advanced.isChecked()
+        self._advanced.setIcon(theme.icon("caret-down" if is_open else "caret-right", "secondary"))
+        self._advanced_area.setVisible(is_open)
+
+    @Slot()
+    def _check_groups(self) -> None:
+        pattern = self._group_by.text() or None
+        names = self._findings.usable_names if self._findings else ()
+        problem, parts = "", 0
+        try:
+            parts = len(set(assign_groups(list(names), pattern)))
+        except ParameterError as error:
+            problem = str(error)
+        self._group_problem.show_problem(problem, self._group_by)
+        told = self.tr("{} pictures show {} parts").format(len(names), parts) if pattern and parts else ""
+        self._groups.setText(told)
+        self._groups.setVisible(bool(told))
+
+
+def _pixels(low: int, high: int) -> QSpinBox:
+    field = QSpinBox()
+    field.setRange(low, high)
+    field.setSingleStep(32)
+    field.setSuffix(" px")
+    return field
+
+
+def _fill_row(row: QWidget, fields: list[tuple[str, QSpinBox]]) -> None:
+    line = QHBoxLayout(row)
+    line.setContentsMargins(tokens.XXL, 0, 0, 0)
+    line.setSpacing(tokens.S)
+    for word, field in fields:
+        label = theme.label(word, "body", "secondary")
+        field.setAccessibleName(word)
+        line.addWidget(label)
+        line.addWidget(field)
+    line.addStretch(1)
+
+
+def _indented(text: str) -> QWidget:
+    label = theme.label(text, "caption", "secondary")
+    label.setWordWrap(True)
+    label.setContentsMargins(tokens.XXL, 0, 0, tokens.XS)
+    return label
+
+
+def _suggested_name(folder: Path) -> str:
+    """The folder's name; in the MVTec layout that of the product."""
+    return folder.parent.parent.name if folder.parts[-2:] == ("train", "good") else folder.name

@@ -1,0 +1,315 @@
+"""Training: the order is complete or says what is missing, the run is followed, the model goes to a recipe."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from ml.catalogue import METHODS
+from ml.job import TrainingJob
+from ml.pictures import encode_png
+from station.ui import theme
+from station.ui.training import DeployRequest, TrainingPage
+from station.ui.training.parameter_form import ParameterForm
+from station.workers.training import TrainingProcess
+from tests.history.parts import frame
+from tests.ui.demo_history import DemoHistory, open_demo_history, write_demo_model
+
+CHILD = """
+import json, shutil, sys, time
+from pathlib import Path
+job = json.loads(Path(sys.argv[sys.argv.index("--job") + 1]).read_text())
+def say(**event): print(json.dumps(event), flush=True)
+say(event="started", pictures=4, skipped=[])
+say(event="progress", stage="Describing pictures", done=1, total=4, eta_s=30)
+if job["seed"] == 1:
+    say(event="error", message="Too few pictures. Add more.")
+    sys.exit(1)
+if job["seed"] == 2:
+    time.sleep(60)
+shutil.copy(Path(__file__).with_name("ready.loupe"), job["out"])
+say(event="result", file=job["out"], model_hash="ab" * 32, threshold=27, rule="conformal", n=60, seconds=3)
+"""
+
+
+@pytest.fixture(autouse=True)
+def dressed(qapp: QApplication) -> None:
+    theme.apply(qapp, "light")
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """Five pictures of good parts and one file that is none."""
+    folder = tmp_path / "valve seats"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"part{number // 2}_{number}.png").write_bytes(encode_png(frame(number).pixels))
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[DemoHistory]:
+    opened = open_demo_history(tmp_path / "stored", 0)
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[TrainingProcess]:
+    (tmp_path / "child.py").write_text(CHILD)
+    write_demo_model(tmp_path / "ready.loupe")
+    made = TrainingProcess(tmp_path / "jobs", (sys.executable, str(tmp_path / "child.py")))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def page(process: TrainingProcess, history: DemoHistory, qtbot: QtBot) -> Iterator[TrainingPage]:
+    made = TrainingPage(process, history.recipes, "camera:1")
+    qtbot.addWidget(made)
+    made.resize(1216, 736)
+    made.show()
+    yield made
+    made.close_down()
+
+
+def choose_folder(page: TrainingPage, folder: Path, qtbot: QtBot) -> None:
+    page._order.folder.choose(folder)
+    qtbot.waitUntil(page._train.isEnabled)
+
+
+def train(page: TrainingPage, folder: Path, qtbot: QtBot) -> None:
+    choose_folder(page, folder, qtbot)
+    with qtbot.waitSignal(page._queries.answered):
+        page._train.click()
+
+
+# The order
+
+
+def test_that_the_button_waits_and_says_what_is_missing(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    assert not page._train.isEnabled() and "folder" in page._consequence.text()
+    choose_folder(page, good, qtbot)
+    assert "5 good pictures" in page._consequence.text() and "1 left out" in page._consequence.text()
+    page._order._name.clear()
+    assert not page._train.isEnabled() and "name" in page._consequence.text()
+
+
+def test_that_unreadable_pictures_are_named(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    report = page._order._report
+    assert report._unreadable.isVisible() and report._unreadable.toPlainText().startswith("broken.png")
+    assert "64 × 48 px" in report._line.text()
+
+
+@pytest.mark.parametrize("content", ["missing", "empty"])
+def test_that_a_folder_that_cannot_be_used_is_told(
+    page: TrainingPage, tmp_path: Path, qtbot: QtBot, content: str
+) -> None:
+    if content == "empty":
+        (tmp_path / content).mkdir()
+    with qtbot.waitSignal(page._survey.failed):
+        page._order.folder.choose(tmp_path / content)
+    assert content in page._order._report._line.text() and not page._train.isEnabled()
+
+
+def test_that_a_folder_chosen_later_wins(page: TrainingPage, good: Path, tmp_path: Path, qtbot: QtBot) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for number in range(3):
+        (other / f"{number}.png").write_bytes(encode_png(frame(number).pixels))
+    page._order.folder.choose(good)
+    choose_folder(page, other, qtbot)
+    qtbot.wait(100)
+    assert "3 good pictures" in page._consequence.text()
+
+
+def test_that_a_dropped_folder_is_chosen(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(good))])
+    drop = QDropEvent(
+        QPointF(5, 5), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    page.dropEvent(drop)
+    assert page._order.folder.path() == good
+    qtbot.waitUntil(page._train.isEnabled)
+
+
+def test_that_the_order_carries_every_choice(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    order = page._order
+    order._method_buttons["padim"].setChecked(True)
+    order._preset_chips["fast"].setChecked(True)
+    order._geometry_buttons["patches"].setChecked(True)
+    order._patch.setValue(128)
+    order._stride.setValue(96)
+    order._advanced.setChecked(True)
+    order._group_by.setText(r"part(\d)_")
+    order._seed.setValue(9)
+    order._alpha.setValue(2.5)
+    order._parameters["padim"]._fields["channels"].setValue(50)  # type: ignore[attr-defined]
+    assert order._groups.text() == "5 pictures show 3 parts"
+    job = order.job()
+    assert job == TrainingJob(
+        data=good,
+        out=Path("model.loupe"),
+        name="valve seats",
+        method="padim",
+        preset="fast",
+        parameters={"channels": 50},
+        patch=128,
+        stride=96,
+        group_by=r"part(\d)_",
+        alpha=0.025,
+        seed=9,
+    )
+
+
+def test_that_a_preset_sets_the_size_and_the_settings(page: TrainingPage) -> None:
+    page._order._preset_chips["thorough"].setChecked(True)
+    assert page._order._size.value() == METHODS["patchcore"].presets["thorough"].size_px
+    form = page._order._parameters["patchcore"]
+    assert form._fields["coreset_cap"].value() == 10_000  # type: ignore[attr-defined]
+    assert form.settings() == {}
+
+
+@pytest.mark.parametrize("pattern", ["(", "serial"])
+def test_that_a_bad_grouping_is_told_beside_its_field(
+    page: TrainingPage, good: Path, qtbot: QtBot, pattern: str
+) -> None:
+    choose_folder(page, good, qtbot)
+    page._order._group_by.setText(pattern)
+    assert page._order._group_problem.text() and not page._train.isEnabled()
+    page._order._group_by.clear()
+    assert page._train.isEnabled()
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_that_every_setting_of_a_method_has_its_field_and_default(qtbot: QtBot, name: str) -> None:
+    form = ParameterForm(METHODS[name])
+    qtbot.addWidget(form)
+    assert set(form._fields) == set(METHODS[name].parameters.model_fields)
+    assert form.settings() == {} and form.problem() == ""
+
+
+def test_that_settings_that_do_not_go_together_are_told(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    form = page._order._parameters["patchcore"]
+    form._fields["reweight"].setChecked(True)  # type: ignore[attr-defined]
+    form._fields["score"].setCurrentText("top1")  # type: ignore[attr-defined]
+    assert "reweight" in form.problem() and not page._train.isEnabled()
+
+
+# The run
+
+
+def test_that_a_run_ends_with_the_models_figures(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(page.model_trained):
+        train(page, good, qtbot)
+    assert page._side.currentWidget() is page._result
+    assert "Valve seat" in page._result._title.text()
+    assert page._result._histogram._plot is not None
+    assert page._train.isEnabled()
+
+
+def test_that_the_histogram_follows_the_theme(page: TrainingPage, good: Path, qapp: QApplication, qtbot: QtBot) -> None:
+    train(page, good, qtbot)
+    theme.apply(qapp, "dark")
+    plot = page._result._histogram._plot
+    assert plot.backgroundBrush().color() == theme.colour("surface")
+
+
+def test_that_progress_is_shown_and_the_order_rests_meanwhile(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    page._order._seed.setValue(2)
+    with qtbot.waitSignal(page._process.progressed):
+        page._train.click()
+    assert page._run._stage.text() == "Describing pictures" and "30 s" in page._run._left.text()
+    assert not page._order.isEnabled() and not page._train.isEnabled()
+    page.hide()
+    page.show()
+    assert page._side.currentWidget() is page._run
+    with qtbot.waitSignal(page._process.cancelled):
+        page._run._cancel.click()
+    assert "cancelled" in page._notice._title.text() and page._order.isEnabled()
+
+
+def test_that_a_failed_run_tells_why_and_keeps_its_log(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    page._order._seed.setValue(1)
+    with qtbot.waitSignal(page.training_failed):
+        page._train.click()
+    assert page._notice._words.text() == "Too few pictures. Add more."
+    assert "Describing pictures" in page._notice._log.toPlainText()
+
+
+def test_that_a_run_of_others_leaves_the_page_alone(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    with qtbot.waitSignal(page._process.succeeded), qtbot.waitSignal(page._process.started):
+        page._process.start(page._order.job())
+    assert page._side.currentWidget() is page._notice and page._train.isEnabled()
+
+
+# Deploying
+
+
+def test_that_the_model_goes_to_a_new_recipe(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    train(page, good, qtbot)
+    panel = page._result.deploy
+    panel._recipe.setCurrentText("Valve seat B")
+    assert "new recipe" in panel._consequence.text()
+    panel._serial.setChecked(True)
+    with qtbot.waitSignal(page.deploy_requested) as requested:
+        panel._deploy.click()
+    request = requested.args[0]
+    assert isinstance(request, DeployRequest) and request.model_file.is_file()
+    assert (request.recipe, request.source, request.acknowledge_ng, request.serial_required) == (
+        "Valve seat B",
+        "camera:1",
+        False,
+        True,
+    )
+
+
+def test_that_an_existing_recipe_keeps_its_source_and_rules(
+    page: TrainingPage, history: DemoHistory, good: Path, qtbot: QtBot
+) -> None:
+    kept = history.recipes.save(history.recipe.model_copy(update={"source": "camera:3", "acknowledge_ng": True}))
+    train(page, good, qtbot)
+    panel = page._result.deploy
+    row = panel._recipe.findText(kept.name)
+    panel._recipe.setCurrentIndex(row)
+    panel._recipe.activated.emit(row)
+    assert panel._source.spec() == "camera:3" and panel._acknowledge.isChecked()
+    assert f"Revision {kept.revision + 1}" in panel._consequence.text()
+    page.show_deployed(kept)
+    assert not panel._deploy.isEnabled() and kept.name in panel._consequence.text()
+
+
+def test_that_a_deployment_that_failed_is_told_and_can_be_tried_again(
+    page: TrainingPage, good: Path, qtbot: QtBot
+) -> None:
+    train(page, good, qtbot)
+    page._result.deploy._deploy.click()
+    page.show_deploy_problem("The disk is full. Free some space.")
+    assert page._result.deploy._problem.text() and page._result.deploy._deploy.isEnabled()
+
+
+# The whole
+
+
+@pytest.mark.parametrize(("width", "height"), [(1216, 736), (3776, 2096)])
+@pytest.mark.parametrize("geometry", ["whole", "patches"])
+def test_that_nothing_in_the_form_is_cut(page: TrainingPage, width: int, height: int, geometry: str) -> None:
+    page._order._geometry_buttons[geometry].setChecked(True)
+    page._order._advanced.setChecked(True)
+    page.resize(width, height)
+    QApplication.processEvents()
+    assert (page.width(), page.height()) == (width, height)
+    assert page._order.minimumSizeHint().width() <= page._scroll.viewport().width()
