@@ -80,7 +80,7 @@ def choose(page: HistoryPage, qtbot: QtBot, verdict: Verdict) -> str:
 
 @pytest.fixture
 def table(tmp_path: Path) -> Iterator[InspectionTable]:
-    history = open_demo_history(tmp_path / "long", 2 * PAGE_ROWS + 7, side_px=32, pictures=1)
+    history = open_demo_history(tmp_path / "long", 2 * PAGE_ROWS + 7, side_px=64, pictures=1)
     thumbnails = Thumbnails(PartPictures(history.reader.store, history.models))
     made = InspectionTable(history.reader, thumbnails)
     yield made
@@ -367,7 +367,7 @@ def test_that_an_export_to_nowhere_is_told(page: HistoryPage, tmp_path: Path, qt
 
 
 def test_that_scrolling_to_the_end_fetches_the_rest(tmp_path: Path, qtbot: QtBot) -> None:
-    history = open_demo_history(tmp_path / "long", PAGE_ROWS + 20, side_px=32, pictures=1)
+    history = open_demo_history(tmp_path / "long", PAGE_ROWS + 20, side_px=64, pictures=1)
     page = make_page(history)
     qtbot.addWidget(page)
     page.resize(1216, 736)
