@@ -9,6 +9,7 @@ from station.ui import theme, tokens
 from station.ui.history.part_pictures import StoredPart
 from station.ui.history.review_panel import ReviewPanel
 from station.ui.history.values import ValueGrid, value_pairs
+from station.ui.history.words import breakable, score_words
 from station.ui.inspect.view import region_marks, unsure_from
 from station.ui.widgets.elided_label import ElidedLabel
 from station.ui.widgets.heat_legend import HeatLegend
@@ -80,13 +81,13 @@ class DetailPanel(QFrame):
         self._show_head(part.inspection)
         self._content.show()
         told = "\n".join(filter(None, (part.inspection.fault or "", part.problem if part.view else "")))
-        self._problem.setText(told)
+        self._problem.setText(breakable(told))
         self._problem.setVisible(bool(told))
         self._values.show_values(value_pairs(part))
         self.reviews.show_part(part)
         if part.view is None:
             self._stack.setCurrentWidget(self._no_picture)
-            self._no_picture.setText(part.problem or self.tr("No picture was had of this part."))
+            self._no_picture.setText(breakable(part.problem) or self.tr("No picture was had of this part."))
         else:
             self._stack.setCurrentWidget(self._picture)
             self._picture.show_picture(part.view.picture, part.view.scale)
@@ -123,9 +124,8 @@ class DetailPanel(QFrame):
     def _show_head(self, seen: Inspection) -> None:
         self._badge.show_verdict(seen.verdict)
         self._serial.setText(seen.serial or "–")
-        score = seen.normalised_score
-        self._score.setText("" if score is None else f"{score:.2f}")
-        self._bar.show_score(score, unsure_from(seen))
+        self._score.setText(score_words(seen.normalised_score))
+        self._bar.show_score(seen.normalised_score, unsure_from(seen))
 
     def _tool(self, text: str, glyph: str, tool_tip: str) -> QPushButton:
         button = QPushButton()

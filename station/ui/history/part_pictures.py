@@ -42,7 +42,7 @@ class PartPictures:
     def __init__(self, store: PictureStore, models: Models) -> None:
         self._store = store
         self._models = models
-        self._manifests: dict[str, Manifest | LoupeError] = {}
+        self._manifests: dict[str, Manifest] = {}
 
     def thumbnail(self, inspection: Inspection) -> NDArray[np.uint8]:
         """`(h, w, 3)` uint8 RGB, longer side at most THUMBNAIL_SIDE_PX. Raises StorageError, PictureError."""
@@ -77,9 +77,10 @@ class PartPictures:
         return default_window(bit_depth)
 
     def _manifest(self, model_hash: str) -> Manifest | LoupeError:
-        if model_hash not in self._manifests:
-            try:
-                self._manifests[model_hash] = self._models.manifest(model_hash)
-            except LoupeError as error:
-                self._manifests[model_hash] = error
-        return self._manifests[model_hash]
+        known = self._manifests.get(model_hash)
+        if known is not None:
+            return known
+        try:
+            return self._manifests.setdefault(model_hash, self._models.manifest(model_hash))
+        except LoupeError as error:  # asked again next time: the file may be put back
+            return error

@@ -18,7 +18,7 @@ from station.history.filters import HistoryFilter
 from station.history.reader import HistoryReader
 from station.history.records import InspectionRow, Review
 from station.ui.history.thumbnails import Thumbnails
-from station.ui.history.words import finding_word, local_date, local_time
+from station.ui.history.words import finding_word, local_date, local_time, score_words
 from station.workers.queries import Queries
 
 PAGE_ROWS = 100
@@ -137,7 +137,7 @@ class InspectionTable(QAbstractTableModel):
         return {
             Column.PICTURE: "",
             Column.VERDICT: part.verdict.value,
-            Column.SCORE: "–" if part.normalised_score is None else f"{part.normalised_score:.2f}",
+            Column.SCORE: score_words(part.normalised_score),
             Column.SERIAL: part.serial or "–",
             Column.TIME: local_time(part.captured_at),
             Column.RECIPE: part.recipe or "–",

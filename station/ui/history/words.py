@@ -1,11 +1,14 @@
 """What records are called on this page."""
 
+import re
 from datetime import datetime
 
 from PySide6.QtCore import QCoreApplication, QDateTime
 
 from station.history.filters import ReviewState
 from station.history.records import TruthSource
+
+LONGEST_WORD = 16
 
 
 def _tr(text: str) -> str:
@@ -26,6 +29,18 @@ def finding_word(finding: ReviewState) -> str:
 
 def truth_word(truth: TruthSource) -> str:
     return _tr("given truth") if truth == "given" else _tr("confirmed truth")
+
+
+def score_words(score: float | None) -> str:
+    """A normalised score; a dash where the part has none."""
+    if score is None:
+        return "–"
+    return f"{score:.2f}".replace("-0.00", "0.00")
+
+
+def breakable(text: str) -> str:
+    """The same to the eye; long paths and hashes may now break across lines."""
+    return re.sub(rf"(\S{{{LONGEST_WORD}}})", "\\1\u200b", text)
 
 
 def local_time(moment: datetime) -> str:
