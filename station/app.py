@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from station.history.archive import Archive
     from station.ui.history.page import HistoryPage
     from station.ui.inspect.presenter import InspectPresenter
+    from station.ui.settings.page import SettingsPage
     from station.ui.shell.line_status import LineStatus
     from station.ui.training.deploy_panel import DeployRequest
     from station.ui.training.page import TrainingPage
@@ -124,6 +125,7 @@ class Station(QObject):
         self._demo: DemoSetup | None = None
         self._history_page: HistoryPage | None = None
         self._training_page: TrainingPage | None = None
+        self._settings_page: SettingsPage | None = None
         theme.apply(_application(), settings.theme)
         self.keeper = SettingsKeeper(settings, place.settings, self)
         self.inspect_page = InspectPage(settings.heat_opacity, settings.show_heat)
@@ -251,7 +253,7 @@ class Station(QObject):
         has_ended = self.line.stop() if self.line is not None else True
         if self._training is not None:
             self._training.stop()
-        for page in (self._history_page, self._training_page):
+        for page in (self._history_page, self._training_page, self._settings_page):
             if page is not None:
                 page.close_down()
         QThreadPool.globalInstance().waitForDone()
@@ -293,6 +295,7 @@ class Station(QObject):
 
         page = SettingsPage(self.keeper.settings, self._home)
         page.settings_changed.connect(self.keeper.take)
+        self._settings_page = page
         return page
 
     def _not_open_yet(self) -> QWidget:
@@ -386,6 +389,8 @@ class Station(QObject):
             if settings.source != before.source:
                 self._presenter.open_source(settings.source)
         self.inspect_page.set_overlay(settings.heat_opacity, settings.show_heat)
+        if self._settings_page is not None:
+            self._settings_page.show_settings(settings)
         if self._history_page is not None:
             self._history_page.set_overlay(settings.heat_opacity, settings.show_heat)
 

@@ -35,6 +35,7 @@ class SidePanel(QFrame):
         self.counters = CountersPanel()
         self.matrix = MatrixPanel()
         self.inspect = InspectButton()
+        self.inspect.setObjectName("inspectButton")
         self.continuous = QPushButton()
         self.continuous.setCheckable(True)
         self.continuous.setIcon(theme.icon("repeat", "text", "accent"))
