@@ -3,11 +3,16 @@
 Each source's module, and with it OpenCV, is imported only when such a source is asked for.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from station.capture.devices import CameraDevice, list_cameras
 from station.core.errors import CameraError
-from station.core.ports import Camera
+
+if TYPE_CHECKING:  # the ports bring OpenCV with the map's type
+    from station.core.ports import Camera
 
 __all__ = ["CameraDevice", "list_cameras", "open_camera"]
 

@@ -18,16 +18,23 @@ from station.core.frame import Frame
 
 Disturbance = Literal["covered", "empty", "unfocused", "lost"]
 
-_DEFECT_RATE: Final = 0.30
-_KIND_STREAM: Final = 0
+_BLOCK_PARTS: Final = 10
+_BLOCK_DEFECTS: Final = 3
+_PLACE_STREAM, _KIND_STREAM = 3, 4
 
 
 def defect_of(seed: int, index: int) -> DefectKind | None:
-    """What is wrong with part `index` of line `seed`; None for a good part."""
-    rng = np.random.default_rng([seed, index, _KIND_STREAM])
-    if rng.uniform() >= _DEFECT_RATE:
+    """What is wrong with part `index` of line `seed`; None for a good part.
+
+    Three of ten in each block of ten, at random places, and every kind once in five defects in random order: chance,
+    but no long row of good parts before somebody who watches a demonstration.
+    """
+    block, place = divmod(index, _BLOCK_PARTS)
+    defective = np.random.default_rng([seed, block, _PLACE_STREAM]).permutation(_BLOCK_PARTS)[:_BLOCK_DEFECTS].tolist()
+    if place not in defective:
         return None
-    return DEFECT_KINDS[int(rng.integers(len(DEFECT_KINDS)))]
+    turn, card = divmod(block * _BLOCK_DEFECTS + defective.index(place), len(DEFECT_KINDS))
+    return DEFECT_KINDS[int(np.random.default_rng([seed, turn, _KIND_STREAM]).permutation(len(DEFECT_KINDS))[card])]
 
 
 class SimulatedCamera:

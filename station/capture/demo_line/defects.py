@@ -218,10 +218,11 @@ def _draw_chip(severity: float, rng: np.random.Generator) -> Blemish:
         inwards = -outwards * (x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))) / np.float32(size)
         aside = (y * np.float32(np.cos(angle)) - x * np.float32(np.sin(angle))) / np.float32(size * stretch)
         across, down = _local(at, centre_x, centre_y, reach)
-        rough, grain = _noise(coarse, across, down), _noise(grains, across, down)
-        distance = np.hypot(inwards, aside) * (1.0 + 0.13 * rough + 0.03 * grain)
+        rough = np.clip(_noise(coarse, across, down), -1.5, 1.5)
+        grain = _noise(grains, across, down)
+        distance = np.hypot(inwards, aside) * (1.0 + 0.10 * rough + 0.03 * grain)
         broken = 1.0 - _smooth_step(0.93, 1.0, distance)
-        to_bite = np.hypot(inwards * 1.45, aside * 1.18) + 0.16 * rough + 0.03 * grain - 0.88
+        to_bite = np.hypot(inwards * 1.45, aside * 1.18) + 0.10 * rough + 0.03 * grain - 0.88
         bite = 1.0 - np.clip(to_bite * np.float32(0.7 * size * radius_px) + 0.5, 0.0, 1.0)
         depth = 0.62 * np.minimum(distance - 1.0, 0.0) + 0.060 * rough + 0.026 * grain
         return Change(

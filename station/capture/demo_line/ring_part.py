@@ -40,6 +40,8 @@ _EDGE_BLEND: Final = 0.0022
 _TURN_COLUMNS: Final = 2048
 _TEXTURE_START: Final = 0.5
 _ENGRAVING: Final = "VS 42-07  LOT 318"
+_ENGRAVING_ANGLE: Final = 1.66 * np.pi
+"""Of its middle: clear of the main highlight, in which frosted metal does not show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +147,13 @@ def _turning_texture(rows: int) -> Field:
     rng = np.random.default_rng(20_240_131)
 
     def streaks(sigma_columns: float, sigma_rows: float) -> Field:
-        noise = rng.standard_normal((rows, _TURN_COLUMNS), np.float32)
+        """Noise drawn out along the turn and closed over it; long streaks are drawn on fewer columns."""
+        finer = max(1, int(sigma_columns / 8))
+        noise = rng.standard_normal((rows, _TURN_COLUMNS // finer), np.float32)
         tiled = np.concatenate([noise, noise, noise], axis=1)
-        drawn = cv2.GaussianBlur(tiled, (0, 0), sigmaX=sigma_columns, sigmaY=sigma_rows, borderType=cv2.BORDER_REFLECT)
-        middle = drawn[:, _TURN_COLUMNS : 2 * _TURN_COLUMNS]
+        drawn = cv2.GaussianBlur(tiled, (0, 0), sigmaX=sigma_columns / finer, sigmaY=sigma_rows)
+        wide = cv2.resize(drawn, (3 * _TURN_COLUMNS, rows), interpolation=cv2.INTER_LINEAR)
+        middle = wide[:, _TURN_COLUMNS : 2 * _TURN_COLUMNS]
         return np.asarray(middle / middle.std(), np.float32)
 
     full_turns = rng.standard_normal((rows, 1), np.float32)
@@ -171,7 +176,7 @@ def _engraving(rows: int) -> Field:
     middle = (FACE_START + FACE_END) / 2
     tall = 0.062
     wide = tall * width_px / height_px * 1.05 / middle
-    start = int(1.5 * _TURN_COLUMNS / 2 - wide / (2 * np.pi) * _TURN_COLUMNS / 2)
+    start = int((_ENGRAVING_ANGLE - wide / 2) / (2 * np.pi) * _TURN_COLUMNS)
     strip = np.zeros((rows, _TURN_COLUMNS), np.float32)
     per_row = (1.0 - _TEXTURE_START) / rows
     top = int((middle - tall / 2 - _TEXTURE_START) / per_row)
