@@ -51,7 +51,7 @@ def _noise(size_px: int) -> NDArray[np.int8]:
 
 
 def exposed(radiance: Field, exposure: float) -> NDArray[np.uint8]:
-    """8-bit RGB of linear RGB `(height, width, 3)`, free of noise."""
+    """8-bit RGB of linear RGB `(..., 3)`, free of noise."""
     step = np.minimum(radiance * np.float32(exposure * (_STEPS - 1) / _BRIGHTEST), np.float32(_STEPS - 1))
     pixels: NDArray[np.uint8] = np.take(_tone_curve(), step.astype(np.uint16))
     return pixels

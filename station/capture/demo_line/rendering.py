@@ -21,8 +21,9 @@ _PART_STREAM, _BLEMISH_STREAM = 1, 2
 _POINTS_PER_ROW: Final = 512
 _SHADOW_TO_X, _SHADOW_TO_Y = 0.030, 0.038
 _BROKEN_METAL_SCATTER: Final = 0.46
-_VISIBLE_GREY_LEVELS: Final = 20.0
-"""By so much at least a quarter of a defect's area differs from the good part: a person sees it without searching."""
+_VISIBLE_GREY_LEVELS: Final = 26.0
+"""By so much at least a quarter of a defect's area differs from the good part, before the lens blurs it: a person
+sees it without searching."""
 _MAX_DRAWS: Final = 12
 
 
@@ -80,7 +81,7 @@ def _add_defect(scene: Field, mask: NDArray[np.bool_], part: Part, kind: DefectK
         blemish = draw_blemish(kind, severity, rng)
         box = _box(part, size_px, blemish.centre_x, blemish.centre_y, blemish.reach)
         changed, change = _defective_scene(part, size_px, box, blemish, scene[box.area])
-        if _is_visible(scene[box.area], changed, change.mask, part, size_px):
+        if _is_visible(scene[box.area], changed, change.mask, part):
             break
         severity = min(1.0, severity + 0.15)
     scene[box.area] = changed
@@ -148,11 +149,11 @@ def _changed(bare: Surface, change: Change, points: NDArray[np.intp], radius_px:
     return bare
 
 
-def _is_visible(before: Field, after: Field, mask: NDArray[np.bool_], part: Part, size_px: int) -> bool:
+def _is_visible(before: Field, after: Field, mask: NDArray[np.bool_], part: Part) -> bool:
     if not mask.any():
         return False
-    now, earlier = (exposed(focused(scene, size_px), part.exposure).astype(np.int16) for scene in (after, before))
-    return bool(np.percentile(np.abs(now - earlier).mean(axis=-1)[mask], 75) >= _VISIBLE_GREY_LEVELS)
+    now, earlier = (exposed(scene[mask], part.exposure).astype(np.int16) for scene in (after, before))
+    return bool(np.percentile(np.abs(now - earlier).mean(axis=-1), 75) >= _VISIBLE_GREY_LEVELS)
 
 
 def _coverage(part: Part, at: Polar, size_px: int) -> Field:
