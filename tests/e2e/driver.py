@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Slot
+from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Slot
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -46,7 +46,7 @@ class Operator(QObject):
         deadline = time.monotonic() + timeout_ms / 1000
         while not condition():
             assert time.monotonic() < deadline, f"waited in vain until {what}"
-            QTest.qWait(5)
+            pause(5)
 
     def wait_ready(self) -> None:
         """Until a recipe is loaded and a part may be inspected."""
@@ -69,6 +69,13 @@ class Operator(QObject):
         self.wait_until(lambda: len(self.parts) > before, "the part was judged")
         QApplication.processEvents()
         return self.parts[-1]
+
+
+def pause(milliseconds: int) -> None:
+    """Let the application run. `QTest.qWait` would hold Python's lock all the while and starve its threads."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 @contextmanager
