@@ -150,7 +150,7 @@ def build_backbone(
         _fold_normalisation(network)
     if state is None:
         return FeatureExtractor(network, levels, mean, std)
-    return FeatureExtractor(network, levels, mean, std, _load_state(name, network, state))
+    return FeatureExtractor(network, levels, mean, std, _load_state(name, network, state, len(levels)))
 
 
 def _create(name: str) -> nn.Module:
@@ -200,16 +200,17 @@ def _fold_normalisation(module: nn.Module) -> None:
             _fold_normalisation(child)
 
 
-def _load_state(name: str, network: nn.Module, state: Mapping[str, NDArray[Any]]) -> tuple[float, ...]:
+def _load_state(name: str, network: nn.Module, state: Mapping[str, NDArray[Any]], levels: int) -> tuple[float, ...]:
+    """Fill the network and give the offsets, one per level."""
     wanted = network.state_dict()
     for key, value in wanted.items():
         if not key.endswith(STEP_COUNTER):
             wanted[key] = torch.from_numpy(np.array(_entry(name, state, key, tuple(value.shape))))
     network.load_state_dict(wanted)
-    return tuple(round(float(offset), 1) for offset in _entry(name, state, _OFFSETS, None))
+    return tuple(round(float(offset), 1) for offset in _entry(name, state, _OFFSETS, (levels,)))
 
 
-def _entry(name: str, state: Mapping[str, NDArray[Any]], key: str, shape: tuple[int, ...] | None) -> NDArray[Any]:
-    if key not in state or (shape is not None and state[key].shape != shape):
+def _entry(name: str, state: Mapping[str, NDArray[Any]], key: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    if key not in state or state[key].shape != shape:
         raise ModelFileError(f"the model's tensor {key} of {name} is missing or has another shape; train it again")
     return state[key]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ml.dataset import read_mask, read_mvtec
 from ml.detector import Detector
-from ml.errors import CalibrationError, DetectorError, PictureError
+from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError
 from ml.metrics import Evaluation, EvaluationReport
 from ml.pictures import read_picture
 from ml.progress import Cancelled, Progress, never, silent
@@ -24,7 +24,8 @@ def evaluate(
     """Score every test picture of `data` and hold it against its label and mask.
 
     A picture that cannot be read or scored is a FAULT: counted, in no rate. Latency is decoded pixels to score and map.
-    Raises TrainingError when `data` is not an MVTec layout.
+    Raises TrainingError when `data` is not an MVTec layout or a mask cannot be used, and CancelledError: figures of a
+    part of the pictures would be taken for those of all.
     """
     pictures = read_mvtec(data)
     calibration = detector.manifest.calibration
@@ -33,7 +34,7 @@ def evaluate(
         detector.warm_up()
     for index, labelled in enumerate(pictures):
         if cancelled():
-            break
+            raise CancelledError("Stopped on request; nothing was measured.")
         progress("Scoring", index, len(pictures))
         name = f"{labelled.kind}/{labelled.path.name}" if labelled.kind else labelled.path.name
         try:

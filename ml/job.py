@@ -1,6 +1,7 @@
 """The training order: everything that decides what model comes out, as one versioned JSON file. No torch."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -26,13 +27,13 @@ class RegionOfInterest(BaseModel):
 class TrainingJob(BaseModel):
     """What `loupe train` and the Training page both carry out. `parameters` overrule those of the preset.
 
-    `size` is the side in px to which whole pictures are resized (None: the preset's); with `patch` (and `stride`, three quarters of the
-    patch unless given) patches are cut at native resolution instead. `window` are the raw counts that become 0 and
-    1; None takes the full range of the training pictures' bit depth. `group_by` is a regular expression whose first
-    group (or whole match) in a file name tells the part, where several pictures show one part.
+    `size` is the side in px to which whole pictures are resized (None: the preset's); with `patch` (and `stride`, three
+    quarters of the patch unless given) patches are cut at native resolution instead. `window` are the raw counts that
+    become 0 and 1; None takes the full range of the bits that the training pictures use. `group_by` is a regular
+    expression whose first group (or whole match) in a file name tells the part, where several pictures show one part.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     version: Literal[1] = JOB_VERSION
     data: Path
@@ -62,8 +63,21 @@ class TrainingJob(BaseModel):
             raise ValueError("the model file must end in .loupe")
         return out
 
+    @field_validator("group_by")
+    @classmethod
+    def _compiles(cls, group_by: str | None) -> str | None:
+        try:
+            re.compile(group_by or "")
+        except re.error as error:
+            raise ValueError(f"{group_by!r} is not a regular expression: {error}") from error
+        return group_by
+
     @model_validator(mode="after")
     def _geometry(self) -> Self:
+        if self.patch is not None and self.size is not None:
+            raise ValueError("patches are cut at native resolution: give size or patch, not both")
+        if self.patch is not None and self.aspect == "keep":
+            raise ValueError("patches keep the aspect ratio by themselves: give aspect or patch, not both")
         if self.stride is not None and self.patch is None:
             raise ValueError("stride belongs to patch-wise inspection: give patch too")
         if self.patch is not None and self.stride is not None and self.stride > self.patch:

@@ -174,9 +174,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    finally:  # also when the user's Ctrl-C arrives in between
         temporary.unlink(missing_ok=True)
-        raise
     if os.name == "posix":  # elsewhere a folder cannot be opened to flush its entry
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -61,11 +61,12 @@ def measure(
     contrast = float(grey.std())
     laplacian = cv2.Laplacian(grey, cv2.CV_32F)
     focus = 1e3 * float(laplacian.var()) / max(contrast**2, 1e-6)
-    likeness = None if reference is None else _correlation(reference_thumbnail(grey), reference)
+    likeness = None if reference is None else likeness_of(reference_thumbnail(grey), reference)
     return PictureQuality(float(grey.mean()), contrast, focus, likeness)
 
 
-def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def likeness_of(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Correlation of two thumbnails, -1 to 1; 0 where one of them is of one grey all over."""
     first, second = first - first.mean(), second - second.mean()
     norm = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float((first * second).sum()) / norm if norm > 1e-6 else 0.0

@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.errors import DetectorError
 from ml.images import PreparedPicture
 from ml.maps import Detection, ScoreMap
 from ml.methods.base import Method, Scored
 
 TOP_SHARE = 0.01
 """Share of cells whose mean is the score under the rule `top1_raw`."""
+
+MOST_PARTIALS = 50
+"""Maps offered while one picture is scored: each is made anew, and a picture of 100 megapixels has 2,700 batches."""
 
 
 def assemble(
@@ -25,24 +29,37 @@ def assemble(
     """Join scored inputs, given as (index of the first input, scores), into one detection.
 
     The map is smoothed on its own cells with the method's `sigma_px`, which is meant at the network input's scale.
-    `on_partial` receives the smoothed map so far after every batch but the last.
+    `on_partial` receives the smoothed map so far after each batch, the last included, but no more than about
+    MOST_PARTIALS of them; nothing where the picture is one input. Raises DetectorError for scores that are no numbers.
     """
     joiner = prepared.joiner(method.offset_px)
     sigma_px = method.sigma_px * prepared.px_per_input_px
     own_scores: list[NDArray[np.float32]] = []
-    done = 0
+    done = offered = 0
     for start, scored in batches:
-        cells = scored.cells.float().cpu().numpy()
+        cells = _finite(scored.cells.float().cpu().numpy())
         joiner.add(start, cells)
         if scored.scores is not None:
-            own_scores.append(scored.scores.float().cpu().numpy())
+            own_scores.append(_finite(scored.scores.float().cpu().numpy()))
         done += len(cells)
-        if on_partial is not None and done < prepared.count:
+        if on_partial is not None and done < prepared.count and (done - offered) * MOST_PARTIALS >= prepared.count:
             on_partial(joiner.score_map().smoothed(sigma_px))
+            offered = done
     raw = joiner.score_map()
     smooth = raw.smoothed(sigma_px)
+    if on_partial is not None and prepared.count > 1:
+        on_partial(smooth)
     score = float(max(part.max() for part in own_scores)) if own_scores else _reduce(method.score_rule, raw, smooth)
     return Detection(score=score, score_map=smooth)
+
+
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():  # half precision ends at 65,504, which the features of some networks exceed
+        raise DetectorError(
+            "The model gives scores that are no numbers for this picture. "
+            "Run it on the processor (device 'cpu'), or train with another backbone."
+        )
+    return values
 
 
 def _reduce(rule: str, raw: ScoreMap, smooth: ScoreMap) -> float:

@@ -79,9 +79,10 @@ class Padim(FeatureMethod):
         bounds = np.cumsum((0, *self.extractor.channels))
         if self.parameters.selection == "semi_orthogonal":
             parts = self._selection.split(self.extractor.channels)
-            mixed = [
-                torch.einsum("nchw,cd->ndhw", level.float(), part) for level, part in zip(maps, parts, strict=True)
-            ]
+            with torch.autocast(inputs.device.type, enabled=False):  # sums over channels need more digits than half has
+                mixed = [
+                    torch.einsum("nchw,cd->ndhw", level.float(), part) for level, part in zip(maps, parts, strict=True)
+                ]
             return torch.stack(self.pyramid.resample(mixed)).sum(0)
         chosen = [
             level[:, self._selection[(self._selection >= first) & (self._selection < last)] - first]
@@ -103,7 +104,13 @@ class Padim(FeatureMethod):
             if cancelled():
                 raise CancelledError("cancelled while inverting the covariances")
             progress("Inverting the covariances", start, len(covariance))
-            block = whitening(covariance[start : start + _POSITIONS_AT_A_TIME])
+            try:
+                block = whitening(covariance[start : start + _POSITIONS_AT_A_TIME])
+            except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]  # documented all the same
+                raise TrainingError(
+                    "The normal pictures vary too little in some place for PaDiM to learn from. "
+                    "Add pictures of other parts, or use another setting of 'covariance' or PatchCore."
+                ) from error
             packed[start : start + len(block)] = block[:, lower[0], lower[1]].float()
         progress("Inverting the covariances", len(covariance), len(covariance))
         self._take(moments.mean.float(), packed)

@@ -1,0 +1,43 @@
+"""Small pictures of one made-up part, and training orders that take a second."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.job import TrainingJob
+from ml.pictures import encode_png
+
+QUICK = {
+    "patchcore": {"coreset_cap": 200, "candidates": 4000},
+    "padim": {"channels": 50},
+}
+GEOMETRIES: dict[str, dict[str, int]] = {"whole": {"size": 64}, "patches": {"patch": 64, "stride": 48}}
+
+
+def part(index: int, height: int = 96, width: int = 128, noise: float = 4.0) -> NDArray[np.uint8]:
+    """A smooth coloured surface, the same for every part, under noise of its own: `(height, width, 3)` RGB."""
+    surface = np.random.default_rng(7).uniform(60, 180, (4, 5, 3))
+    smooth = cv2.resize(surface, (width, height), interpolation=cv2.INTER_CUBIC)
+    grain = np.random.default_rng(1000 + index).normal(0, noise, smooth.shape)
+    return np.clip(smooth + grain, 0, 255).astype(np.uint8)
+
+
+def write(path: Path, pixels: NDArray[Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(pixels))
+    return path
+
+
+def write_parts(folder: Path, count: int = 6, height: int = 96, width: int = 128) -> Path:
+    for index in range(count):
+        write(folder / f"part{index}.png", part(index, height, width))
+    return folder
+
+
+def quick_job(data: Path, out: Path, method: str = "patchcore", geometry: str = "whole", **fields: Any) -> TrainingJob:
+    """An order at the smallest useful settings; `fields` overrule."""
+    settings = {"parameters": QUICK[method], **GEOMETRIES[geometry], **fields}
+    return TrainingJob.checked({"data": data, "out": out, "method": method, **settings})
