@@ -7,13 +7,14 @@ inspection line starts in its thread, and the model is loaded there: torch is im
 from __future__ import annotations
 
 import os
-import signal
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt, QThreadPool, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
+from ml.errors import LoupeError
 from station.core.errors import SettingsError
 from station.home import Home, HomeInUseError
 from station.logs import catch_unforeseen, forget_unforeseen, start_logging, stop_logging
@@ -25,6 +26,8 @@ from station.ui.inspect.view import InspectState
 from station.ui.pages import page_entries
 from station.ui.settings.keeper import SettingsKeeper
 from station.ui.shell.window import MainWindow
+from station.ui.termination import Termination
+from station.workers.queries import Queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,10 +79,12 @@ def run_station(
         station = Station(place, settings, recipe, source)
         if on_start is not None:
             on_start(station)
-        signal.signal(signal.SIGTERM, lambda *_: station.window.close())
+        termination = Termination()
+        termination.requested.connect(station.window.close)
         station.window.show()
         code = app.exec()
         has_ended = station.stop()
+        termination.close()
         stop_logging()
         if not has_ended:
             os._exit(EXIT_HANGING)  # a driver hangs in the inspection thread; destroying it would crash instead
@@ -104,6 +109,15 @@ def _settings(place: Home) -> Settings | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What the station finds at its start; `missing` tells of a recipe that was asked for and is not there."""
+
+    archive: Archive
+    recipe: Recipe | None
+    missing: str = ""
+
+
 class Station(QObject):
     """One running station. Lives in the GUI thread; before its first paint there is only `window`."""
 
@@ -114,8 +128,11 @@ class Station(QObject):
     def __init__(self, place: Home, settings: Settings, recipe: str | None, source: str | None) -> None:
         super().__init__()
         self._home = place
+        self._opening = Queries(self)
+        self._archive_problem = ""
         self._wanted_recipe = recipe or settings.active_recipe
         self._wanted_source = source
+        self._opened_archive: Archive | None = None  # set in the thread that opens it; closed at the end either way
         self.archive: Archive | None = None
         self.line: InspectionLine | None = None
         self._status: LineStatus | None = None
@@ -152,26 +169,36 @@ class Station(QObject):
     @Slot()
     def _open(self) -> None:
         """After the first paint: what the window itself did not need."""
-        from station.history.archive import Archive
         from station.ui.shell.line_status import LineStatus
-        from station.workers.background import Background
 
         self._status = LineStatus(self.window, self._home.folder, self.keeper.settings, self)
         self.keeper.changed.connect(self._status.take_settings)
         self.keeper.problem.connect(self._status.tell_problem)
-        opening = Background(lambda: Archive.open(self._home), self)
-        opening.done.connect(self._on_archive)
-        opening.failed.connect(self._on_archive_failed)
-        opening.start()
+        self._opening.ask(self._open_archive, then=self._on_archive, otherwise=self._on_archive_failed)
 
-    @Slot(str)
+    def _open_archive(self) -> _Opened:
+        """The history, and the recipe asked for, else the one in use last. Called outside the GUI thread."""
+        from station.history.archive import Archive
+
+        archive = self._opened_archive = Archive.open(self._home)
+        if self._wanted_recipe is None:
+            return _Opened(archive, None)
+        try:
+            recipe = archive.recipes.latest(self._wanted_recipe)
+            known = ", ".join(archive.recipes.names()) or self.tr("none yet")
+        except LoupeError as error:
+            return _Opened(archive, None, str(error))
+        return _Opened(archive, recipe, "" if recipe else self.tr("Known recipes: {}.").format(known))
+
     def _on_archive_failed(self, reason: str) -> None:
         assert self._status is not None
+        self._archive_problem = reason
+        for name in ("history", "training"):
+            self.window.rebuild_page(name)
         self.inspect_page.show_state(InspectState("stopped", self.tr("The history cannot be opened."), reason))
         self._status.tell("history", self.tr("The history cannot be opened."), reason)
 
-    @Slot(object)
-    def _on_archive(self, archive: Archive) -> None:
+    def _on_archive(self, opened: _Opened) -> None:
         from station.ui.inspect.presenter import InspectPresenter
         from station.workers.demo_setup import DemoSetup
         from station.workers.deploying import Deploying
@@ -180,14 +207,15 @@ class Station(QObject):
         from station.workers.training import TrainingProcess
 
         assert self._status is not None
-        self.archive = archive
+        archive = self.archive = opened.archive
         suppliers = Suppliers(
             open_log=lambda: archive.writer(self.keeper.settings.disk_stop_gb),
             open_camera=_open_camera,
             load_detector=self._load_detector,
         )
-        self.line = InspectionLine(suppliers, self)
-        self._presenter = InspectPresenter(self.inspect_page, self.line, archive, self.keeper.settings.operator, self)
+        operator = self.keeper.settings.operator
+        self.line = InspectionLine(suppliers, operator, self)
+        self._presenter = InspectPresenter(self.inspect_page, self.line, archive, operator, self)
         self._presenter.set_pace(self.keeper.settings.continuous_interval_s)
         self._training = TrainingProcess(self._home.jobs, parent=self)
         self._deploying = Deploying(archive, self)
@@ -196,8 +224,7 @@ class Station(QObject):
         self.line.worker.recipe_loaded.connect(self._on_recipe_loaded)
         self.line.worker.recipe_failed.connect(self._on_recipe_failed)
         self.line.worker.verdict_ready.connect(self._on_part)
-        self._presenter.recipe_wanted.connect(self._keep_recipe)
-        self._presenter.source_wanted.connect(self._keep_source)
+        self._presenter.source_changed.connect(self._keep_source)
         self._presenter.problem.connect(self._status.tell_problem)
         self._deploying.deployed.connect(self._on_deployed)
         self._deploying.failed.connect(self._on_deploy_failed)
@@ -206,28 +233,22 @@ class Station(QObject):
         self._demo.failed.connect(self._on_demo_failed)
         self._demo.cancelled.connect(self._show_empty)
         self.line.start()
-        self._load_first_recipe()
+        self._load_first_recipe(opened)
         for name in ("history", "training"):
             self.window.rebuild_page(name)
         self.opened.emit()
 
-    def _load_first_recipe(self) -> None:
-        """The recipe asked for, else the one in use last, else the demo if it was asked for, else the empty state."""
-        assert self.archive is not None and self._presenter is not None and self._status is not None
-        wants_demo = self._wanted_source is not None and self._wanted_source.startswith("demo")
-        recipe = self.archive.recipes.latest(self._wanted_recipe) if self._wanted_recipe else None
-        if recipe is not None:
-            self._presenter.load(recipe, self._wanted_source or self.keeper.settings.source)
+    def _load_first_recipe(self, opened: _Opened) -> None:
+        """The recipe that was found, else the demo if it was asked for, else the empty state."""
+        assert self._presenter is not None and self._status is not None
+        if opened.recipe is not None:
+            self._presenter.load(opened.recipe, self._wanted_source or self.keeper.settings.source)
             return
-        if self._wanted_recipe is not None:
-            known = ", ".join(self.archive.recipes.names()) or self.tr("none yet")
-            self._status.tell(
-                "recipe",
-                self.tr("There is no recipe '{}'.").format(self._wanted_recipe),
-                self.tr("Known recipes: {}.").format(known),
-            )
+        if opened.missing:
+            what = self.tr("There is no recipe '{}'.").format(self._wanted_recipe)
+            self._status.tell("recipe", what, opened.missing)
         self._show_empty()
-        if wants_demo:
+        if self._wanted_source is not None and self._wanted_source.startswith("demo"):
             self._start_demo()
 
     def _load_detector(self, model_hash: str) -> Detector:
@@ -246,19 +267,23 @@ class Station(QObject):
 
     def stop(self) -> bool:
         """Release everything. False when the inspection thread hangs."""
-        forget_unforeseen()
         self._first_window.close()
+        self._opening.close()
         if self._status is not None:
             self._status.stop()
         has_ended = self.line.stop() if self.line is not None else True
+        for part in (self._demo, self._deploying, self._presenter):
+            if part is not None:
+                part.close()
         if self._training is not None:
             self._training.stop()
         for page in (self._history_page, self._training_page, self._settings_page):
             if page is not None:
                 page.close_down()
-        QThreadPool.globalInstance().waitForDone()
-        if self.archive is not None:
-            self.archive.close()
+        self.keeper.close()
+        if self._opened_archive is not None:
+            self._opened_archive.close()
+        forget_unforeseen()
         return has_ended
 
     # Pages, built at their first visit
@@ -299,9 +324,10 @@ class Station(QObject):
         return page
 
     def _not_open_yet(self) -> QWidget:
-        """Stands in for a page that needs the history, and is replaced once that is open."""
-        words = theme.label(self.tr("The history is being opened."), "title", "secondary")
+        """Stands in for a page that needs the history, and is replaced once that is open or cannot be opened."""
+        words = theme.label(self._archive_problem or self.tr("The history is being opened."), "title", "secondary")
         words.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        words.setWordWrap(True)
         return words
 
     # Recipes
@@ -312,8 +338,7 @@ class Station(QObject):
 
     @Slot(str, str)
     def _on_recipe_failed(self, name: str, reason: str) -> None:
-        if self._presenter is not None and not self._presenter.is_ready:
-            self._show_empty()
+        self._show_empty()
 
     @Slot(object)
     def _on_part(self, part: JudgedPart) -> None:
@@ -340,7 +365,6 @@ class Station(QObject):
         """Into force between two parts, without a restart."""
         assert self._presenter is not None
         self._presenter.load(recipe)
-        self._keep_source(recipe.source)
         if self._training_page is not None:
             self._training_page.show_deployed(recipe)
 
@@ -363,13 +387,13 @@ class Station(QObject):
 
     @Slot(str, float)
     def _on_demo_progress(self, stage: str, share: float) -> None:
-        self.inspect_page.show_state(InspectState("training", stage, progress=share if share >= 0 else None))
+        if not self._has_recipe():
+            self.inspect_page.show_state(InspectState("training", stage, progress=share if share >= 0 else None))
 
     @Slot(object)
     def _on_demo_ready(self, recipe: Recipe) -> None:
         assert self._presenter is not None
         self._presenter.load(recipe, "demo")
-        self._keep_source("demo")
 
     @Slot(str)
     def _on_demo_failed(self, reason: str) -> None:
@@ -386,8 +410,10 @@ class Station(QObject):
             theme.apply(_application(), settings.theme, self.window.screen())
         if self._presenter is not None:
             self._presenter.set_pace(settings.continuous_interval_s)
-            if settings.source != before.source:
+            if settings.source not in (before.source, self._presenter.source):
                 self._presenter.open_source(settings.source)
+        if self.line is not None and settings.disk_stop_gb != before.disk_stop_gb:
+            self.line.renew_log()
         self.inspect_page.set_overlay(settings.heat_opacity, settings.show_heat)
         if self._settings_page is not None:
             self._settings_page.show_settings(settings)
@@ -413,14 +439,19 @@ class Station(QObject):
         """The button of a message."""
         if self._presenter is None:
             return
-        if action == "reconnect":
+        if action in ("reconnect", "restart"):
             self._presenter.reconnect()
-        elif action == "reload" and self.keeper.settings.active_recipe is not None:
-            self._presenter.choose_recipe(self.keeper.settings.active_recipe)
+        elif action == "reload":
+            self._presenter.reload()
 
     @Slot()
     def _show_empty(self) -> None:
-        self.inspect_page.show_state(InspectState("empty"))
+        if not self._has_recipe():
+            self.inspect_page.show_state(InspectState("empty"))
+
+    def _has_recipe(self) -> bool:
+        """A recipe is loaded: what becomes of the demo line is then no matter of the Inspect page."""
+        return self._presenter is not None and self._presenter.is_ready
 
     @Slot()
     def _open_training(self) -> None:

@@ -1,6 +1,7 @@
 """The recipe of the built-in demo line: which parts it learns from and how."""
 
 from ml.job import TrainingJob
+from ml.progress import Cancelled, Progress, never, silent
 from station.capture.demo_line.dataset import write_demo_dataset
 from station.home import Home
 
@@ -21,7 +22,10 @@ def demo_job(home: Home) -> TrainingJob:
     )
 
 
-def write_demo_parts(job: TrainingJob) -> None:
-    """Render the good parts that the demo recipe learns from, unless they are there. Raises CameraError."""
+def write_demo_parts(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> None:
+    """Render the good parts that the demo recipe learns from, unless they are there.
+
+    Raises CameraError, and CancelledError once `cancelled` says so; then none are there.
+    """
     if not job.data.exists():  # it appears complete or not at all
-        write_demo_dataset(job.data, DEMO_NORMALS, DEMO_SEED)
+        write_demo_dataset(job.data, DEMO_NORMALS, DEMO_SEED, progress=progress, cancelled=cancelled)

@@ -13,7 +13,7 @@ from station.capture.demo_line.rendering import (
     render_empty_fixture,
     render_part,
 )
-from station.core.errors import CameraError
+from station.core.errors import CameraError, NoPartYetError
 from station.core.frame import Frame
 
 Disturbance = Literal["covered", "empty", "unfocused", "lost"]
@@ -93,7 +93,7 @@ class SimulatedCamera:
         wait_s = self._next_part_at - time.monotonic()
         if wait_s > timeout_s:
             time.sleep(timeout_s)
-            raise CameraError(f"{self.name}: no part came within {timeout_s:g} s.")
+            raise NoPartYetError(f"{self.name}: no part came within {timeout_s:g} s.")
         if wait_s > 0:
             time.sleep(wait_s)
         self._next_part_at = time.monotonic() + self._pace_s

@@ -8,7 +8,7 @@ from typing import Final
 from ml.errors import PictureError
 from ml.pictures import list_pictures, natural_key
 from station.capture.picture_file import frame_from_file
-from station.core.errors import CameraError
+from station.core.errors import CameraError, NoPartYetError
 from station.core.frame import Frame
 
 _SCAN_INTERVAL_S: Final = 0.05
@@ -73,7 +73,7 @@ class WatchedFolderCamera:
                     return frame
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise CameraError(f"{self.name}: no new picture came within {timeout_s:g} s.")
+                raise NoPartYetError(f"{self.name}: no new picture came within {timeout_s:g} s.")
             time.sleep(min(_SCAN_INTERVAL_S, left_s))
 
     def close(self) -> None:

@@ -15,6 +15,10 @@ class CameraExhaustedError(CameraError):
     """A finite source (folder, video file) has no further picture."""
 
 
+class NoPartYetError(CameraError):
+    """Nothing has come to the source within the time-out; the source itself is well, the next `grab` may have it."""
+
+
 class StorageError(StationError):
     """The history could not be read or written."""
 

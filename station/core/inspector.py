@@ -32,7 +32,7 @@ def judge(detection: Detection, calibration: Calibration) -> Judgement:
     verdict = Verdict(calibration.judge(detection.score))
     regions = find_regions(detection.score_map, calibration.pixel_threshold)
     if verdict is Verdict.NG and not regions:
-        regions = _hottest_spot(detection.score_map, calibration)
+        regions = find_regions(detection.score_map, hot_spot_threshold(detection.score_map, calibration))[:1]
     return Judgement(
         verdict=verdict,
         normalised_score=calibration.normalise(detection.score),
@@ -40,10 +40,10 @@ def judge(detection: Detection, calibration: Calibration) -> Judgement:
     )
 
 
-def _hottest_spot(score_map: ScoreMap, calibration: Calibration) -> tuple[Region, ...]:
-    """Where to look when a part is NG by its score while its smoothed map stays just below the pixel threshold."""
-    half_way = (calibration.pixel_median + score_map.maximum) / 2
-    return find_regions(score_map, half_way)[:1]
+def hot_spot_threshold(score_map: ScoreMap, calibration: Calibration) -> float:
+    """Above it lies the spot to look at when a part is NG by its score while its smoothed map stays just below the
+    pixel threshold."""
+    return (calibration.pixel_median + score_map.maximum) / 2
 
 
 class Inspector:
@@ -94,11 +94,11 @@ class Inspector:
 
     def _objection(self, frame: Frame) -> str | None:
         recipe = self.recipe
-        expected = (recipe.width_px, recipe.height_px)
-        if None not in expected and expected != (frame.width_px, frame.height_px):
+        expected = (recipe.width_px or frame.width_px, recipe.height_px or frame.height_px)
+        if expected != (frame.width_px, frame.height_px):
             return (
                 f"The picture is {frame.width_px} x {frame.height_px} px, the recipe expects "
-                f"{recipe.width_px} x {recipe.height_px}. Check the camera's settings."
+                f"{expected[0]} x {expected[1]}. Check the camera's settings."
             )
         quality = measure(frame.pixels, recipe.window, self._detector.reference_thumbnail)
         return quality_objection(quality, recipe.quality)
@@ -111,10 +111,14 @@ def faulted(
     frame: Frame | None = None,
     *,
     part_id: str | None = None,
+    source: str | None = None,
     operator: str = "local",
     began: float | None = None,
 ) -> Inspected:
-    """A part without judgement. `recipe` is None while none is loaded; `began` is a `time.perf_counter()`."""
+    """A part without judgement. `recipe` is None while none is loaded; `began` is a `time.perf_counter()`.
+
+    `source` is where its picture should have come from, the recipe's unless given; a frame has its own.
+    """
     return Inspected(
         inspection=Inspection(
             id=frame.id if frame else part_id or str(uuid4()),
@@ -123,7 +127,7 @@ def faulted(
             recipe=recipe.name if recipe else "",
             recipe_revision=recipe.revision if recipe else 0,
             model_hash=recipe.model_hash if recipe else "",
-            source=frame.source if frame else recipe.source if recipe else "",
+            source=frame.source if frame else source or (recipe.source if recipe else ""),
             operator=operator,
             verdict=Verdict.FAULT,
             score=None,

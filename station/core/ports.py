@@ -29,7 +29,10 @@ class Camera(Protocol):
         ...
 
     def grab(self, timeout_s: float) -> Frame:
-        """The next frame, within `timeout_s`. Raises CameraError, at a finite source's end CameraExhaustedError."""
+        """The next frame, within `timeout_s`.
+
+        Raises CameraError; at a finite source's end CameraExhaustedError, where only nothing came NoPartYetError.
+        """
         ...
 
     def close(self) -> None:

@@ -4,11 +4,11 @@ from PySide6.QtCore import QObject, Signal
 
 from station.history.archive import Archive
 from station.history.deployment import Deployment, deploy
-from station.workers.background import Background
+from station.workers.queries import Queries
 
 
 class Deploying(QObject):
-    """Lives in the GUI thread."""
+    """One deployment after the other. Lives in the GUI thread; `close` before the archive is closed."""
 
     deployed = Signal(object)
     """Recipe as it is stored now; it is not loaded yet."""
@@ -18,10 +18,16 @@ class Deploying(QObject):
     def __init__(self, archive: Archive, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._archive = archive
+        self._queries = Queries(self)
 
     def deploy(self, deployment: Deployment) -> None:
         archive = self._archive
-        work = Background(lambda: deploy(deployment, archive.models, archive.recipes), self)
-        work.done.connect(self.deployed)
-        work.failed.connect(self.failed)
-        work.start()
+        self._queries.ask(
+            lambda: deploy(deployment, archive.models, archive.recipes),
+            then=self.deployed.emit,
+            otherwise=self.failed.emit,
+        )
+
+    def close(self) -> None:
+        """A deployment at hand is finished, and told to nobody."""
+        self._queries.close()

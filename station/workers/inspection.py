@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from ml.artifact import Manifest
 from ml.errors import LoupeError
 from ml.maps import ScoreMap
-from station.core.errors import CameraError, CameraExhaustedError, StorageError
+from station.core.errors import CameraError, CameraExhaustedError, NoPartYetError, StorageError
 from station.core.frame import Frame
 from station.core.inspection import Inspected, Inspection, PartView
 from station.core.inspector import Inspector, faulted
@@ -26,6 +26,12 @@ from station.workers.latest import LatestSlot
 
 GRAB_TIMEOUT_S = 2.0
 PREVIEW_INTERVAL_S = 0.1
+MOST_FAILED_GRABS = 3
+"""Continuous inspection ends after so many in a row: each is a FAULT, and nobody wants a history full of them."""
+
+NO_RECIPE = "No recipe is loaded. Choose a recipe, then inspect again."
+NO_CAMERA = "No camera is open. Choose a source, then inspect again."
+SERIAL_NEEDED = "This recipe needs the serial number of each part. Scan or type it, then inspect."
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +46,10 @@ class FrameLog(InspectionLog, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Suppliers:
-    """How the worker comes by what belongs to its own thread. Each is called there and may raise LoupeError."""
+    """How the worker comes by what belongs to its own thread. Each is called there and may raise LoupeError.
+
+    `open_log` is called again where a setting of the log has changed or the log could not be opened before.
+    """
 
     open_log: Callable[[], FrameLog]
     open_camera: Callable[[str], Camera]
@@ -90,7 +99,9 @@ class InspectionWorker(QObject):
     camera_changed = Signal(object)
     """CameraState."""
     continuous_changed = Signal(bool, str)
-    """Continuous inspection runs or not, and why it stopped where it did so by itself."""
+    """Continuous inspection runs or not, and why it stopped, or did not begin, where nobody asked for that."""
+    source_ended = Signal(str)
+    """A finite source has no further picture, in words; no part was inspected."""
     acknowledge_changed = Signal(bool)
     """An NG waits for the operator's acknowledgement, or no longer."""
     bug_found = Signal(str)
@@ -99,18 +110,23 @@ class InspectionWorker(QObject):
     """Everything is released; emitted in the worker's own thread."""
     _pressed = Signal()
 
-    def __init__(self, suppliers: Suppliers) -> None:
+    def __init__(self, suppliers: Suppliers, operator: str = "local") -> None:
         super().__init__()
         self.views: LatestSlot[PartView] = LatestSlot()
         self._suppliers = suppliers
+        self._operator = operator
         self._triggers = TriggerQueue()
         self._log: FrameLog | None = None
         self._camera: Camera | None = None
+        self._source = ""
         self._camera_problem = ""
+        self._failed_grabs = 0
         self._inspector: Inspector | None = None
         self._manifest: Manifest | None = None
         self._pace: QTimer | None = None
+        self._interval_s = 0.0
         self._is_continuous = False
+        self._is_halted = False
         self._waits_for_acknowledge = False
         self._previewed_at = 0.0
         self._pressed.connect(self.turn)
@@ -130,23 +146,39 @@ class InspectionWorker(QObject):
         self._pace = QTimer(self)
         self._pace.setSingleShot(True)
         self._pace.timeout.connect(self._inspect_next)
+        self.renew_log()
+
+    @Slot()
+    def renew_log(self) -> None:
+        """Open the log anew. Where that fails, each part tries again, and is a FAULT that is not stored meanwhile."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
         try:
             self._log = self._suppliers.open_log()
         except StorageError as error:
-            self.bug_found.emit(f"The history cannot be written: {error}")
+            log.error("The history cannot be written: %s", error)
 
-    @Slot(object)
-    def load_recipe(self, recipe: Recipe) -> None:
-        """Load the model and make it the one that judges; a failure leaves the last good recipe in force."""
+    @Slot(object, str)
+    def load_recipe(self, recipe: Recipe, source: str) -> None:
+        """Make this recipe the one that judges, and take pictures from `source`; empty keeps the camera as it is.
+
+        A failure leaves the last good recipe and its camera in force. An NG part that waits for the operator goes on
+        waiting.
+        """
         try:
             detector = self._suppliers.load_detector(recipe.model_hash)
-            inspector = Inspector(recipe, detector)
+            inspector = Inspector(recipe, detector, self._operator)
         except LoupeError as error:
             log.warning("Recipe %s was not loaded: %s", recipe.name, error)
             self.recipe_failed.emit(recipe.name, str(error))
             return
         self._inspector, self._manifest = inspector, detector.manifest
-        self._set_waiting_for_acknowledge(False)
+        self._is_halted = False
+        if source and (self._camera is None or source != self._source):
+            self.open_source(source)
+        if self._is_continuous and recipe.serial_required:
+            self._stop_continuous(SERIAL_NEEDED)
         self.recipe_loaded.emit(LoadedRecipe(recipe, detector.manifest, detector.device))
 
     @Slot(str)
@@ -156,10 +188,14 @@ class InspectionWorker(QObject):
         if self._camera is not None:
             self._camera.close()
             self._camera = None
+        self._source, self._failed_grabs = spec, 0
+        camera = None
         try:
             camera = self._suppliers.open_camera(spec)
             camera.open()
         except CameraError as error:
+            if camera is not None:
+                camera.close()
             self._tell_camera(spec, str(error))
             return
         self._camera = camera
@@ -167,45 +203,36 @@ class InspectionWorker(QObject):
 
     @Slot(bool, int)
     def set_continuous(self, is_on: bool, interval_ms: int) -> None:
-        """Inspect part after part, at least `interval_ms` apart, or stop after the one being judged."""
+        """Inspect part after part, `interval_ms` from one to the next or more, or stop after the one being judged.
+
+        It does not begin where every part would be a FAULT.
+        """
         if not is_on:
             self._stop_continuous("")
+        elif (obstacle := self._obstacle_to_continuous()) is not None:
+            self._stop_continuous(obstacle)
         elif not self._is_continuous and self._pace is not None:
-            self._is_continuous = True
+            self._is_continuous, self._interval_s, self._failed_grabs = True, interval_ms / 1000, 0
             self.continuous_changed.emit(True, "")
-            self._pace.setInterval(interval_ms)
             self._pace.start(0)
 
     @Slot(str)
     def halt(self, reason: str) -> None:
-        """Something outside this thread failed unforeseen: a FAULT is recorded and no part is judged any more."""
-        self._stop_continuous("")
-        self._fault(Trigger(), reason)
-        self._inspector = self._manifest = None
-        self.bug_found.emit(reason)
+        """Something outside this thread failed unforeseen: one FAULT is recorded and no part is judged any more."""
+        if not self._is_halted:
+            self._halt(Trigger(), reason)
 
     @Slot()
     def acknowledge(self) -> None:
         """The operator has seen the NG part."""
         self._set_waiting_for_acknowledge(False)
+        if self._is_continuous and self._pace is not None:
+            self._pace.start(0)
 
     @Slot()
     def turn(self) -> None:
         """One event-loop turn: parts that came too early become FAULTs, then at most one part is judged."""
-        try:
-            while (overrun := self._triggers.take_overrun()) is not None:
-                self._fault(overrun, "Overrun: this part came while another one was being judged. Slow the line down.")
-            trigger = self._triggers.take()
-            if trigger is None:
-                return
-            self.busy_changed.emit(True)
-            try:
-                self._judge(trigger)
-            except Exception as bug:  # noqa: BLE001  # the one guard: what was not foreseen stops the line
-                self._stop_line(trigger, bug)
-        finally:
-            if not self._triggers.has_waiting:
-                self.busy_changed.emit(False)
+        self._take_turn(is_continuous=False)
 
     @Slot()
     def stop(self) -> None:
@@ -219,38 +246,82 @@ class InspectionWorker(QObject):
             self._log = None
         self.stopped.emit()
 
+    @Slot()
     def _inspect_next(self) -> None:
-        """Continuous inspection: the next part, unless an NG waits for the operator."""
-        if not self._is_continuous or self._pace is None:
-            return
-        if not self._waits_for_acknowledge:
-            self._triggers.press()
-            self.turn()
-        if self._is_continuous:
-            self._pace.start()
+        """Continuous inspection: the next part; while an NG waits for the operator, none until it is acknowledged."""
+        if self._is_continuous and not self._waits_for_acknowledge and self._pace is not None:
+            began = time.monotonic()
+            self._take_turn(is_continuous=True)
+            if self._is_continuous:
+                left_s = self._interval_s - (time.monotonic() - began)
+                self._pace.start(max(0, round(left_s * 1000)))
 
-    def _judge(self, trigger: Trigger) -> None:
-        if self._inspector is None:
-            self._fault(trigger, "No recipe is loaded. Choose a recipe, then inspect again.")
+    def _take_turn(self, is_continuous: bool) -> None:
+        """In continuous inspection a part is looked for that nobody announced."""
+        trigger = None
+        try:
+            while (trigger := self._triggers.take_overrun()) is not None:
+                self._fault(trigger, "Overrun: this part came while another one was being judged. Slow the line down.")
+            trigger = self._triggers.take()
+            if trigger is not None:
+                self.busy_changed.emit(True)
+                self._judge(trigger, is_announced=True)
+            elif is_continuous:
+                self._judge(Trigger(), is_announced=False)
+        except Exception as bug:  # noqa: BLE001  # the one guard: what was not foreseen stops the line
+            self._stop_line(trigger or Trigger(), bug)
+        finally:
+            if not self._triggers.has_waiting:
+                self.busy_changed.emit(False)
+
+    def _judge(self, trigger: Trigger, is_announced: bool) -> None:
+        obstacle = self._obstacle(trigger)
+        if obstacle is not None:
+            self._fault(trigger, obstacle)
             return
-        if self._waits_for_acknowledge:
-            self._fault(trigger, "The NG part before this one has not been acknowledged. Press F8, then inspect again.")
-            return
-        if self._camera is None:
-            self._fault(trigger, self._camera_problem or "No camera is open. Choose a source, then inspect again.")
-            return
+        assert self._camera is not None
         try:
             frame = self._camera.grab(GRAB_TIMEOUT_S)
         except CameraExhaustedError as end:
-            self._stop_continuous(str(end))
+            self._stop_continuous("")
+            self.source_ended.emit(str(end))
             return
         except CameraError as error:
-            self._tell_camera(self._camera.name, str(error))
-            self._fault(trigger, str(error))
+            if is_announced or not isinstance(error, NoPartYetError):
+                self._miss(trigger, error)
             return
+        self._failed_grabs = 0
         if self._camera_problem:
             self._tell_camera(self._camera.name, "")
+        if not is_announced:
+            self.busy_changed.emit(True)
         self._inspect(frame, trigger.serial)
+
+    def _obstacle(self, trigger: Trigger) -> str | None:
+        """Why this part cannot be judged, whatever its picture shows."""
+        if self._inspector is None:
+            return NO_RECIPE
+        if self._waits_for_acknowledge:
+            return "The NG part before this one has not been acknowledged. Press F8, then inspect again."
+        if self._inspector.recipe.serial_required and not trigger.serial:
+            return SERIAL_NEEDED
+        return None if self._camera is not None else self._camera_problem or NO_CAMERA
+
+    def _obstacle_to_continuous(self) -> str | None:
+        if self._inspector is None:
+            return NO_RECIPE
+        if self._inspector.recipe.serial_required:
+            return SERIAL_NEEDED
+        return None if self._camera is not None else self._camera_problem or NO_CAMERA
+
+    def _miss(self, trigger: Trigger, error: CameraError) -> None:
+        """The camera gave nothing for this part: a FAULT, and the end of continuous inspection if it goes on so."""
+        assert self._camera is not None
+        self._failed_grabs += 1
+        self._tell_camera(self._camera.name, str(error))
+        self._fault(trigger, str(error))
+        if self._is_continuous and self._failed_grabs >= MOST_FAILED_GRABS:
+            self._stop_continuous(str(error))
 
     def _inspect(self, frame: Frame, serial: str) -> None:
         assert self._inspector is not None and self._manifest is not None
@@ -270,8 +341,14 @@ class InspectionWorker(QObject):
             self.preview_ready.emit()
 
     def _fault(self, trigger: Trigger, reason: str) -> None:
+        self._record_and_show(self._faulted(trigger, reason), None)
+
+    def _faulted(self, trigger: Trigger, reason: str) -> Inspected:
         recipe = self._inspector.recipe if self._inspector else None
-        self._record_and_show(faulted(reason, recipe, trigger.serial, part_id=trigger.id), None)
+        source = self._camera.name if self._camera else self._source
+        return faulted(
+            reason, recipe, trigger.serial, part_id=trigger.id, source=source or None, operator=self._operator
+        )
 
     def _record_and_show(self, inspected: Inspected, presenter: PartPresenter | None) -> None:
         """Store first, show after. What cannot be stored is a FAULT, stored without its pictures if that fits."""
@@ -285,6 +362,8 @@ class InspectionWorker(QObject):
                 stored = self._record(inspected)
             except StorageError:
                 stored, is_stored = inspected.inspection, False
+            if self._is_continuous:
+                self._stop_continuous(str(error))
         thumbnail = None
         if presenter is not None:
             self.views.put(presenter.view(inspected.score_map, stored))
@@ -295,19 +374,27 @@ class InspectionWorker(QObject):
 
     def _record(self, inspected: Inspected) -> Inspection:
         if self._log is None:
-            raise StorageError("The history is not open.")
+            self._log = self._suppliers.open_log()
         return self._log.record(inspected)
 
     def _stop_line(self, trigger: Trigger, bug: Exception) -> None:
         """A bug: the part is a FAULT, and no further part is judged until a recipe is loaded again."""
         log.critical("Unforeseen failure; the line stops", exc_info=bug)
-        self._stop_continuous("")
-        reason = (
+        self._halt(
+            trigger,
             f"Loupe failed in a way that was not foreseen ({type(bug).__name__}). The line has stopped. "
-            "Load the recipe again to go on; the log folder holds the report."
+            "Load the recipe again to go on; the log folder holds the report.",
         )
-        self._fault(trigger, reason)
+
+    def _halt(self, trigger: Trigger, reason: str) -> None:
+        self._stop_continuous("")
+        try:
+            self._fault(trigger, reason)
+        except Exception as bug:  # the guard's second half: it may be the storing that fails
+            log.critical("Unforeseen failure while the FAULT was stored", exc_info=bug)
+            self.verdict_ready.emit(JudgedPart(self._faulted(trigger, reason).inspection, None, is_stored=False))
         self._inspector = self._manifest = None
+        self._is_halted = True
         self.bug_found.emit(reason)
 
     def _stop_continuous(self, reason: str) -> None:

@@ -16,15 +16,16 @@ log = logging.getLogger(__name__)
 class InspectionLine(QObject):
     """Lives in the GUI thread. `worker` tells what happens; the methods here ask it to do things, in its own thread."""
 
-    _load_recipe = Signal(object)
+    _load_recipe = Signal(object, str)
     _open_source = Signal(str)
     _set_continuous = Signal(bool, int)
     _acknowledge = Signal()
     _halt = Signal(str)
+    _renew_log = Signal()
 
-    def __init__(self, suppliers: Suppliers, parent: QObject | None = None) -> None:
+    def __init__(self, suppliers: Suppliers, operator: str = "local", parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.worker = InspectionWorker(suppliers)
+        self.worker = InspectionWorker(suppliers, operator)
         self._thread = QThread(self)
         self._thread.setObjectName("inspection")
         self.worker.moveToThread(self._thread)
@@ -35,12 +36,14 @@ class InspectionLine(QObject):
         self._set_continuous.connect(self.worker.set_continuous)
         self._acknowledge.connect(self.worker.acknowledge)
         self._halt.connect(self.worker.halt)
+        self._renew_log.connect(self.worker.renew_log)
 
     def start(self) -> None:
         self._thread.start()
 
-    def load_recipe(self, recipe: Recipe) -> None:
-        self._load_recipe.emit(recipe)
+    def load_recipe(self, recipe: Recipe, source: str = "") -> None:
+        """From the next part on this recipe judges pictures of `source`; empty keeps the camera."""
+        self._load_recipe.emit(recipe, source)
 
     def open_source(self, spec: str) -> None:
         self._open_source.emit(spec)
@@ -54,6 +57,10 @@ class InspectionLine(QObject):
     def halt(self, reason: str) -> None:
         """Stop judging: something outside the line failed unforeseen."""
         self._halt.emit(reason)
+
+    def renew_log(self) -> None:
+        """A setting of the history's writer has changed."""
+        self._renew_log.emit()
 
     def press(self, serial: str = "") -> bool:
         """A part is in place. False when it came too early: it will be a FAULT."""

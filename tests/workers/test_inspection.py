@@ -17,7 +17,7 @@ from tests import fakes
 class Window(QObject):
     """What the window would send and hear, in its own thread: waiting on the worker's signals directly would not."""
 
-    load = Signal(object)
+    load = Signal(object, str)
     source = Signal(str)
     continuous = Signal(bool, int)
     acknowledge = Signal()
@@ -38,6 +38,7 @@ class Window(QObject):
         worker.verdict_ready.connect(self.on_part)
         worker.preview_ready.connect(self.on_preview)
         worker.continuous_changed.connect(self.on_continuous)
+        worker.source_ended.connect(self.on_end)
         worker.recipe_loaded.connect(self.on_recipe)
         worker.recipe_failed.connect(self.on_refusal)
         worker.camera_changed.connect(self.on_camera)
@@ -57,6 +58,10 @@ class Window(QObject):
     def on_continuous(self, is_on: bool, reason: str) -> None:
         if not is_on:
             self.stops.append(reason)
+
+    @Slot(str)
+    def on_end(self, reason: str) -> None:
+        self.told.append(("ended", reason))
 
     @Slot(object)
     def on_recipe(self, loaded: object) -> None:
@@ -104,9 +109,8 @@ class Line:
 
     def ready(self, recipe: Recipe | None = None) -> "Line":
         self.window.told.clear()
-        self.window.load.emit(recipe or fakes.recipe(quality=QualityLimits()))
-        self.window.source.emit("fake")
-        self.qtbot.waitUntil(lambda: [kind for kind, _ in self.window.told] == ["recipe", "camera"])
+        self.window.load.emit(recipe or fakes.recipe(quality=QualityLimits()), "fake")
+        self.qtbot.waitUntil(lambda: self.window.told[-1:] != [] and self.window.told[-1][0] == "recipe")
         return self
 
     def inspect(self, serial: str = "") -> JudgedPart:
@@ -209,8 +213,9 @@ def test_that_an_unknown_exception_stops_the_line_with_a_fault(
 def test_that_continuous_inspection_ends_with_the_folder(line: Callable[..., Line]) -> None:
     running = line(frames=4).ready()
     running.window.continuous.emit(True, 0)
-    running.qtbot.waitUntil(lambda: running.window.stops == ["All pictures have been inspected."])
+    running.hears("ended", "All pictures have been inspected.")
     assert len(running.parts) == 4
+    assert running.window.stops == [""]
 
 
 def test_that_continuous_inspection_stops_between_two_parts_when_told(line: Callable[..., Line]) -> None:
@@ -248,7 +253,7 @@ def test_that_a_part_without_recipe_is_a_fault(line: Callable[..., Line]) -> Non
 
 def test_that_a_bad_recipe_leaves_the_last_one_in_force(line: Callable[..., Line]) -> None:
     running = line().ready()
-    running.window.load.emit(fakes.recipe(window=(0.0, 99.0)))
+    running.window.load.emit(fakes.recipe(window=(0.0, 99.0)), "another")
     running.qtbot.waitUntil(lambda: running.window.told[-1][0] == "refused")
     assert running.inspect().inspection.verdict is Verdict.OK
 

@@ -19,8 +19,7 @@ def test_that_stopping_releases_camera_and_log_after_the_part_at_hand(qtbot: QtB
     camera, detector, log = fakes.FakeCamera([fakes.frame()]), fakes.FakeDetector(), fakes.FakeLog()
     line = make(camera, detector, log)
     line.start()
-    line.load_recipe(fakes.recipe(quality=QualityLimits()))
-    line.open_source("fake")
+    line.load_recipe(fakes.recipe(quality=QualityLimits()), "fake")
     line.press()
     assert line.stop()
     assert len(log.recorded) == 1, "the part that was triggered is stored before the end"
@@ -43,8 +42,7 @@ def test_that_a_worker_that_hangs_is_told_not_waited_for_for_ever(
     detector.score = slow  # type: ignore[method-assign, assignment]
     line = make(camera, detector, log)
     line.start()
-    line.load_recipe(fakes.recipe(quality=QualityLimits()))
-    line.open_source("fake")
+    line.load_recipe(fakes.recipe(quality=QualityLimits()), "fake")
     line.press()
     QThread.msleep(200)
     assert not line.stop()

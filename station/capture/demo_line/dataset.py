@@ -7,7 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from ml.errors import CancelledError
 from ml.pictures import encode_png, write_atomically
+from ml.progress import Cancelled, Progress, never, silent
 from station.capture.demo_line.defects import DEFECT_KINDS, DefectKind
 from station.capture.demo_line.rendering import DEFAULT_SIZE_PX, render_part
 from station.core.errors import CameraError
@@ -23,11 +25,13 @@ def write_demo_dataset(
     test_good: int = 0,
     test_defects: int = 0,
     size_px: int = DEFAULT_SIZE_PX,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
 ) -> None:
     """Write an MVTec layout: `train/good`, `test/good`, `test/KIND` and `ground_truth/KIND/NAME_mask.png`.
 
     `test_defects` pictures are shared out evenly over the kinds of defect. The folder appears complete or not at all.
-    Raises CameraError when `folder` exists and is not empty, or cannot be written.
+    Raises CameraError when `folder` exists and is not empty, or cannot be written, CancelledError when so asked.
     """
     if folder.exists() and any(folder.iterdir()):
         raise CameraError(f"{folder}: there are files already. Choose a new or empty folder for the demo pictures.")
@@ -35,7 +39,7 @@ def write_demo_dataset(
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            _write(unfinished, normals, seed, test_good, test_defects, size_px)
+            _write(unfinished, _wanted(normals, test_good, test_defects), seed, size_px, progress, cancelled)
             unfinished.chmod(0o755)
             if folder.exists():
                 folder.rmdir()
@@ -46,11 +50,26 @@ def write_demo_dataset(
         raise CameraError(f"{folder}: the demo pictures could not be written ({error.strerror}).") from error
 
 
-def _write(folder: Path, normals: int, seed: int, test_good: int, test_defects: int, size_px: int) -> None:
+def _wanted(normals: int, test_good: int, test_defects: int) -> list[tuple[str, DefectKind | None]]:
+    """Folder and defect of each picture."""
     wanted: list[tuple[str, DefectKind | None]] = []
     wanted += [("train/good", None)] * normals + [("test/good", None)] * test_good
-    wanted += [(f"test/{kind}", kind) for kind in (DEFECT_KINDS[n % len(DEFECT_KINDS)] for n in range(test_defects))]
+    kinds = (DEFECT_KINDS[number % len(DEFECT_KINDS)] for number in range(test_defects))
+    return wanted + [(f"test/{kind}", kind) for kind in kinds]
+
+
+def _write(
+    folder: Path,
+    wanted: list[tuple[str, DefectKind | None]],
+    seed: int,
+    size_px: int,
+    progress: Progress,
+    cancelled: Cancelled,
+) -> None:
     for number, (subfolder, kind) in enumerate(wanted):
+        if cancelled():
+            raise CancelledError("The demo parts were not made: stopped on request.")
+        progress("Rendering parts", number, len(wanted))
         pixels, mask = render_part(seed, _FIRST_INDEX + number, kind, size_px)
         name = f"{number:04d}"
         _write_png(folder / subfolder / f"{name}.png", pixels)

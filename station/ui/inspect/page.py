@@ -322,9 +322,14 @@ class InspectPage(QWidget):
 
     @Slot()
     def _request_inspect(self) -> None:
-        if self._side.inspect.isEnabled():
-            self._sent_serial = self._header.serial.text()
-            self.inspect_requested.emit(self.serial())
+        if not self._side.inspect.isEnabled():
+            return
+        if self._recipe.serial_required and not self.serial():
+            self.show_serial_note(self.tr("This recipe needs a serial: scan or type it."))
+            self._header.serial.setFocus()
+            return
+        self._sent_serial = self._header.serial.text()
+        self.inspect_requested.emit(self.serial())
 
     @Slot()
     def _request_acknowledge(self) -> None:
@@ -352,7 +357,9 @@ class InspectPage(QWidget):
         self._header.serial.setText(code)
         self._forget_serial_note()
         self.scanned.emit(code)
-        if self._recipe.scan_triggers:
+        if self._recipe.scan_triggers and self._waits:
+            self.show_serial_note(self.tr("Not inspected: acknowledge the NG part first (F8)."))
+        elif self._recipe.scan_triggers:
             self._request_inspect()
 
     @Slot()

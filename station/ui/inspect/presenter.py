@@ -15,9 +15,9 @@ from station.ui.history.part_pictures import PartPictures, StoredPart
 from station.ui.inspect.page import InspectPage
 from station.ui.inspect.view import Finding, InspectState, RecipeView
 from station.ui.widgets.film_strip import FilmPart
-from station.workers.background import Background
 from station.workers.inspection import JudgedPart, LoadedRecipe
 from station.workers.line import InspectionLine
+from station.workers.queries import Queries
 
 TALLY_DELAY_MS = 250
 FILM_PARTS = 20
@@ -26,10 +26,8 @@ FILM_PARTS = 20
 class InspectPresenter(QObject):
     """Lives in the GUI thread, from the moment that archive and line are there."""
 
-    recipe_wanted = Signal(object)
-    """Recipe: the user chose it; it is being loaded."""
-    source_wanted = Signal(str)
-    """The user chose this picture source: keep it in the settings, then `open_source`."""
+    source_changed = Signal(str)
+    """Pictures come from this source from now on: keep it in the settings."""
     problem = Signal(str)
     """Something that was asked for could not be done; the line goes on."""
 
@@ -42,12 +40,15 @@ class InspectPresenter(QObject):
         self._archive = archive
         self._operator = operator
         self._pictures = PartPictures(archive.pictures, archive.models)
-        self._recipe: Recipe | None = None
+        self._queries = Queries(self)
+        self._tallies = Queries(self)  # counting may take long on a long day; looking back does not wait for it
+        self._loaded: LoadedRecipe | None = None
+        self._wanted: tuple[Recipe, str] | None = None  # the recipe asked for last, and its source
+        self._is_stopped = False
         self._source = ""
+        self._names: tuple[str, ...] = ()
         self._interval_ms = 0
-        self._counted_since = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
         self._tally = QTimer(self, interval=TALLY_DELAY_MS, singleShot=True)
-        self._is_tallying = False
         self._connect()
         self._load_film()
 
@@ -58,7 +59,7 @@ class InspectPresenter(QObject):
         page.acknowledge_requested.connect(self._line.acknowledge)
         page.reconnect_requested.connect(self.reconnect)
         page.recipe_requested.connect(self.choose_recipe)
-        page.source_requested.connect(self.source_wanted)
+        page.source_requested.connect(self.open_source)
         page.look_back_requested.connect(self._look_back)
         page.review_requested.connect(self._review)
         page.scanned.connect(self._check_serial)
@@ -68,44 +69,65 @@ class InspectPresenter(QObject):
         worker.continuous_changed.connect(self._on_continuous)
         worker.acknowledge_changed.connect(page.show_waiting)
         worker.recipe_loaded.connect(self._on_recipe)
+        worker.recipe_failed.connect(self._on_recipe_failed)
         worker.bug_found.connect(self._on_line_stopped)
         self._tally.timeout.connect(self._count)
 
     @property
     def is_ready(self) -> bool:
-        """A recipe judges parts."""
-        return self._recipe is not None
+        """A recipe was loaded: it judges parts, unless the line has stopped."""
+        return self._loaded is not None
+
+    @property
+    def source(self) -> str:
+        """Where pictures come from."""
+        return self._source
 
     def set_pace(self, interval_s: float) -> None:
         """Least time between two parts in continuous inspection; holds from the next start of it."""
         self._interval_ms = round(interval_s * 1000)
 
     def load(self, recipe: Recipe, source: str | None = None) -> None:
-        """Load a recipe and open its source, or another one."""
+        """Load a recipe and take pictures from its source, or another one; both only where the recipe can be used."""
+        self._wanted = (recipe, source or recipe.source)
         self._page.show_state(InspectState("loading", recipe.name))
-        self._line.load_recipe(recipe)
-        self.open_source(source or recipe.source)
+        self._line.load_recipe(*self._wanted)
 
     @Slot(str)
     def choose_recipe(self, name: str) -> None:
-        self._do(lambda: self._archive.recipes.latest(name), self._on_recipe_read)
+        self._ask(lambda: self._archive.recipes.latest(name), self._on_recipe_read)
 
-    @Slot(object)
+    @Slot()
+    def reload(self) -> None:
+        """Load the recipe again that was wanted last: what the line needs after a failure that nobody foresaw."""
+        if self._wanted is not None:
+            self.load(*self._wanted)
+
     def _on_recipe_read(self, recipe: Recipe | None) -> None:
         if recipe is None:
             self.problem.emit(self.tr("The recipe is not there any more."))
-            return
-        self.recipe_wanted.emit(recipe)
-        self.load(recipe)
+        else:
+            self.load(recipe)
 
     @Slot()
     def reconnect(self) -> None:
         self.open_source(self._source)
 
+    @Slot(str)
     def open_source(self, spec: str) -> None:
-        """Take pictures from `spec` from now on."""
+        """Take pictures from `spec` from now on; the source in use is opened again."""
         self._source = spec
+        if self._wanted is not None:
+            self._wanted = (self._wanted[0], spec)
         self._line.open_source(spec)
+        self.source_changed.emit(spec)
+
+    @Slot()
+    def close(self) -> None:
+        """Before the archive is closed."""
+        self._tally.stop()
+        self._queries.close()
+        self._tallies.close()
 
     @Slot(str)
     def _inspect(self, serial: str) -> None:
@@ -117,27 +139,53 @@ class InspectPresenter(QObject):
 
     @Slot(object)
     def _on_recipe(self, loaded: LoadedRecipe) -> None:
-        self._recipe = loaded.recipe
+        self._loaded, self._is_stopped = loaded, False
+        self._show_recipe()
+        self._ask(self._archive.recipes.names, self._on_names)
+        self._count()
+        if self._wanted is not None and self._wanted[0] == loaded.recipe:  # else another one is being loaded already
+            self._source = self._wanted[1]
+            self._page.show_state(InspectState("ready"))
+            self.source_changed.emit(self._source)
+
+    @Slot(str, str)
+    def _on_recipe_failed(self, name: str, reason: str) -> None:
+        """The recipe before stays in force with its source, if there is one and the line runs."""
+        if self._wanted is None or self._wanted[0].name != name:
+            return
+        if self._is_stopped:
+            self._on_line_stopped(reason)
+        elif self._loaded is not None:
+            self._wanted = (self._loaded.recipe, self._source)
+            self._page.show_state(InspectState("ready"))
+
+    def _show_recipe(self) -> None:
+        assert self._loaded is not None
+        recipe, manifest = self._loaded.recipe, self._loaded.manifest
         self._page.show_recipe(
             RecipeView(
-                name=loaded.recipe.name,
-                model=f"{loaded.manifest.name} · {loaded.manifest.model_hash[:8]}",
-                names=tuple(self._archive.recipes.names()),
-                scan_triggers=loaded.recipe.scan_triggers,
-                serial_required=loaded.recipe.serial_required,
+                name=recipe.name,
+                model=f"{manifest.name} · {manifest.model_hash[:8]}",
+                names=self._names or (recipe.name,),
+                scan_triggers=recipe.scan_triggers,
+                serial_required=recipe.serial_required,
             )
         )
-        self._page.show_state(InspectState("ready"))
-        self._count()
+
+    def _on_names(self, names: list[str]) -> None:
+        self._names = tuple(names)
+        self._show_recipe()
 
     @Slot(str)
     def _on_line_stopped(self, reason: str) -> None:
+        self._is_stopped = True
         self._page.show_state(InspectState("stopped", self.tr("The line has stopped."), reason))
 
     @Slot(object)
     def _on_verdict(self, judged: JudgedPart) -> None:
-        self._show_picture()
+        # The picture last: it may be the following part's already, and then takes off the mark of a missing one.
         self._page.show_verdict(judged)
+        self._show_picture()
         if not self._tally.isActive():
             self._tally.start()
 
@@ -155,40 +203,29 @@ class InspectPresenter(QObject):
     def _on_continuous(self, is_on: bool, _: str) -> None:
         self._page.show_continuous(is_on)
 
-    def _do(self, function: Callable[[], Any], on_done: Callable[[Any], None]) -> Background:
+    def _ask(self, question: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Ask the history in the background; what goes wrong is told, not raised."""
-        work = Background(function, self)
-        work.done.connect(on_done)
-        work.failed.connect(self.problem)
-        work.start()
-        return work
+        self._queries.ask(question, then=then, otherwise=self.problem.emit)
 
     # Counters and matrix, counted in the background a moment after the last part
 
     @Slot()
     def _count(self) -> None:
-        if self._recipe is None or self._is_tallying:
+        if self._loaded is None:
             return
-        self._is_tallying = True
-        recipe, since, reader = self._recipe.name, self._counted_since, self._archive.reader
+        recipe, reader = self._loaded.recipe.name, self._archive.reader
+        since = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
 
         def count() -> tuple[Counters, TruthMatrix]:
             wanted = HistoryFilter(since=since, recipe=recipe)
             given = reader.matrix(wanted, "given")
             return reader.counters(since, recipe), given if given.binary.total else reader.matrix(wanted, "confirmed")
 
-        counting = self._do(count, self._on_counted)
-        counting.failed.connect(self._on_count_failed)
+        self._tallies.ask(count, then=self._on_counted, otherwise=self.problem.emit, withdraw_waiting=True)
 
-    @Slot(object)
     def _on_counted(self, counted: tuple[Counters, TruthMatrix]) -> None:
-        self._is_tallying = False
         self._page.show_counters(counted[0], self.tr("today"))
         self._page.show_matrix(counted[1])
-
-    @Slot(str)
-    def _on_count_failed(self, _: str) -> None:
-        self._is_tallying = False
 
     # Looking back
 
@@ -205,24 +242,24 @@ class InspectPresenter(QObject):
                 parts.append(page.film_part(row.inspection, thumbnail))
             return tuple(parts)
 
-        self._do(load, page.show_recent)
+        self._ask(load, page.show_recent)
 
     @Slot(str)
     def _look_back(self, inspection_id: str) -> None:
         reader, pictures = self._archive.reader, self._pictures
-        self._do(lambda: pictures.part(reader.get(inspection_id)[0], ()), self._on_old_part)
+        self._ask(lambda: pictures.part(reader.get(inspection_id)[0], ()), self._on_old_part)
 
-    @Slot(object)
     def _on_old_part(self, part: StoredPart) -> None:
         if part.view is not None:
             self._page.show_look_back(part.view)
+        else:
+            self.problem.emit(part.problem or part.inspection.fault or self.tr("No picture of this part was stored."))
 
     @Slot(str, str)
     def _review(self, inspection_id: str, finding: Finding) -> None:
         reviews, operator = self._archive.reviews, self._operator
-        self._do(lambda: reviews.add(inspection_id, finding, operator, "operator").inspection_id, self._on_reviewed)
+        self._ask(lambda: reviews.add(inspection_id, finding, operator, "operator").inspection_id, self._on_reviewed)
 
-    @Slot(object)
     def _on_reviewed(self, inspection_id: str) -> None:
         self._page.show_review(inspection_id, self.tr("Noted for the supervisor."))
 
@@ -230,12 +267,11 @@ class InspectPresenter(QObject):
 
     @Slot(str)
     def _check_serial(self, serial: str) -> None:
-        if self._recipe is None or not serial:
+        if self._loaded is None or not serial:
             return
-        reader, recipe = self._archive.reader, self._recipe.name
-        self._do(lambda: (serial, reader.serial_seen(recipe, serial)), self._on_serial_seen)
+        reader, recipe = self._archive.reader, self._loaded.recipe.name
+        self._ask(lambda: (serial, reader.serial_seen(recipe, serial)), self._on_serial_seen)
 
-    @Slot(object)
     def _on_serial_seen(self, found: tuple[str, datetime | None]) -> None:
         serial, seen_at = found
         if seen_at is not None and self._page.serial() == serial:

@@ -23,6 +23,7 @@ class LineStatus(QObject):
         self._window = window
         self._home = home
         self._settings = settings
+        self._disk_level: State | None = None
         self._disk = QTimer(self, interval=DISK_CHECK_MS)
         self._disk.timeout.connect(self.check_disk)
         self._show("user", self.tr("User {}").format(settings.operator))
@@ -38,6 +39,7 @@ class LineStatus(QObject):
         worker.recipe_failed.connect(self._on_recipe_failed)
         worker.camera_changed.connect(self._on_camera)
         worker.continuous_changed.connect(self._on_continuous)
+        worker.source_ended.connect(self._on_source_ended)
         worker.verdict_ready.connect(self._on_part)
         worker.bug_found.connect(self._on_line_stopped)
 
@@ -55,7 +57,11 @@ class LineStatus(QObject):
         self, key: str, what: str, remedy: str = "", action: str = "", severity: Literal["fault", "notice"] = "fault"
     ) -> None:
         """A message in the banner; `key` names the matter."""
-        words = {"reconnect": self.tr("Reconnect"), "reload": self.tr("Load the recipe again")}
+        words = {
+            "reconnect": self.tr("Reconnect"),
+            "restart": self.tr("Start over"),
+            "reload": self.tr("Load the recipe again"),
+        }
         self._window.show_message(
             Message(key, what, remedy, action=action, action_text=words.get(action, ""), severity=severity)
         )
@@ -66,23 +72,37 @@ class LineStatus(QObject):
     @Slot()
     def check_disk(self) -> None:
         """Told early: the history turns parts into FAULTs only below `disk_stop_gb`."""
-        usage = shutil.disk_usage(self._home)
+        try:
+            usage = shutil.disk_usage(self._home)
+        except OSError as error:  # a network drive or a disk that was pulled out
+            reason = self.tr("{}: {}. Check the drive.").format(self._home, error.strerror)
+            self._show("disk", self.tr("Disk lost"), "fault", reason)
+            self._tell_disk("none", self.tr("The home folder cannot be reached: every part is a FAULT."), reason)
+            return
         free_gb = usage.free / 1e9
         text = self.tr("Disk {:.0%}").format(usage.used / usage.total)
         tooltip = self.tr("{:.1f} GB free at {}").format(free_gb, self._home)
         if free_gb < self._settings.disk_stop_gb:
             self._show("disk", text, "fault", tooltip)
-            self.tell("disk", self.tr("The disk is full: every part is a FAULT until space is freed."), tooltip)
+            full = self.tr("The disk is full: every part is a FAULT until space is freed.")
+            self._tell_disk("fault", full, tooltip)
         elif free_gb < self._settings.disk_warn_gb:
             self._show("disk", text, "warn", tooltip)
-            self.tell("disk", self.tr("The disk is nearly full. Free some space soon."), tooltip, severity="notice")
+            self._tell_disk("warn", self.tr("The disk is nearly full. Free some space soon."), tooltip)
         else:
             self._show("disk", text, tooltip=tooltip)
+            self._disk_level = "ok"
             self._window.clear_message("disk")
+
+    def _tell_disk(self, level: State, what: str, remedy: str) -> None:
+        """Once for each level: what was read and dismissed does not come back every ten seconds."""
+        if level != self._disk_level:
+            self._disk_level = level
+            self.tell("disk", what, remedy, severity="notice" if level == "warn" else "fault")
 
     @Slot(object)
     def _on_recipe_loaded(self, loaded: LoadedRecipe) -> None:
-        for key in ("recipe", "line"):
+        for key in ("recipe", "line", "continuous"):
             self._window.clear_message(key)
         model = f"{loaded.manifest.name} · {loaded.manifest.model_hash[:8]}"
         self._show("model", self.tr("Model {}").format(model), tooltip=loaded.recipe.name)
@@ -99,14 +119,20 @@ class LineStatus(QObject):
             self.tell("camera", self.tr("No pictures from {}.").format(state.name), state.problem, "reconnect")
         else:
             self._show("camera", self.tr("Camera {}").format(state.name), tooltip=state.name)
-            self._window.clear_message("camera")
+            for key in ("camera", "ended"):
+                self._window.clear_message(key)
 
     @Slot(bool, str)
     def _on_continuous(self, is_on: bool, reason: str) -> None:
         if is_on:
             self._window.clear_message("continuous")
         elif reason:
-            self.tell("continuous", reason, severity="notice")
+            self.tell("continuous", self.tr("Continuous inspection is off."), reason, severity="notice")
+
+    @Slot(str)
+    def _on_source_ended(self, reason: str) -> None:
+        what = self.tr("No further picture: nothing was inspected.")
+        self.tell("ended", what, reason, "restart", severity="notice")
 
     @Slot(object)
     def _on_part(self, part: JudgedPart) -> None:
