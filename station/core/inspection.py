@@ -52,15 +52,21 @@ class Inspected:
     score_map: ScoreMap | None
 
 
+Outline = tuple[tuple[float, float], ...]
+"""Corners (x, y) of a closed polygon, in pixels of the captured picture; (0, 0) is the picture's corner."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PartView:
     """What a screen shows of a part: made off the GUI thread, already at display size.
 
     `picture` is `(h, w, 3)` uint8 RGB; `heat` is `(h, w, 4)` uint8 RGBA or None; one picture pixel is `scale`
-    display pixels. `inspection` is None while the part is still being scored: a preview has no verdict.
+    display pixels. `inspection` is None while the part is still being scored: a preview has no verdict. `outlines` has
+    one outline for each of the inspection's regions, in their order.
     """
 
     picture: NDArray[np.uint8]
     heat: NDArray[np.uint8] | None
     scale: float
     inspection: Inspection | None
+    outlines: tuple[Outline, ...] = ()

@@ -1,17 +1,21 @@
-"""What a screen shows of a part, made off the GUI thread: the picture as 8-bit RGB, the heat map on its fixed scale."""
+"""What a screen shows of a part, made off the GUI thread: the picture as 8-bit RGB, the heat map on its fixed scale,
+the outlines of the defect regions."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.calibration import Calibration
-from ml.maps import ScoreMap, heat_rgba
+from ml.maps import Region, ScoreMap, heat_rgba, region_outlines
 from station.core.frame import Pixels
-from station.core.inspection import Inspection, PartView
+from station.core.inspection import Inspection, Outline, PartView
+from station.core.inspector import hot_spot_threshold
 
 VIEW_SIDE_PX = 1600
 """Pictures are shrunk to this for the screen; a 4K screen shows the picture area at about this size."""
 THUMBNAIL_SIDE_PX = 128
+SAME_REGION = 0.5
+"""An outline belongs to a region when their boxes share at least this much of what they cover together."""
 
 
 def displayed(pixels: Pixels, window: tuple[float, float], side_px: int = VIEW_SIDE_PX) -> NDArray[np.uint8]:
@@ -42,7 +46,48 @@ class PartPresenter:
         if score_map is not None and self._calibration is not None:
             height, width = self.picture.shape[:2]
             heat = heat_rgba(self._calibration.normalise_map(score_map.at_size(height, width)))
-        return PartView(picture=self.picture, heat=heat, scale=self._scale, inspection=inspection)
+        outlines: tuple[Outline, ...] = ()
+        if inspection is not None and inspection.regions:
+            outlines = self._outlines(score_map, inspection.regions)
+        return PartView(self.picture, heat, self._scale, inspection, outlines)
+
+    def _outlines(self, score_map: ScoreMap | None, regions: tuple[Region, ...]) -> tuple[Outline, ...]:
+        """One for each region, from the map; its box where the map, stored at half precision, does not give it back."""
+        boxes = np.array([(each.x, each.y, each.x + each.width, each.y + each.height) for each in regions])
+        polygons: tuple[NDArray[np.int32], ...] = ()
+        if score_map is not None and self._calibration is not None:
+            polygons = region_outlines(score_map, self._calibration.pixel_threshold) or region_outlines(
+                score_map, hot_spot_threshold(score_map, self._calibration)
+            )
+        if not polygons:
+            return tuple(_corners(box) for box in boxes)
+        found = np.array([(*polygon.min(axis=0), *(polygon.max(axis=0) + 1)) for polygon in polygons])
+        outlines = []
+        for box in boxes:
+            shares = _overlap(box, found)
+            best = int(np.argmax(shares))
+            outline = self._simplified(polygons[best]) if shares[best] >= SAME_REGION else ()
+            outlines.append(outline if len(outline) > 2 else _corners(box))
+        return tuple(outlines)
+
+    def _simplified(self, polygon: NDArray[np.int32]) -> Outline:
+        """Through the middle of the region's outermost pixels, without corners that nobody would see."""
+        kept = cv2.approxPolyDP(polygon, epsilon=0.5 / self._scale, closed=True).reshape(-1, 2)
+        return tuple((x + 0.5, y + 0.5) for x, y in kept.tolist())
+
+
+def _corners(box: NDArray[np.intp]) -> Outline:
+    left, top, right, bottom = box.tolist()
+    return ((left, top), (right, top), (right, bottom), (left, bottom))
+
+
+def _overlap(box: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Intersection over union, 0 to 1, of one box (left, top, right, bottom) with each of `others`, `(n, 4)`."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(others[:, 2:] - others[:, :2], axis=1)
+    overlap: NDArray[np.float64] = shared / (np.prod(box[2:] - box[:2]) + areas - shared)
+    return overlap
 
 
 def overlaid(view: PartView) -> NDArray[np.uint8]:
@@ -51,10 +96,7 @@ def overlaid(view: PartView) -> NDArray[np.uint8]:
     if view.heat is not None:
         alpha = view.heat[..., 3:].astype(np.float32) / 255 * 0.6
         image = (image * (1 - alpha) + view.heat[..., :3] * alpha).round().astype(np.uint8)
-    if view.inspection is not None:
-        for region in view.inspection.regions:
-            x, y = round(region.x * view.scale), round(region.y * view.scale)
-            corner = (x + round(region.width * view.scale), y + round(region.height * view.scale))
-            cv2.rectangle(image, (x, y), corner, (0, 0, 0), 4)
-            cv2.rectangle(image, (x, y), corner, (235, 119, 71), 2)
+    polygons = [np.round(np.array(outline) * view.scale).astype(np.int32) for outline in view.outlines]
+    for colour, width_px in (((0, 0, 0), 6), ((235, 119, 71), 2)):
+        cv2.polylines(image, polygons, True, colour, width_px, cv2.LINE_AA)
     return image

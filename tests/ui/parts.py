@@ -51,7 +51,9 @@ def view(judged: Inspection | None, scale: float = 1.0) -> PartView:
     """A picture of 96 x 64 display pixels with heat in its middle."""
     heat = np.zeros((64, 96), np.float32)
     heat[24:40, 32:64] = 1.5
-    return PartView(picture=pixels(), heat=heat_rgba(heat), scale=scale, inspection=judged)
+    corners = ((20.0, 10.0), (50.0, 10.0), (50.0, 26.0), (20.0, 26.0))
+    outlines = (corners,) if judged is not None and judged.regions else ()
+    return PartView(pixels(), heat_rgba(heat), scale, judged, outlines)
 
 
 def judged_part(verdict: Verdict = Verdict.OK, name: str = "part", serial: str = "0042-118") -> JudgedPart:

@@ -49,15 +49,11 @@ def local_time(moment: datetime) -> str:
 
 
 def region_marks(view: PartView) -> tuple[RegionMark, ...]:
-    """Boxes of the defect regions with their normalised scores; none while the part is being scored."""
+    """Outlines of the defect regions with their normalised scores; none while the part is being scored."""
     if view.inspection is None:
         return ()
-    marks = []
-    for region in view.inspection.regions:
-        right, bottom = region.x + region.width, region.y + region.height
-        corners = ((region.x, region.y), (right, region.y), (right, bottom), (region.x, bottom))
-        marks.append(RegionMark(corners, f"{region.peak:.2f}"))
-    return tuple(marks)
+    pairs = zip(view.outlines, view.inspection.regions, strict=True)
+    return tuple(RegionMark(outline, f"{region.peak:.2f}") for outline, region in pairs)
 
 
 def unsure_from(inspection: Inspection) -> float | None:
