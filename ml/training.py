@@ -178,10 +178,13 @@ def _run(
 def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> Survey:
     """Decode every training picture once; list the unusable ones with their reason.
 
-    Raises TrainingError when fewer than three are left.
+    Raises TrainingError when fewer than three are left, or when there is no picture of an excluded name.
     """
     folder, paths = read_normals(job.data)
     excluded = set(job.exclude)
+    unknown = sorted(excluded - {path.relative_to(folder).as_posix() for path in paths})
+    if unknown:  # most likely misspelt, and the picture that was meant would be learnt from
+        raise TrainingError(f"{folder}: there is no picture '{unknown[0]}' to exclude. Correct the name or drop it.")
     names: list[str] = []
     hashes: list[str] = []
     skipped: list[Skipped] = []

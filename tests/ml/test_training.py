@@ -203,6 +203,11 @@ def test_that_unusable_files_are_listed_with_their_reason_and_left_out(parts: Pa
     assert all(item.file in item.reason for item in survey.skipped)
 
 
+def test_that_an_exclusion_of_no_picture_is_refused(parts: Path, out: Path) -> None:
+    with pytest.raises(TrainingError, match=r"no picture 'prat5\.png' to exclude"):
+        run(quick_job(parts, out, exclude=["part4.png", "prat5.png"]))
+
+
 def test_that_of_a_layout_only_train_good_is_learnt_from(parts: Path, tmp_path: Path, out: Path) -> None:
     layout = tmp_path / "layout"
     shutil.copytree(parts, layout / "train/good")
