@@ -30,7 +30,8 @@ from safetensors.numpy import save as save_safetensors
 
 from ml.calibration import Calibration
 from ml.errors import ModelFileError, PictureError
-from ml.pictures import check_pixels, decode_picture, encode_png, write_atomically
+from ml.files import write_atomically
+from ml.pictures import check_pixels, decode_picture, encode_png
 from ml.preprocessing import Preprocessing
 
 SCHEMA_VERSION = 1

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ml.errors import ParameterError
-from ml.pictures import write_atomically
+from ml.files import write_atomically
 
 JOB_VERSION: Final = 1
 

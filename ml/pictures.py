@@ -1,19 +1,16 @@
-"""Picture files to checked arrays, and the few ways in which this program writes files. No torch.
+"""Picture files to checked arrays, and arrays to PNG. No torch.
 
 Read are PNG, JPEG, BMP and TIFF: 8, 10, 12, 14 and 16 bit, grey, RGB, palette, 1 bit (0 and 255), CMYK and YCbCr
 (turned to RGB). Transparency is dropped: it is no measurement. A rotation noted in EXIF or in a TIFF is carried out.
 Of a TIFF with several full pages none is chosen: it is refused.
 """
 
-import hashlib
-import os
 import re
 import struct
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import cv2
 import numpy as np
@@ -163,28 +160,3 @@ def encode_png(pixels: Pixels) -> bytes:
     if not ok:
         raise PictureError(f"A picture of the shape {pixels.shape} cannot be written as PNG.")
     return bytes(data)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: temporary name, flushed to disk, renamed. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:  # also when the user's Ctrl-C arrives in between
-        temporary.unlink(missing_ok=True)
-    if os.name == "posix":  # elsewhere a folder cannot be opened to flush its entry
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def file_sha256(path: Path) -> str:
-    """The file's SHA-256 in hex. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

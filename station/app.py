@@ -154,7 +154,8 @@ class Station(QObject):
         catch_unforeseen(self._on_exception)
 
     def _connect(self) -> None:
-        self.window.first_painted.connect(self._open)
+        # Queued: the icons are painted before the rest is imported.
+        self.window.first_painted.connect(self._open, Qt.ConnectionType.QueuedConnection)
         self.window.action_requested.connect(self._act)
         self._first_window.raise_requested.connect(self._raise_window)
         self._unforeseen.connect(self._on_unforeseen)

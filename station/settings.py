@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ml.pictures import write_atomically
+from ml.files import write_atomically
 from station.core.errors import SettingsError
 
 SETTINGS_VERSION: Literal[1] = 1

@@ -4,17 +4,21 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ml.confusion import ConfusionMatrix
-from ml.detector import Detector
-from ml.pictures import encode_png, write_atomically
+from ml.files import write_atomically
+from ml.pictures import encode_png
+from ml.progress import Progress
 from station.capture import open_camera
 from station.capture.demo_recipe import DEMO_RECIPE, demo_job, write_demo_parts
-from station.commands.inspect import VERDICT_STYLE
-from station.commands.train import train_and_report
+from station.commands.evaluate import print_matrix
+from station.commands.terminal import VERDICT_STYLE, progress_bar, say
+from station.commands.train import train_for_a_person
 from station.core.inspection import Inspected, Inspection
 from station.core.inspector import Inspector
 from station.core.presentation import PartPresenter, overlaid
@@ -26,12 +30,18 @@ from station.history import HistoryWriter, ModelShelf, PictureStore, RecipeBook
 from station.home import Home
 from station.settings import Settings
 
+if TYPE_CHECKING:
+    from ml.detector import Detector
+
 PARTS = 40
 GRAB_TIMEOUT_S = 5.0
 
 
-def run_headless(home: Path | None, console: Console) -> None:
-    """Train the demo recipe where it is missing, inspect 40 parts, store them, print what came out."""
+def run_headless(home: Path | None, stdout: Console, console: Console) -> None:
+    """Train the demo recipe where it is missing, inspect 40 parts, store them, print what came out.
+
+    Tables go to `stdout`, progress to `console`.
+    """
     place = Home.locate(home)
     settings = Settings.load(place.settings)
     with place.lock():
@@ -39,67 +49,87 @@ def run_headless(home: Path | None, console: Console) -> None:
         try:
             recipes, models = RecipeBook(engine), ModelShelf(engine, place.models)
             recipe = recipes.latest(DEMO_RECIPE) or _trained(place, recipes, models, console)
-            store = PictureStore(place.pictures)
-            writer = HistoryWriter(engine, store, min_free_bytes=int(settings.disk_stop_gb * 1e9))
+            writer = HistoryWriter(
+                engine, PictureStore(place.pictures), min_free_bytes=int(settings.disk_stop_gb * 1e9)
+            )
             try:
                 overlays = place.folder / "overlays" / time.strftime("%Y%m%d-%H%M%S")
-                inspections = _inspect_parts(recipe, models, writer, overlays, console)
+                detector = _loaded(models.path(recipe.model_hash), settings)
+                with progress_bar(console) as progress:
+                    inspections = _inspect_parts(recipe, detector, writer, overlays, progress)
             finally:
                 writer.close()
         finally:
             engine.dispose()
-    _print_matrix(inspections, console)
-    console.print(f"history   {place.database}", markup=False, soft_wrap=True)
-    console.print(f"pictures  {place.pictures}", markup=False, soft_wrap=True)
-    console.print(f"overlays  {overlays}", markup=False, soft_wrap=True)
-    console.print("With a display the same command opens the station: python3 installer/start.py", markup=False)
+    _print_parts(inspections, stdout)
+    _print_confusion(inspections, stdout)
+    stdout.print()
+    for what, where in (("history", place.database), ("pictures", place.pictures), ("overlays", overlays)):
+        say(stdout, f"{what:8}  {where}")
+    say(stdout, "With a display `loupe demo` opens the station on this line.")
 
 
 def _trained(place: Home, recipes: RecipeBook, models: ModelShelf, console: Console) -> Recipe:
-    console.print("First start: training the demo recipe on rendered good parts (about half a minute).")
+    say(console, "First start: training the demo recipe on rendered good parts, about half a minute.")
     job = demo_job(place)
     write_demo_parts(job)
-    train_and_report(job, console, None)
+    train_for_a_person(job, console)
     manifest = models.add(job.out)
     return recipes.save(recipe_for(manifest, DEMO_RECIPE, "demo"))
 
 
-def _inspect_parts(
-    recipe: Recipe, models: ModelShelf, writer: HistoryWriter, overlays: Path, console: Console
-) -> list[Inspection]:
-    detector = Detector.load(models.path(recipe.model_hash))
+def _loaded(model: Path, settings: Settings) -> "Detector":
+    """As the station loads it."""
+    from ml.threads import configure
+
+    configure(settings.torch_threads or settings.probed_threads)
+    from ml.detector import Detector
+
+    detector = Detector.load(model)
     detector.warm_up()
+    return detector
+
+
+def _inspect_parts(
+    recipe: Recipe, detector: "Detector", writer: HistoryWriter, overlays: Path, progress: Progress
+) -> list[Inspection]:
     inspector = Inspector(recipe, detector)
     overlays.mkdir(parents=True, exist_ok=True)
-    table = Table("part", "score", "threshold", "verdict", "truth", "kind", "ms")
     inspections = []
     camera = open_camera("demo")
     camera.open()
     try:
-        for _ in range(PARTS):
+        for number in range(PARTS):
+            progress("Inspecting", number, PARTS)
             frame = camera.grab(GRAB_TIMEOUT_S)
             writer.prepare(frame)
             inspected = inspector.inspect(frame)
             stored = writer.record(inspected)
             inspections.append(stored)
             _write_overlay(replace(inspected, inspection=stored), detector, overlays)
-            word = f"[{VERDICT_STYLE[stored.verdict]}]{stored.verdict}[/]"
-            table.add_row(
-                stored.serial,
-                "" if stored.score is None else f"{stored.score:.3f}",
-                "" if stored.threshold is None else f"{stored.threshold:.3f}",
-                word,
-                stored.given_truth or "",
-                stored.defect_kind or "",
-                f"{stored.latency_ms:.0f}",
-            )
     finally:
         camera.close()
-    console.print(table)
     return inspections
 
 
-def _write_overlay(inspected: Inspected, detector: Detector, folder: Path) -> None:
+def _print_parts(inspections: list[Inspection], stdout: Console) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("part", "score", "threshold", "verdict", "truth", "ms"):
+        table.add_column(heading, justify="right" if heading in {"score", "threshold", "ms"} else "left")
+    for item in inspections:
+        kind = f" ({item.defect_kind.replace('_', ' ')})" if item.defect_kind else ""
+        table.add_row(
+            item.serial,
+            "-" if item.score is None else f"{item.score:.3f}",
+            "-" if item.threshold is None else f"{item.threshold:.3f}",
+            Text(item.verdict.value, VERDICT_STYLE[item.verdict]),
+            f"{item.given_truth or '-'}{kind}",
+            f"{item.latency_ms:.0f}",
+        )
+    stdout.print(table)
+
+
+def _write_overlay(inspected: Inspected, detector: "Detector", folder: Path) -> None:
     if inspected.frame is None:
         return
     preprocessing = detector.manifest.preprocessing
@@ -111,16 +141,13 @@ def _write_overlay(inspected: Inspected, detector: Detector, folder: Path) -> No
     write_atomically(folder / name.replace(os.sep, "_"), encode_png(overlaid(view)))
 
 
-def _print_matrix(inspections: list[Inspection], console: Console) -> None:
+def _print_confusion(inspections: list[Inspection], stdout: Console) -> None:
     judged = [item for item in inspections if item.verdict is not Verdict.FAULT and item.given_truth is not None]
     matrix = ConfusionMatrix.of(
         [item.given_truth == "anomaly" for item in judged], [item.verdict is Verdict.NG for item in judged]
     )
-    table = Table("truth \\ verdict", "normal", "anomaly", title="Confusion matrix at the threshold (given truth)")
-    table.add_row("normal", str(matrix.tn), str(matrix.fp))
-    table.add_row("anomaly", str(matrix.fn), str(matrix.tp))
-    console.print(table)
+    print_matrix("Confusion matrix at the threshold, against the given truth", matrix, stdout)
     unsure = sum(item.verdict is Verdict.UNSURE for item in inspections)
     faults = sum(item.verdict is Verdict.FAULT for item in inspections)
     f1 = "-" if matrix.f1 is None else f"{matrix.f1:.4f}"
-    console.print(f"F1 {f1}; {unsure} UNSURE (counted as normal above), {faults} FAULT (in no matrix)")
+    stdout.print(f"  F1 {f1}; {unsure} UNSURE (counted as normal above), {faults} FAULT (in no matrix)")

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from ml.detector import Detector
 from ml.errors import LoupeError, PictureError
+from ml.files import write_atomically
 from ml.maps import Detection
-from ml.pictures import encode_png, list_pictures, read_picture, write_atomically
+from ml.pictures import encode_png, list_pictures, read_picture
 from station.core.frame import Frame
 from station.core.inspector import faulted, judge
 from station.core.presentation import PartPresenter, overlaid

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, insert, select
 
 from ml.artifact import Manifest, read_manifest, read_model
 from ml.errors import ModelFileError
-from ml.pictures import write_atomically
+from ml.files import write_atomically
 from station.core.errors import StorageError
 from station.database.tables import model_versions
 from station.database.transactions import reading, writing

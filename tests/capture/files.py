@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ml.pictures import encode_png, write_atomically
+from ml.files import write_atomically
+from ml.pictures import encode_png
 
 VIDEO_PICTURES = 12
 

@@ -1,7 +1,6 @@
 """Whatever a camera or a folder holds becomes checked pixels, or an error that names the file."""
 
 import contextlib
-import hashlib
 import io
 import os
 import struct
@@ -19,6 +18,7 @@ from PIL import Image, ImageOps
 
 from ml import pictures
 from ml.errors import PictureError
+from ml.files import write_atomically
 from ml.pictures import (
     MAX_PIXELS,
     MIN_SIDE_PX,
@@ -27,12 +27,10 @@ from ml.pictures import (
     decode_picture,
     default_window,
     encode_png,
-    file_sha256,
     list_pictures,
     natural_key,
     read_picture,
     read_picture_bytes,
-    write_atomically,
 )
 from tests.ml.tiff_files import tiff_bytes
 
@@ -492,11 +490,6 @@ def test_that_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch:
         write_atomically(path, b"newest")
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_that_a_hash_is_that_of_the_file_s_bytes(tmp_path: Path) -> None:
-    (tmp_path / "part.png").write_bytes(b"abc")
-    assert file_sha256(tmp_path / "part.png") == hashlib.sha256(b"abc").hexdigest()
 
 
 @pytest.mark.real_data

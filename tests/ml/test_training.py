@@ -435,7 +435,7 @@ def test_that_a_full_disk_is_told_and_leaves_the_old_model(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ml.pictures.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ModelFileError, match="No space left on device"):
         run(quick_job(parts, out))
     assert out.read_bytes() == b"the last good model"
@@ -445,7 +445,7 @@ def test_that_ctrl_c_while_writing_leaves_nothing(parts: Path, out: Path, monkey
     def interrupted(descriptor: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ml.pictures.os.fsync", interrupted)
+    monkeypatch.setattr("os.fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(quick_job(parts, out))
     assert _left_nothing(out)

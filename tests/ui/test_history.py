@@ -17,8 +17,8 @@ from station.core.errors import StorageError
 from station.core.verdict import Verdict
 from station.history import HistoryFilter, Review, ReviewLog
 from station.ui import theme
-from station.ui.history import HistoryPage, HistoryPorts, Reviewer
 from station.ui.history.filter_panel import FilterPanel, period_start
+from station.ui.history.page import HistoryPage, HistoryPorts, Reviewer
 from station.ui.history.part_pictures import PartPictures
 from station.ui.history.table_model import PAGE_ROWS, ROW_ROLE, Column, InspectionTable
 from station.ui.history.thumbnails import Thumbnails

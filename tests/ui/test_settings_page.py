@@ -14,8 +14,8 @@ from station.capture.devices import CameraDevice
 from station.home import Home
 from station.settings import Settings
 from station.ui import theme
-from station.ui.settings import SettingsPage
 from station.ui.settings.about import PACKAGES, package_facts
+from station.ui.settings.page import SettingsPage
 from station.ui.widgets.source_field import SourceField, SourceParts
 from station.workers.source_test import SourceTrial, try_source
 

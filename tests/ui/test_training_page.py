@@ -14,7 +14,8 @@ from ml.catalogue import METHODS
 from ml.job import TrainingJob
 from ml.pictures import encode_png
 from station.ui import theme
-from station.ui.training import DeployRequest, TrainingPage
+from station.ui.training.deploy_panel import DeployRequest
+from station.ui.training.page import TrainingPage
 from station.ui.training.parameter_form import ParameterForm
 from station.workers.training import TrainingProcess
 from tests.history.parts import frame

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from ml.errors import CancelledError
-from ml.pictures import encode_png, write_atomically
+from ml.files import write_atomically
+from ml.pictures import encode_png
 from ml.progress import Cancelled, Progress, never, silent
 from station.capture.demo_line.defects import DEFECT_KINDS, DefectKind
 from station.capture.demo_line.rendering import DEFAULT_SIZE_PX, render_part
