@@ -53,20 +53,31 @@ def stop_logging() -> None:
 
 
 class ReportHandler(logging.Handler):
-    """Writes one text file per unforeseen failure: when, which versions, the whole trace. The newest 20 are kept."""
+    """Writes one text file per unforeseen failure: when, which versions, the whole trace. The newest 20 are kept.
+
+    The same failure at the same line is reported once: one that comes with every repaint must not push the first ones,
+    which tell most, out of the folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(logging.CRITICAL)
         self._folder = folder
+        self._reported: set[tuple[type[BaseException], str, int]] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         if not record.exc_info or record.exc_info[1] is None:
             return
+        bug = record.exc_info[1]
+        where = traceback.extract_tb(bug.__traceback__)[-1:]
+        failure = (type(bug), *((where[0].filename, where[0].lineno or 0) if where else ("", 0)))
+        if failure in self._reported:
+            return
+        self._reported.add(failure)
         now = datetime.now(UTC)
         text = (
             f"Loupe {version('loupe')} failed in a way that was not foreseen.\n{record.getMessage()}\n"
             f"{now.isoformat()}\n{platform.platform()}, Python {platform.python_version()}\n"
-            f"thread {record.threadName}\n\n" + "".join(traceback.format_exception(record.exc_info[1]))
+            f"thread {record.threadName}\n\n" + "".join(traceback.format_exception(bug))
         )
         try:
             (self._folder / f"report-{now:%Y%m%d-%H%M%S-%f}.txt").write_text(text, encoding="utf-8")
