@@ -187,6 +187,10 @@ class PatchcoreParameters(PyramidParameters):
         "mean", description="3x3 mean per feature, or the paper's 3x3 neighbourhood pooled to feature_dim"
     )
     feature_dim: int = Field(1024, ge=8, le=4096, description="Length of a 'published' feature vector")
+    # A lite network's channels differ in size by two orders of magnitude; unscaled, a few of them make the distance.
+    standardise: bool = Field(
+        True, description="Scale every feature by its spread over the good pictures; off: distances as published"
+    )
     coreset_ratio: float = Field(0.1, gt=0, le=1, description="Share of the normal feature vectors that is kept")
     coreset_cap: int = Field(3000, ge=1, le=1_000_000, description="Most vectors kept: bounds memory and time per part")
     candidates: int = Field(

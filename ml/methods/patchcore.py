@@ -4,9 +4,10 @@ A thinned-out bank of normal feature vectors; the anomaly map is the distance to
 its highest raw value.
 
 Departures: the default embedding is the plain 3x3 mean per feature, which keeps a lite network's 152 channels instead
-of stretching them to 1,024 (`embedding=published` has the paper's section 3.1 as the authors' code does it); the
-coreset is capped and chosen among at most `candidates` vectors, drawn evenly over the pictures; re-weighting (equation
-7) is optional, as the authors' code leaves it out.
+of stretching them to 1,024 (`embedding=published` has the paper's section 3.1 as the authors' code does it); features
+are scaled by their spread over the good pictures, since a few large channels would make the distance otherwise
+(`standardise=false` has the published distances); the coreset is capped and chosen among at most `candidates` vectors,
+drawn evenly over the pictures; re-weighting (equation 7) is optional, as the authors' code leaves it out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,9 @@ from ml.memory_bank import MemoryBank, draw_rows, greedy_coreset
 from ml.methods.base import Geometry, Scored, ScoreRule, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.progress import Cancelled, Progress, never, silent
+
+SMALLEST_SPREAD = 1e-6
+"""A feature that never varied must not turn rounding into a distance."""
 
 
 class Patchcore(FeatureMethod):
@@ -54,6 +58,7 @@ class Patchcore(FeatureMethod):
         self.score_rule: ScoreRule = "max_raw" if parameters.score == "max" else "top1_raw"
         self._bank: MemoryBank | None = None
         self._stored = torch.empty(0, 0)
+        self._spread = torch.ones(self._feature_count())
 
     @torch.inference_mode()
     def embed(self, inputs: Tensor) -> Tensor:
@@ -78,17 +83,21 @@ class Patchcore(FeatureMethod):
             total += len(rows)
             drawn.append(draw_rows(rows, quota, random).to(self.device, torch.float32))
         candidates = torch.cat(drawn)
+        spread = torch.ones_like(candidates[0])
+        if self.parameters.standardise:
+            spread = candidates.std(0, unbiased=False).clamp(min=SMALLEST_SPREAD)
+        candidates /= spread
         if self.parameters.metric == "cosine":
             candidates = functional.normalize(candidates, dim=1)
         count = max(min(round(self.parameters.coreset_ratio * total), self.parameters.coreset_cap), 1)
         chosen = greedy_coreset(candidates, count, seed, self.parameters.projection, progress, cancelled)
-        self._take(candidates[chosen])
+        self._take(candidates[chosen], spread)
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
         bank = self._fitted_bank()
         count, _, grid_rows, grid_columns = embedded.shape
-        queries = _as_rows(embedded)
+        queries = _as_rows(embedded) / self._spread
         if self.parameters.reweight:
             distances, indices = bank.nearest(queries, self.parameters.neighbours)
             cells = distances.mean(1).reshape(count, grid_rows, grid_columns)
@@ -101,18 +110,22 @@ class Patchcore(FeatureMethod):
 
     def tensors(self) -> Tensors:
         self._fitted_bank()
-        return {**self.backbone_tensors(), "bank": self._stored.cpu().numpy()}
+        return {**self.backbone_tensors(), "bank": self._stored.cpu().numpy(), "spread": self._spread.cpu().numpy()}
 
     def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
-        self._take(required(tensors, "bank", (None, self._feature_count())).to(self.device))
+        count = self._feature_count()
+        bank = required(tensors, "bank", (None, count)).to(self.device)
+        self._take(bank, required(tensors, "spread", (count,)).to(self.device))
 
     def to(self, device: torch.device | str) -> Self:
         if self._bank is not None:
             self._bank.to(device)
+        self._spread = self._spread.to(device)
         return super().to(device)
 
-    def _take(self, rows: Tensor) -> None:
+    def _take(self, rows: Tensor, spread: Tensor) -> None:
         self._stored = rows
+        self._spread = spread
         self._bank = MemoryBank(rows, self.parameters.metric).to(self.device)
 
     def _fitted_bank(self) -> MemoryBank:

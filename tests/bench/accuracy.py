@@ -39,8 +39,8 @@ DATA_SETS = (
 def main() -> None:
     arguments = _arguments()
     configure(None)
-    print("| data | method | geometry | " + " | ".join(COLUMNS) + " | matrix TN/FP/FN/TP | train s | ms |")
-    print("|---|---|---|" + "---|" * (len(COLUMNS) + 3))
+    print("| data | method | geometry | " + " | ".join(COLUMNS) + " | TN/FP/FN/TP | with UNSURE as NG | train s | ms |")
+    print("|---|---|---|" + "---|" * (len(COLUMNS) + 4))
     for data_set in DATA_SETS:
         if arguments.only not in (None, data_set.name):
             continue
@@ -70,10 +70,13 @@ def _row(folder: Path, data_set: DataSet, method: str, geometry: str) -> str:
         result = run(job)
         report: dict[str, Any] = evaluate(Detector.load(job.out), folder).to_json()
     values = " | ".join("-" if report[key] is None else f"{report[key]:.3f}" for key in COLUMNS)
-    matrix = report["confusion_matrix"]
-    counts = "/".join(str(matrix[key]) for key in ("tn", "fp", "fn", "tp"))
+    counts = " | ".join(_counts(report[key]) for key in ("confusion_matrix", "confusion_matrix_line"))
     latency = report["latency_median_ms"]
     return f"| {data_set.name} | {method} | {geometry} | {values} | {counts} | {result.seconds:.0f} | {latency:.0f} |"
+
+
+def _counts(matrix: dict[str, int]) -> str:
+    return "/".join(str(matrix[key]) for key in ("tn", "fp", "fn", "tp"))
 
 
 if __name__ == "__main__":

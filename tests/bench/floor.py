@@ -77,7 +77,7 @@ def _floor_parts(model: Path) -> tuple[Callable[[], object], Callable[[], object
     """The bare backbone forward and the bare product, with tensors of the model's own sizes."""
     manifest, tensors = read_model(model)
     parameters = parse_settings(manifest.method, manifest.parameters)
-    extractor = build_backbone(parameters.backbone, parameters.strides, state=tensors)
+    extractor = build_backbone(parameters.backbone, parameters.strides)
     size = (manifest.preprocessing.input_height, manifest.preprocessing.input_width)
     inputs = torch.rand(1, 3, *size).contiguous(memory_format=torch.channels_last)
     if manifest.method == "patchcore":
@@ -87,8 +87,9 @@ def _floor_parts(model: Path) -> tuple[Callable[[], object], Callable[[], object
         def product() -> object:
             return queries @ bank.T
     else:
-        whitening = torch.rand(tensors["whitening"].shape)
-        features = torch.rand(whitening.shape[0], whitening.shape[-1], 1)
+        positions, channels = tensors["mean"].shape
+        whitening = torch.rand(positions, channels, channels)
+        features = torch.rand(positions, channels, 1)
 
         def product() -> object:
             return torch.bmm(whitening, features)

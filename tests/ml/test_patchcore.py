@@ -36,7 +36,7 @@ def _rows(embedded: Tensor) -> Tensor:
 
 
 def test_that_the_map_is_the_distance_to_the_nearest_normal_vector() -> None:
-    patchcore = _patchcore(coreset_ratio=1.0)
+    patchcore = _patchcore(coreset_ratio=1.0, standardise=False)
     patchcore.fit(_parts(), seed=0)
     probe = torch.cat(_parts(2, seed=9))
     expected = torch.cdist(_rows(probe), _rows(torch.cat(_parts()))).min(1).values.reshape(2, 8, 8)
@@ -46,8 +46,27 @@ def test_that_the_map_is_the_distance_to_the_nearest_normal_vector() -> None:
     assert patchcore.score_rule == "max_raw"
 
 
+def test_that_no_feature_counts_more_for_being_large() -> None:
+    large = torch.ones(1, 152, 1, 1)
+    large[:, 7] = 1000.0
+    plain, scaled = _patchcore(coreset_ratio=1.0), _patchcore(coreset_ratio=1.0)
+    plain.fit(_parts(), seed=0)
+    scaled.fit([part * large for part in _parts()], seed=0)
+    probe = _parts(1, seed=9)[0]
+    torch.testing.assert_close(scaled.score(probe * large).cells, plain.score(probe).cells, rtol=1e-3, atol=1e-3)
+
+
+def test_that_a_feature_that_never_varied_stays_finite() -> None:
+    parts = _parts()
+    for part in parts:
+        part[:, 3] = 0.5
+    patchcore = _patchcore(coreset_ratio=1.0)
+    patchcore.fit(parts, seed=0)
+    assert torch.isfinite(patchcore.score(parts[0]).cells).all()
+
+
 def test_that_several_neighbours_are_averaged() -> None:
-    patchcore = _patchcore(coreset_ratio=1.0, neighbours=3)
+    patchcore = _patchcore(coreset_ratio=1.0, neighbours=3, standardise=False)
     patchcore.fit(_parts(), seed=0)
     probe = _parts(1, seed=9)[0]
     nearest = torch.cdist(_rows(probe), _rows(torch.cat(_parts()))).sort(dim=1).values[:, :3]
@@ -79,7 +98,7 @@ def test_that_re_weighting_equals_the_hand_computed_example() -> None:
     patchcore = _patchcore(reweight=True, reweight_neighbours=2)
     bank = np.zeros((4, 152), np.float32)
     bank[:, 0] = (0, 1, 3, 10)
-    patchcore.load_tensors({"bank": bank})
+    patchcore.load_tensors({"bank": bank, "spread": np.ones(152, np.float32)})
     probe = torch.zeros(2, 152, 8, 8)  # all at a row of the bank
     probe[0, 0, 5, 6] = 4
     probe[1, 0, 0, 1] = 6  # s* = 3 from m* = 3; around m*: 3 and 1, 3 and 5 from the query
@@ -146,7 +165,7 @@ def test_that_ratio_cap_and_candidates_bound_the_bank(settings: dict[str, object
 
 def test_that_candidates_come_from_every_picture() -> None:
     parts = [torch.full((1, 152, 8, 8), 10.0 * index) + torch.randn(1, 152, 8, 8) for index in range(6)]
-    patchcore = _patchcore(candidates=6, coreset_ratio=1.0)
+    patchcore = _patchcore(candidates=6, coreset_ratio=1.0, standardise=False)
     patchcore.fit(parts, seed=0)
     assert sorted((patchcore.tensors()["bank"].mean(1) / 10).round().tolist()) == [0, 1, 2, 3, 4, 5]
 
