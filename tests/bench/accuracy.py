@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml.threads import configure
-
 from ml.detector import Detector
 from ml.evaluation import evaluate
 from ml.job import TrainingJob
+from ml.threads import configure
 from ml.training import run
 
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro_30", "f1", "f1_max", "region_recall")

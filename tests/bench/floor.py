@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 import torch
-from ml.threads import configure
 
 from ml.artifact import read_model
 from ml.backbones import build_backbone
@@ -23,6 +22,7 @@ from ml.catalogue import parse_settings
 from ml.detector import Detector
 from ml.maps import find_regions
 from ml.pictures import read_picture
+from ml.threads import configure
 from station.core.frame import Frame
 from station.core.inspection import Inspected
 from station.core.inspector import Inspector

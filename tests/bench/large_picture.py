@@ -10,10 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from ml.threads import configure
 
 from ml.detector import Detector
 from ml.maps import find_regions
+from ml.threads import configure
 
 
 def main() -> None:
