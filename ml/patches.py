@@ -134,7 +134,8 @@ class OverlapAdd:
             raise ValueError("no patch has been added yet")
         values = np.full(weights.shape, np.inf, np.float32)
         np.divide(self._sums[inside], weights, out=values, where=is_covered, casting="same_kind")
-        return np.where(is_covered, values, values.min())
+        np.copyto(values, values.min(), where=~is_covered)  # in place: with an odd stride the lattice has every pixel
+        return values
 
 
 def _places(patch: int, stride: int, cells: int) -> tuple[int, int]:
