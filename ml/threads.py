@@ -14,6 +14,8 @@ import time
 
 import psutil
 
+from ml.progress import Progress, silent
+
 _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 _SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "200"}
 MOST_BY_DEFAULT = 4  # one picture at a time gives more threads too little to do
@@ -42,7 +44,7 @@ def configure(threads: int | None = None) -> int:
     return chosen
 
 
-def probe() -> dict[str, float]:
+def probe(progress: Progress = silent) -> dict[str, float]:
     """Median milliseconds of one forward pass of EfficientNet-Lite0 at 256 px, by setting in words.
 
     Each setting runs in a process of its own and takes some seconds, most of them for importing torch. Settings that
@@ -55,7 +57,8 @@ def probe() -> dict[str, float]:
         settings[f"{count} threads, waiting passively"] = (count, _PASSIVE)
         settings[f"{count} threads, spinning"] = (count, _SPINNING)
     found = {}
-    for words, (count, waiting) in settings.items():
+    for number, (words, (count, waiting)) in enumerate(settings.items()):
+        progress(f"Measuring {words}", number, len(settings))
         milliseconds = _measure_in_child(count, waiting)
         if milliseconds is not None:
             found[words] = milliseconds

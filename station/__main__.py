@@ -1,9 +1,9 @@
 """`python -m station` is `loupe`: foreseen failures end in one line on stderr, never in a traceback."""
 
 import os
+import signal
 import sys
-
-from ml.errors import CancelledError, LoupeError
+from io import TextIOWrapper
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -15,20 +15,22 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # what is wrong with a file we say ourselves, in one line
-    from station.cli import app
-
+    # SIGTERM ends like Ctrl-C: what is half-written is removed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file's name may hold what the terminal's encoding cannot show
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
-    except (KeyboardInterrupt, CancelledError):
+        from station.cli import run_command
+
+        code = run_command(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    if code == EXIT_INTERRUPTED:
+        for number in (signal.SIGINT, signal.SIGTERM):  # nobody gains from interrupting the end
+            signal.signal(number, signal.SIG_IGN)
         print("Stopped; nothing was left half-written.", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
-    except LoupeError as error:
-        print(f"loupe: {error}", file=sys.stderr)
-        sys.exit(EXIT_FAILED)
-    except BrokenPipeError:
-        # Whoever read our output is gone: end quietly, and keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_FAILED)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

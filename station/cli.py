@@ -1,39 +1,76 @@
-"""The command line. Scripts rely on it: `--json` prints JSON alone on stdout, everything else goes to stderr."""
+"""The command line. Scripts rely on it: `--json` prints JSON alone on stdout, everything else goes to stderr.
 
-import json
-import signal
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a picture was a FAULT, 4 a picture was NG (`inspect --fail-on-ng`),
+130 stopped by Ctrl-C or SIGTERM.
+"""
+
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from ml.errors import CancelledError, ParameterError
+from ml.errors import CancelledError, LoupeError, ParameterError
+from ml.job import TrainingJob
+from station.commands.terminal import one_line, print_json
+from station.core.errors import StationError
 
+EXIT_FAILED = 1
+EXIT_USAGE = 2
 EXIT_FAULT = 3
 EXIT_NG = 4
+EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="loupe",
     help="Visual inspection that has only ever seen good parts. Without a command the station opens.",
     invoke_without_command=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 console = Console(stderr=True, highlight=False)
 
+STATION, MODELS = "Station", "Models"
+"""Groups of commands in `loupe --help`."""
+
 HomeOption = Annotated[
     Path | None,
-    typer.Option("--home", help="Folder of settings, models and history.", envvar="LOUPE_HOME", show_default=False),
+    typer.Option(
+        "--home", metavar="DIR", help="Folder of settings, models and history.", envvar="LOUPE_HOME", show_default=False
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network runs.")]
+ModelArgument = Annotated[Path, typer.Argument(help="Model file.", metavar="FILE.loupe", show_default=False)]
 
 
-def print_json(document: Any, *, is_line: bool = False) -> None:
-    """One JSON document on stdout; with `is_line` one line of many, flushed at once. NaN and infinity never occur."""
-    print(json.dumps(document, allow_nan=False, indent=None if is_line else 2, default=str), flush=True)
+def run_command(arguments: Sequence[str]) -> int:
+    """Carry out one command line and give its exit code; a foreseen failure is told in one line on stderr."""
+    try:
+        return app(list(arguments), prog_name="loupe", standalone_mode=False) or 0
+    except CancelledError:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output is gone: nobody is left to tell
+        return EXIT_FAILED
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "loupe"
+        text, code = f"{error.format_message().replace('Value error, ', '')} See {command} --help.", error.exit_code
+    except LoupeError as error:
+        command, text = "loupe", str(error)
+        code = EXIT_USAGE if isinstance(error, ParameterError) else EXIT_FAILED
+    except MemoryError:
+        command, code = "loupe", EXIT_FAILED
+        text = "Out of memory. Close other programs, or use a smaller size or fewer pictures."
+    except OSError as error:
+        command, code = "loupe", EXIT_FAILED
+        text = f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
+    print(f"{command}: {one_line(text)}", file=sys.stderr)
+    return code
 
 
 @app.callback()
@@ -44,88 +81,203 @@ def default(
     if version:
         from importlib.metadata import version as installed
 
-        print(installed("loupe"))
+        typer.echo(f"loupe {installed('loupe')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         run()
 
 
-@app.command()
+@app.command(rich_help_panel=STATION)
 def run(
     home: HomeOption = None,
-    recipe: Annotated[str | None, typer.Option(help="Recipe to start with.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Recipe to start with.", show_default=False)
+    ] = None,
     source: Annotated[
         str | None,
-        typer.Option(help="demo, folder:PATH, watch:PATH, camera:0, video:PATH or rtsp://... to start with."),
+        typer.Option(
+            metavar="SPEC",
+            help="demo, folder:PATH, watch:PATH, camera:0, video:PATH or rtsp://... to start with.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Open the station."""
+    _require_display()
+    if source is not None and source != "demo":
+        from station.capture import open_camera
+
+        open_camera(source)  # only looks at the text; what cannot be reached yet is told in the window
     from station.app import run_station
 
     raise typer.Exit(run_station(home, recipe, source))
 
 
-@app.command()
+def _require_display() -> None:
+    """Without this Qt would abort the process."""
+    names = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in names):
+        raise StationError(
+            "There is no display to open a window on. Start from a desktop, or try `loupe demo --headless`."
+        )
+
+
+METHOD, GEOMETRY, THRESHOLD = "Method", "What the network sees", "Threshold"
+"""Groups of options in `loupe train --help`."""
+
+
+@app.command(rich_help_panel=MODELS)
 def train(
     data: Annotated[
-        Path | None, typer.Argument(help="Folder of good pictures, or an MVTec layout (then train/good).")
+        Path | None,
+        typer.Argument(
+            metavar="DATA", help="Folder of good pictures, or an MVTec layout (then train/good).", show_default=False
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Model file to write, ending in .loupe.")] = None,
-    method: Annotated[str, typer.Option(help="See `loupe methods`.")] = "patchcore",
-    preset: Annotated[str, typer.Option(help="fast, balanced or thorough.")] = "balanced",
-    size: Annotated[int | None, typer.Option(help="Side in px that whole pictures are resized to.")] = None,
-    patch: Annotated[int | None, typer.Option(help="Cut patches of this size at native resolution instead.")] = None,
-    stride: Annotated[int | None, typer.Option(help="Distance of patches in px; three quarters of a patch.")] = None,
-    backbone: Annotated[str | None, typer.Option(help="Feature extractor, see `loupe methods --json`.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="The backbone's weights as a file.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.loupe", help="Model file to write.", show_default=False)
+    ] = None,
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the model; the file's unless given.", show_default=False)
+    ] = "",
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, data and machine: same model.")] = 0,
+    job: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take everything from this job file instead.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout and nothing else there.")] = False,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="patchcore or padim, see `loupe methods`.", rich_help_panel=METHOD)
+    ] = "patchcore",
+    preset: Annotated[
+        Literal["fast", "balanced", "thorough"],
+        typer.Option(help="Size and settings to start from.", rich_help_panel=METHOD),
+    ] = "balanced",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="One of the method's own settings; may be given again.",
+            rich_help_panel=METHOD,
+            show_default=False,
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Feature extractor; `loupe methods` lists them.",
+            rich_help_panel=METHOD,
+            show_default=False,
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The backbone's weights as a file.", rich_help_panel=METHOD, show_default=False
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            min=32,
+            max=4096,
+            help="Side in px that whole pictures are resized to; the preset's unless given.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
+    aspect: Annotated[
+        Literal["stretch", "keep"],
+        typer.Option(help="Stretch pictures to a square, or keep their aspect ratio.", rich_help_panel=GEOMETRY),
+    ] = "stretch",
+    patch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            min=32,
+            max=4096,
+            help="Cut patches of this side in px at native resolution instead.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            min=8,
+            help="Distance of patches in px; three quarters of a patch unless given.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
     window: Annotated[
-        tuple[float, float] | None, typer.Option(help="Raw values LO HI that become black and white.")
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LO HI",
+            help="Raw values that become black and white; the full range unless given.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
     ] = None,
-    aspect: Annotated[str, typer.Option(help="stretch to a square, or keep the pictures' aspect ratio.")] = "stretch",
-    group_by: Annotated[str | None, typer.Option(help="Regular expression that finds the part in a file name.")] = None,
-    alpha: Annotated[float, typer.Option(help="Accepted share of false alarms.")] = 0.01,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="key=value, a method's own setting.")] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, data and machine: same model.")] = 0,
-    name: Annotated[str, typer.Option(help="Name shown for the model; the file's name unless given.")] = "",
-    job: Annotated[Path | None, typer.Option(help="Take everything from this job file instead.")] = None,
-    as_json: JsonOption = False,
+    alpha: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="Accepted share of false alarms, below 0.5.", rich_help_panel=THRESHOLD),
+    ] = 0.01,
+    group_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGEX",
+            help="Finds the part in a file name, where several pictures show one part.",
+            rich_help_panel=THRESHOLD,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Train a model on pictures of good parts."""
-    from ml.job import TrainingJob
-    from station.commands.train import train_and_report
+    fields = {
+        "data": data,
+        "out": out,
+        "name": name,
+        "method": method,
+        "preset": preset,
+        "size": size,
+        "patch": patch,
+        "stride": stride,
+        "weights": weights,
+        "window": window,
+        "aspect": aspect,
+        "group_by": group_by,
+        "alpha": alpha,
+        "seed": seed,
+    }
+    from station.commands.train import train_for_a_person, train_for_a_program
 
+    if not as_json:
+        train_for_a_person(_order(job, fields, settings or [], backbone), console)
+        return
+    try:
+        train_for_a_program(_order(job, fields, settings or [], backbone), print_json)
+    except CancelledError:
+        raise
+    except LoupeError as error:
+        print_json({"event": "error", "message": str(error)}, is_line=True)
+        raise
+
+
+def _order(job: Path | None, fields: dict[str, Any], settings: list[str], backbone: str | None) -> TrainingJob:
+    """The training job that the options describe, or the one in the file."""
     if job is not None:
-        if data is not None or out is not None:
+        if fields["data"] is not None or fields["out"] is not None:
             raise typer.BadParameter("--job takes everything from its file: leave DATA and --out away.")
-        order = TrainingJob.load(job)
-    else:
-        if data is None or out is None:
-            raise typer.BadParameter("DATA and --out FILE.loupe are needed (or --job FILE).")
-        order = TrainingJob.checked(
-            {
-                "data": data,
-                "out": out,
-                "name": name,
-                "method": method,
-                "preset": preset,
-                "size": size,
-                "patch": patch,
-                "stride": stride,
-                "weights": weights,
-                "window": window,
-                "aspect": aspect,
-                "group_by": group_by,
-                "alpha": alpha,
-                "seed": seed,
-                "parameters": {**parse_assignments(settings or []), **({"backbone": backbone} if backbone else {})},
-            }
-        )
-    signal.signal(signal.SIGTERM, _cancel)
-    train_and_report(order, console, print_json if as_json else None)
-
-
-def _cancel(number: int, frame: FrameType | None) -> None:
-    raise CancelledError("Stopped on request.")
+        return TrainingJob.load(job)
+    if fields["data"] is None or fields["out"] is None:
+        raise typer.BadParameter("DATA and --out FILE.loupe are needed (or --job FILE).")
+    parameters = parse_assignments(settings) | ({"backbone": backbone} if backbone else {})
+    return TrainingJob.checked({**fields, "parameters": parameters}, "--")
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, str]:
@@ -139,14 +291,19 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
     return parsed
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def inspect(
-    model: Annotated[Path, typer.Argument(help="Model file.", metavar="FILE.loupe")],
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for overlay PNGs and raw maps as .npy.")] = None,
+    model: ModelArgument,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for overlay PNGs and raw maps as .npy.", show_default=False),
+    ] = None,
     fail_on_ng: Annotated[bool, typer.Option("--fail-on-ng", help="Exit 4 when any picture is NG.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    as_json: JsonOption = False,
+    device: DeviceOption = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per picture on stdout.")] = False,
 ) -> None:
     """Judge pictures with a model. Exit 0: all judged; 3: a FAULT among them; 4: an NG, with --fail-on-ng."""
     from station.commands.inspect import inspect_files
@@ -159,11 +316,18 @@ def inspect(
         raise typer.Exit(EXIT_NG)
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Model file.", metavar="FILE.loupe")],
-    data: Annotated[Path, typer.Argument(help="MVTec layout: test/good, test/KIND, ground_truth/KIND.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    model: ModelArgument,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="MVTec layout: test/good, test/KIND and ground_truth/KIND with masks.",
+            show_default=False,
+        ),
+    ],
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Measure a model on labelled pictures."""
@@ -173,35 +337,46 @@ def evaluate(
     if as_json:
         print_json(report.to_json())
     else:
-        print_report(report, Console())
+        print_report(report, Console(highlight=False))
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def methods(as_json: JsonOption = False) -> None:
-    """List the methods with their settings."""
+    """List the methods with their settings, and the backbones."""
     from station.commands.methods import methods_document, print_methods
 
     if as_json:
         print_json(methods_document())
     else:
-        print_methods(Console())
+        print_methods(Console(highlight=False))
 
 
-@app.command()
-def doctor(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Check this machine: versions, device, weights, screen, disk, cameras, and what to do about what is wrong."""
+@app.command(rich_help_panel=STATION)
+def doctor(
+    home: HomeOption = None,
+    probe: Annotated[
+        bool | None,
+        typer.Option(
+            "--probe/--no-probe",
+            help="Measure the fastest number of threads, about half a minute, and keep it; the first time by itself.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check this machine, and say what to do about what is wrong. Exit 1 where something keeps Loupe from working."""
     from station.commands.doctor import examine, print_findings
 
-    findings = examine(home)
+    findings = examine(home, probe, console)
     if as_json:
         print_json(findings.to_json())
     else:
-        print_findings(findings, Console())
+        print_findings(findings, Console(highlight=False))
     if findings.has_failures:
-        raise typer.Exit(1)
+        raise typer.Exit(EXIT_FAILED)
 
 
-@app.command()
+@app.command(rich_help_panel=STATION)
 def demo(
     headless: Annotated[bool, typer.Option("--headless", help="Without a window: train, inspect 40, report.")] = False,
     home: HomeOption = None,
@@ -211,4 +386,4 @@ def demo(
         run(home, None, "demo")
     from station.commands.demo import run_headless
 
-    run_headless(home, Console(file=sys.stdout, highlight=False))
+    run_headless(home, Console(highlight=False), console)

@@ -3,7 +3,9 @@
 import os
 import platform
 import shutil
+import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -12,13 +14,20 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ml.errors import LoupeError
+from station.commands.terminal import one_line, progress_bar
 from station.home import Home
 from station.settings import Settings
 
 PACKAGES = ("loupe", "PySide6", "torch", "torchvision", "timm", "opencv-python-headless", "numpy", "SQLAlchemy")
 STATE_STYLE = {"ok": "green", "note": "yellow", "fail": "red"}
+SET_UP_AGAIN = "Run python3 installer/start.py again."
+QT_TIMEOUT_S = 20.0
+OPEN_A_DISPLAY = "from PySide6.QtGui import QGuiApplication; print(QGuiApplication([]).platformName())"
+
+State = Literal["ok", "note", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,7 @@ class Finding:
     """One thing looked at. `note` works but could be better; `fail` keeps Loupe from working."""
 
     topic: str
-    state: Literal["ok", "note", "fail"]
+    state: State
     found: str
     advice: str = ""
 
@@ -35,6 +44,7 @@ class Finding:
 class Findings:
     items: tuple[Finding, ...]
     thread_probe_ms: dict[str, float]
+    """Milliseconds by thread setting; empty where they were not measured this time."""
 
     @property
     def has_failures(self) -> bool:
@@ -48,20 +58,35 @@ class Findings:
         }
 
 
-def examine(home: Path | None) -> Findings:
-    """Look at everything; nothing raises, what fails becomes a finding. Stores the fastest thread setting."""
+def examine(home: Path | None, wants_probe: bool | None, console: Console) -> Findings:
+    """Look at everything; nothing raises, what fails becomes a finding.
+
+    With `wants_probe`, or where it is None and no earlier result is kept, the fastest number of threads is measured
+    and stored in the settings: about half a minute, with a bar on `console`.
+    """
     place = Home.locate(home)
-    probe = _probe_threads()
-    items = [
-        Finding("system", "ok", f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores"),
-        *(_package(name) for name in PACKAGES),
-        _device(),
-        _weights(),
-        _screen(),
-        *_home(place),
-        _threads(place, probe),
-        _cameras(),
-    ]
+    settings, problem = _settings(place)
+    home_findings = _home(place, settings)
+    can_store = not problem and all(item.state != "fail" for item in home_findings)
+    probe: dict[str, float] = {}
+    with progress_bar(console) as progress:
+        if wants_probe or (wants_probe is None and can_store and settings.probed_threads is None):
+            from ml.threads import probe as probe_threads
+
+            probe = probe_threads(progress)
+        progress("Looking at this machine", 0, 1)
+        items = [
+            Finding("system", "ok", f"{platform.platform()}, Python {platform.python_version()}"),
+            Finding("cores", "ok", str(os.cpu_count())),
+            *(_package(name) for name in PACKAGES),
+            _device(),
+            _weights(),
+            _screen(),
+            *home_findings,
+            *problem,
+            _threads(place, settings, probe, can_store),
+            _cameras(),
+        ]
     return Findings(tuple(items), probe)
 
 
@@ -69,10 +94,12 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, "ok", version(name))
     except PackageNotFoundError:
-        return Finding(name, "fail", "not installed", "Run python3 installer/start.py again.")
+        return Finding(name, "fail", "not installed", SET_UP_AGAIN)
 
 
 def _device() -> Finding:
+    if find_spec("torch") is None:
+        return Finding("device", "fail", "torch is not installed", SET_UP_AGAIN)
     from ml.detector import best_device, device_title
 
     device = best_device()
@@ -80,84 +107,111 @@ def _device() -> Finding:
 
 
 def _weights() -> Finding:
+    if find_spec("torch") is None:
+        return Finding("weights", "fail", "cannot be loaded without torch", SET_UP_AGAIN)
     from ml.backbones import build_backbone
 
     try:
         extractor = build_backbone("efficientnet_lite0", (8, 16))
     except LoupeError as error:
         return Finding("weights", "fail", "EfficientNet-Lite0 cannot be loaded", str(error))
-    return Finding("weights", "ok", f"EfficientNet-Lite0, {extractor.weights_hash[:12]}; others: file or download")
+    return Finding(
+        "weights", "ok", f"EfficientNet-Lite0 {extractor.weights_hash[:12]}; other backbones: see loupe methods"
+    )
 
 
 def _screen() -> Finding:
-    named = os.environ.get("QT_QPA_PLATFORM", "")
-    if named:
-        return Finding("screen", "ok", f"Qt platform '{named}' (QT_QPA_PLATFORM)")
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    """Qt is tried in a process of its own: where a system library is missing it does not raise but abort."""
+    names = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")
+    named = [f"{name}={os.environ[name]}" for name in names if os.environ.get(name)]
+    if sys.platform.startswith("linux") and not named:
         return Finding("screen", "note", "no display", "Start from a desktop, or use loupe demo --headless.")
-    return Finding("screen", "ok", os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY") or sys.platform)
+    shown = f" ({', '.join(named)})" if named else ""
+    command = [sys.executable, "-c", OPEN_A_DISPLAY]
+    try:
+        opened = subprocess.run(command, capture_output=True, text=True, timeout=QT_TIMEOUT_S, check=True)
+    except subprocess.CalledProcessError as error:
+        reason = next((line for line in error.stderr.splitlines() if line.strip()), "Qt gave no reason")
+        return Finding("screen", "fail", f"Qt cannot open a window{shown}: {reason}", SET_UP_AGAIN)
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding("screen", "fail", f"Qt does not answer{shown}", "Check the display, or log in again.")
+    return Finding("screen", "ok", f"Qt platform {opened.stdout.strip()}{shown}")
 
 
-def _home(place: Home) -> list[Finding]:
-    folder = place.folder
-    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    if not os.access(existing, os.W_OK):
-        return [Finding("home", "fail", f"{folder} cannot be written", "Choose another with --home or LOUPE_HOME.")]
-    free_gb = shutil.disk_usage(existing).free / 1e9
-    settings = _settings(place)
-    state: Literal["ok", "note", "fail"] = "ok"
+def _home(place: Home, settings: Settings) -> list[Finding]:
+    existing = next(parent for parent in (place.folder, *place.folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            free_gb = shutil.disk_usage(existing).free / 1e9
+    except OSError as error:
+        found = f"{place.folder} cannot be used ({error.strerror})"
+        return [Finding("home", "fail", found, "Choose another with --home or LOUPE_HOME.")]
+    state: State = "ok"
     advice = ""
     if free_gb < settings.disk_stop_gb:
         state, advice = "fail", "Inspection would stop with FAULT. Free some space or move the home folder."
     elif free_gb < settings.disk_warn_gb:
         state, advice = "note", "Free some space soon."
-    return [Finding("home", "ok", str(folder)), Finding("disk", state, f"{free_gb:.1f} GB free", advice)]
+    found = str(place.folder) + ("" if place.folder.is_dir() else " (made at the first start)")
+    return [Finding("home", "ok", found), Finding("disk", state, f"{free_gb:.1f} GB free", advice)]
 
 
-def _settings(place: Home) -> Settings:
+def _settings(place: Home) -> tuple[Settings, list[Finding]]:
+    """The settings, or the defaults and the finding that says what is wrong with the file."""
     try:
-        return Settings.load(place.settings)
-    except LoupeError:
-        return Settings()
+        return Settings.load(place.settings), []
+    except LoupeError as error:
+        return Settings(), [Finding("settings", "fail", "the settings file cannot be used", str(error))]
 
 
-def _probe_threads() -> dict[str, float]:
-    from ml.threads import probe
-
-    return probe()
-
-
-def _threads(place: Home, probe: dict[str, float]) -> Finding:
-    """Keep the fastest number of threads in the settings, unless the user chose one. Threads wait passively here."""
+def _threads(place: Home, settings: Settings, probe: dict[str, float], can_store: bool) -> Finding:
+    """Keep the fastest number of threads in the settings. In the station threads always wait passively."""
     passive = {setting: ms for setting, ms in probe.items() if "spinning" not in setting}
     if not passive:
-        return Finding("threads", "note", "could not be measured", "Run loupe doctor again when the machine is idle.")
+        return _threads_as_kept(settings)
     best = min(passive, key=lambda setting: passive[setting])
-    shown = ", ".join(f"{setting}: {ms:.0f} ms" for setting, ms in probe.items())
+    shown = f"{best} ({'; '.join(f'{setting}: {ms:.0f} ms' for setting, ms in probe.items())})"
+    if not can_store:
+        return Finding("threads", "note", shown, "Could not be kept: mend what is said of the home folder first.")
     try:
-        settings = Settings.load(place.settings)
-        if settings.torch_threads is None and place.folder.is_dir():
-            settings.model_copy(update={"probed_threads": int(best.split()[0])}).save(place.settings)
+        settings.model_copy(update={"probed_threads": int(best.split()[0])}).save(place.settings)
     except LoupeError as error:
-        return Finding("settings", "fail", str(place.settings), str(error))
-    return Finding("threads", "ok", f"{best} ({shown})")
+        return Finding("threads", "fail", shown, str(error))
+    if settings.torch_threads:
+        return Finding("threads", "ok", f"{settings.torch_threads}, as set; fastest measured: {shown}")
+    return Finding("threads", "ok", f"{shown}, kept")
+
+
+def _threads_as_kept(settings: Settings) -> Finding:
+    if settings.torch_threads:
+        return Finding("threads", "ok", f"{settings.torch_threads}, as set")
+    if settings.probed_threads:
+        return Finding("threads", "ok", f"{settings.probed_threads}, measured as the fastest before")
+    return Finding("threads", "note", "not measured", "loupe doctor --probe finds the fastest number.")
 
 
 def _cameras() -> Finding:
     if find_spec("cv2") is None:
-        return Finding("cameras", "fail", "OpenCV is not installed", "Run python3 installer/start.py again.")
+        return Finding("cameras", "fail", "OpenCV is not installed", SET_UP_AGAIN)
     from station.capture import list_cameras
 
     cameras = list_cameras()
     if not cameras:
-        return Finding(
-            "cameras", "note", "none found", "Demo, folders, videos and network cameras work."
-        )
+        return Finding("cameras", "note", "none found", "The demo line, folders, videos and network cameras work.")
     return Finding("cameras", "ok", ", ".join(f"camera:{camera.index} {camera.name}" for camera in cameras))
 
 
 def print_findings(findings: Findings, console: Console) -> None:
-    table = Table("", "topic", "found", "what to do", box=None, padding=(0, 2, 0, 0))
+    """A line per finding; under those that are not well, what to do."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for item in findings.items:
-        table.add_row(f"[{STATE_STYLE[item.state]}]{item.state}[/]", item.topic, item.found, item.advice)
+        found = Text(one_line(item.found))
+        if item.advice:
+            found.append(f"\n{one_line(item.advice)}", STATE_STYLE[item.state])
+        table.add_row(Text(item.state, STATE_STYLE[item.state]), item.topic, found)
     console.print(table)
+    failures = sum(item.state == "fail" for item in findings.items)
+    console.print(f"\n{failures} to mend before Loupe works." if failures else "\nLoupe works on this machine.")

@@ -1,68 +1,83 @@
 """`loupe evaluate`: measures a model on labelled pictures and says what came out."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
+from ml.artifact import read_manifest
 from ml.confusion import ConfusionMatrix
-from ml.detector import Detector
-from ml.evaluation import evaluate
-from ml.metrics import EvaluationReport
+from ml.dataset import read_mvtec
+from station.commands.terminal import plain_table, progress_bar, say
+
+if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
+    from ml.metrics import EvaluationReport
 
 SHOWN = (
-    ("image_auroc", "image AUROC"),
-    ("image_ap", "image average precision"),
-    ("pixel_auroc", "pixel AUROC"),
-    ("aupro_30", "AUPRO, 30 %"),
-    ("aupro_05", "AUPRO, 5 %"),
-    ("aupimo", "AUPIMO"),
-    ("f1", "F1 at the threshold"),
-    ("f1_max", "best F1 (oracle)"),
-    ("iou", "IoU, pooled"),
-    ("dice", "Dice, pooled"),
-    ("region_recall", "region recall"),
-    ("false_regions_per_good", "false regions per good picture"),
-    ("latency_median_ms", "latency, median ms"),
-    ("latency_p95_ms", "latency, p95 ms"),
+    ("image_auroc", "image AUROC", ".4f"),
+    ("image_ap", "image average precision", ".4f"),
+    ("pixel_auroc", "pixel AUROC", ".4f"),
+    ("aupro_30", "AUPRO, 30 %", ".4f"),
+    ("aupro_05", "AUPRO, 5 %", ".4f"),
+    ("aupimo", "AUPIMO", ".4f"),
+    ("f1", "F1 at the threshold", ".4f"),
+    ("f1_max", "best F1 (oracle)", ".4f"),
+    ("iou", "IoU, pooled", ".4f"),
+    ("dice", "Dice, pooled", ".4f"),
+    ("region_recall", "region recall", ".4f"),
+    ("false_regions_per_good", "false regions per good picture", ".2f"),
+    ("latency_median_ms", "latency, median ms", ".1f"),
+    ("latency_p95_ms", "latency, 95th percentile ms", ".1f"),
 )
 
 
-def measure(model: Path, data: Path, device: str, console: Console) -> EvaluationReport:
-    """Score every test picture; faults are named on `console`."""
+def measure(model: Path, data: Path, device: str, console: Console) -> "EvaluationReport":
+    """Score every test picture; faults are named on `console`. Raises LoupeError for a bad model or data set."""
+    read_manifest(model)
+    read_mvtec(data)
+    from ml.detector import Detector
+    from ml.evaluation import evaluate
+
     detector = Detector.load(model, device)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task("Scoring", total=None)
+    with progress_bar(console) as progress:
         return evaluate(
-            detector,
-            data,
-            lambda stage, done, total: bars.update(task, description=stage, completed=done, total=total),
-            on_fault=lambda path, reason: console.print(f"FAULT {path}: {reason}", style="magenta", markup=False),
+            detector, data, progress, on_fault=lambda path, reason: say(console, f"FAULT {path}: {reason}", "magenta")
         )
 
 
-def print_report(report: EvaluationReport, console: Console) -> None:
+def print_report(report: "EvaluationReport", console: Console) -> None:
     """The figures, the two matrices, the recall per kind of defect."""
-    table = Table("measure", "value", "", box=None, padding=(0, 2, 0, 0))
-    for key, title in SHOWN:
+    pictures = report.normal + report.anomalous
+    console.print(
+        f"{pictures} pictures judged: {report.normal} good, {report.anomalous} with a defect; "
+        f"{report.unsure} UNSURE. {report.faults} FAULT (in no figure).\n"
+    )
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    for key, title, form in SHOWN:
         value = getattr(report, key)
-        table.add_row(title, "-" if value is None else f"{value:.4f}", report.reasons.get(key, ""))
+        table.add_row(title, "-" if value is None else format(value, form), Text(report.reasons.get(key, "")))
     console.print(table)
-    console.print(_matrix("at the threshold (UNSURE counts as normal)", report.confusion_matrix))
-    console.print(_matrix("as the line decides (UNSURE counts as anomaly)", report.confusion_matrix_line))
-    kinds = Table("kind of defect", "pictures", "NG", "recall")
-    for kind in report.recall_per_kind:
-        kinds.add_row(
-            kind.kind, str(kind.pictures), str(kind.ng), f"{kind.ng / kind.pictures:.2f}" if kind.pictures else "-"
-        )
-    console.print(kinds)
-    console.print(f"{report.unsure} UNSURE, {report.faults} FAULT (in no figure)")
+    print_matrix("Confusion matrix at the threshold (UNSURE counts as normal)", report.confusion_matrix, console)
+    print_matrix("As the line decides (UNSURE counts as anomaly)", report.confusion_matrix_line, console)
+    if report.recall_per_kind:
+        kinds = plain_table("kind of defect", "pictures", "NG", "NG or UNSURE", "recall")
+        for kind in report.recall_per_kind:
+            recall = f"{kind.ng / kind.pictures:.2f}" if kind.pictures else "-"
+            kinds.add_row(Text(kind.kind), str(kind.pictures), str(kind.ng), str(kind.not_passed), recall)
+        console.print("\nRecall per kind of defect", style="bold")
+        console.print(Padding(kinds, (0, 0, 0, 2)))
 
 
-def _matrix(title: str, matrix: ConfusionMatrix) -> Table:
-    table = Table("truth \\ verdict", "normal", "anomaly", title=title)
+def print_matrix(title: str, matrix: ConfusionMatrix, console: Console) -> None:
+    """Truth in rows, verdict in columns."""
+    table = plain_table("truth", "judged normal", "judged anomaly")
     table.add_row("normal", str(matrix.tn), str(matrix.fp))
     table.add_row("anomaly", str(matrix.fn), str(matrix.tp))
-    return table
+    console.print(f"\n{title}", style="bold")
+    console.print(Padding(table, (0, 0, 0, 2)))

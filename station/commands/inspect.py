@@ -5,24 +5,30 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from ml.detector import Detector
+from ml.artifact import read_manifest
 from ml.errors import LoupeError, PictureError
 from ml.files import write_atomically
-from ml.maps import Detection
 from ml.pictures import encode_png, list_pictures, read_picture
+from station.commands.terminal import VERDICT_STYLE, one_line, progress_bar, say
+from station.core.errors import StorageError
 from station.core.frame import Frame
 from station.core.inspector import faulted, judge
 from station.core.presentation import PartPresenter, overlaid
 from station.core.verdict import Verdict
 
-VERDICT_STYLE = {Verdict.OK: "green", Verdict.NG: "red", Verdict.UNSURE: "yellow", Verdict.FAULT: "magenta"}
+if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
+    from ml.detector import Detector
+    from ml.maps import Detection
+
+HEADINGS = ("verdict", "normalised", "score", "threshold", "regions", "ms")
+ROW = "{:7}  {:>10}  {:>9}  {:>9}  {:>7}  {:>6}  "
+STEM_LENGTH = 40  # of a picture's name in those written for it: in UTF-8 a name has 255 bytes at most
 
 
 def inspect_files(
@@ -33,29 +39,38 @@ def inspect_files(
     console: Console,
     print_json: Callable[..., None] | None,
 ) -> list[Verdict]:
-    """Judge every picture; one that cannot be judged is a FAULT with its reason. Raises LoupeError for a bad model."""
-    detector = Detector.load(model, device)
-    detector.warm_up()
+    """Judge every picture; one that cannot be judged is a FAULT with its reason. `console` gets progress and counts.
+
+    Raises LoupeError for a bad model, a folder without pictures and an `out` that cannot be written.
+    """
+    read_manifest(model)
+    pictures = list(_expanded(paths))
     if out is not None:
         _make_folder(out)
+    from ml.detector import Detector
+
+    detector = Detector.load(model, device)
+    detector.warm_up()
+    records = (inspect_file(detector, path, out, number) for number, path in enumerate(pictures))
     verdicts = []
-    table = Table("picture", "score", "normalised", "threshold", "verdict", "regions", "ms")
-    for number, path in enumerate(_expanded(paths)):
-        record = inspect_file(detector, path, out, number)
-        verdicts.append(Verdict(record["verdict"]))
-        if print_json is not None:
-            print_json(record, is_line=True)
-        else:
-            _add_row(table, record)
+    stdout = Console(highlight=False)
     if print_json is None:
-        Console().print(table)
-    counts = {verdict: verdicts.count(verdict) for verdict in Verdict}
-    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
+        stdout.print(_row(HEADINGS, "picture", "dim"))
+    # Rows that scroll by are progress enough.
+    with progress_bar(Console(quiet=True) if print_json is None and stdout.is_terminal else console) as progress:
+        for number, record in enumerate(records, start=1):
+            verdicts.append(Verdict(record["verdict"]))
+            if print_json is not None:
+                print_json(record, is_line=True)
+            else:
+                stdout.print(_row_of(record), soft_wrap=True)
+            progress("Inspecting", number, len(pictures))
+    say(console, ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict))
     return verdicts
 
 
-def inspect_file(detector: Detector, path: Path, out: Path | None, number: int) -> dict[str, Any]:
-    """One picture's record, ready for JSON."""
+def inspect_file(detector: "Detector", path: Path, out: Path | None, number: int) -> dict[str, Any]:
+    """One picture's record, ready for JSON. Raises StorageError when `out` cannot be written."""
     calibration = detector.manifest.calibration
     record: dict[str, Any] = {
         "path": str(path),
@@ -66,6 +81,8 @@ def inspect_file(detector: Detector, path: Path, out: Path | None, number: int) 
         "regions": [],
         "latency_ms": None,
         "fault": None,
+        "overlay": None,
+        "map": None,
     }
     try:
         picture = read_picture(path)
@@ -74,12 +91,11 @@ def inspect_file(detector: Detector, path: Path, out: Path | None, number: int) 
         detection = detector.score(frame.pixels)
         judgement = judge(detection, calibration)
         latency_ms = (time.perf_counter() - began) * 1e3
-        if out is not None:
-            _write_pictures(detector, frame, detection, out / f"{number:04d}_{path.stem}")
     except LoupeError as error:
-        return {**record, "fault": str(error)}
-    return {
-        **record,
+        return record | {"fault": str(error)}
+    if out is not None:
+        record |= _write_pictures(detector, frame, detection, out / f"{number:04d}_{path.stem[:STEM_LENGTH]}")
+    return record | {
         "score": detection.score,
         "normalised_score": judgement.normalised_score,
         "verdict": judgement.verdict.value,
@@ -93,13 +109,13 @@ def _expanded(paths: list[Path]) -> Iterator[Path]:
         if path.is_dir():
             found = list_pictures(path)
             if not found:
-                raise PictureError(f"{path}: holds no pictures.")
+                raise PictureError(f"{path}: holds no pictures itself. Name a folder that does, or the pictures.")
             yield from found
         else:
             yield path
 
 
-def _write_pictures(detector: Detector, frame: Frame, detection: Detection, stem: Path) -> None:
+def _write_pictures(detector: "Detector", frame: Frame, detection: "Detection", stem: Path) -> dict[str, str]:
     manifest = detector.manifest
     window = (manifest.preprocessing.window_low, manifest.preprocessing.window_high)
     judgement = judge(detection, manifest.calibration)
@@ -107,33 +123,37 @@ def _write_pictures(detector: Detector, frame: Frame, detection: Detection, stem
     view = PartPresenter(frame.pixels, window, manifest.calibration).view(detection.score_map, shown)
     raw = io.BytesIO()
     np.save(raw, detection.score_map.at_picture_size(), allow_pickle=False)
+    overlay, score_map = (stem.with_name(stem.name + suffix) for suffix in ("_overlay.png", "_map.npy"))
     try:
-        write_atomically(stem.with_name(stem.name + "_overlay.png"), encode_png(overlaid(view)))
-        write_atomically(stem.with_name(stem.name + "_map.npy"), raw.getvalue())
-    except (OSError, cv2.error) as error:
-        raise PictureError(f"{stem.parent}: the overlay cannot be written: {error}") from error
+        write_atomically(overlay, encode_png(overlaid(view)))
+        write_atomically(score_map, raw.getvalue())
+    except OSError as error:
+        raise StorageError(f"{stem.parent}: cannot be written to: {error.strerror}. Choose another --out.") from error
+    return {"overlay": str(overlay), "map": str(score_map)}
 
 
 def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PictureError(f"{out}: the output folder cannot be made: {error.strerror}.") from error
+        raise StorageError(f"{out}: the output folder cannot be made: {error.strerror}.") from error
 
 
-def _add_row(table: Table, record: dict[str, Any]) -> None:
+def _row_of(record: dict[str, Any]) -> Text:
     verdict = Verdict(record["verdict"])
-    word = f"[{VERDICT_STYLE[verdict]}]{verdict}[/]"
-    name = Path(record["path"]).name
     if verdict is Verdict.FAULT:
-        table.add_row(name, "", "", "", word, str(record["fault"]), "")
-        return
-    table.add_row(
-        name,
-        f"{record['score']:.4g}",
+        return _row((verdict.value, *"-----"), record["fault"], VERDICT_STYLE[verdict])
+    figures = (
+        verdict.value,
         f"{record['normalised_score']:.2f}",
+        f"{record['score']:.4g}",
         f"{record['threshold']:.4g}",
-        word,
         str(len(record["regions"])),
         f"{record['latency_ms']:.0f}",
     )
+    return _row(figures, record["path"], VERDICT_STYLE[verdict])
+
+
+def _row(figures: tuple[str, ...], last: str, style: str) -> Text:
+    """What may be long stands last, so that the columns hold."""
+    return Text.assemble((ROW.format(*figures), style), one_line(last))

@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from ml.catalogue import BACKBONES, METHODS, allowed_values
+from ml.catalogue import BACKBONES, METHODS, TIMM_PREFIX, MethodInfo, Preset, allowed_values
+
+SETTING_WIDTH = 27
+WEIGHTS_FROM = {
+    "package": "weights come with Loupe",
+    "download": "weights by torchvision's download, or --weights FILE",
+}
 
 
 def methods_document() -> dict[str, Any]:
@@ -33,14 +41,42 @@ def methods_document() -> dict[str, Any]:
 
 
 def print_methods(console: Console) -> None:
+    """Readable from 60 columns on: two columns, a setting with its default on the left, its meaning on the right."""
     for info in METHODS.values():
-        console.print(f"[bold]{info.name}[/bold]  {info.summary}")
-        console.print(f"  {info.paper}", style="dim", highlight=False)
-        table = Table("setting", "default", "allowed", "meaning", box=None, pad_edge=False, padding=(0, 2, 0, 2))
-        for key, field in info.parameters.model_fields.items():
-            default = field.default
-            shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
-            table.add_row(key, shown, allowed_values(info.parameters, key), field.description or "")
-        console.print(table)
+        console.print(Text.assemble((f"{info.title}", "bold"), f"   --method {info.name}"))
+        console.print(Padding(Group(Text(info.summary), Text(info.paper, "dim")), (0, 0, 0, 2)))
         console.print()
-    console.print("[bold]backbones[/bold]  " + ", ".join(BACKBONES) + ", timm:NAME with --weights FILE")
+        rows = [(f"--preset {name}", Text(_preset(preset))) for name, preset in info.presets.items()]
+        console.print(_two_columns(rows))
+        console.print(Padding(Text("--set KEY=VALUE, here with their defaults:", "dim"), (1, 0, 0, 2)))
+        console.print(_two_columns([_setting(info, key) for key in info.parameters.model_fields]))
+        console.print()
+    console.print(Text.assemble(("Backbones", "bold"), "   --backbone NAME"))
+    backbones = [(info.name, Text(WEIGHTS_FROM[info.needs_weights_from])) for info in BACKBONES.values()]
+    console.print(_two_columns([*backbones, (f"{TIMM_PREFIX}NAME", Text("any network of timm, with --weights FILE"))]))
+
+
+def _two_columns(rows: list[tuple[str, Text]]) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(min_width=SETTING_WIDTH, no_wrap=True)
+    table.add_column(overflow="fold")
+    for left, right in rows:
+        table.add_row(left, right)
+    return Padding(table, (0, 0, 0, 2))
+
+
+def _setting(info: MethodInfo, key: str) -> tuple[str, Text]:
+    field = info.parameters.model_fields[key]
+    allowed = allowed_values(info.parameters, key)
+    return f"{key}={_shown(field.default)}", Text.assemble(field.description or "", (f"\n{allowed}", "dim"))
+
+
+def _preset(preset: Preset) -> str:
+    changed = [f"{key}={_shown(value)}" for key, value in preset.settings.items()]
+    return ", ".join([f"{preset.size_px} px", *changed])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ml.errors import CancelledError, LoupeError
+from ml.calibration import assign_groups
+from ml.catalogue import method, parse_settings
+from ml.dataset import read_normals
 from ml.job import TrainingJob
-from ml.training import Survey, TrainingResult, run
+from station.commands.terminal import progress_bar, say
+
+if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
+    from ml.training import Survey, TrainingResult
 
 REPORT_INTERVAL_S = 0.2
 PrintJson = Callable[..., None]
@@ -20,7 +24,7 @@ class JsonReporter:
 
     def __init__(self, print_json: PrintJson) -> None:
         self._print = print_json
-        self._stage = ""
+        self._stage: tuple[str, int] | None = None
         self._stage_began = self._reported = 0.0
 
     def line(self, **document: Any) -> None:
@@ -28,8 +32,8 @@ class JsonReporter:
 
     def progress(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._stage_began = stage, now
+        if (stage, total) != self._stage:
+            self._stage, self._stage_began = (stage, total), now
         elif now - self._reported < REPORT_INTERVAL_S and done < total:
             return
         self._reported = now
@@ -37,24 +41,18 @@ class JsonReporter:
         self.line(event="progress", stage=stage, done=done, total=total, eta_s=eta_s)
 
 
-def train_and_report(job: TrainingJob, console: Console, print_json: PrintJson | None) -> None:
-    """Raises LoupeError; with `print_json` the error is a JSON line as well."""
-    if print_json is None:
-        _train_for_a_person(job, console)
-        return
+def train_for_a_program(job: TrainingJob, print_json: PrintJson) -> None:
+    """JSON lines from `started` to `result`. Raises LoupeError."""
+    _refuse_early(job)
+    from ml.training import run
+
     reporter = JsonReporter(print_json)
 
-    def on_survey(survey: Survey) -> None:
+    def on_survey(survey: "Survey") -> None:
         skipped = [{"file": item.file, "reason": item.reason} for item in survey.skipped]
         reporter.line(event="started", pictures=len(survey.names), skipped=skipped)
 
-    try:
-        result = run(job, reporter.progress, on_survey=on_survey)
-    except CancelledError:
-        raise
-    except LoupeError as error:
-        reporter.line(event="error", message=str(error))
-        raise
+    result = run(job, reporter.progress, on_survey=on_survey)
     calibration = result.manifest.calibration
     reporter.line(
         event="result",
@@ -71,41 +69,36 @@ def train_and_report(job: TrainingJob, console: Console, print_json: PrintJson |
     )
 
 
-def _train_for_a_person(job: TrainingJob, console: Console) -> None:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task("Starting", total=None)
-        stage_shown = ""
+def train_for_a_person(job: TrainingJob, console: Console) -> None:
+    """A progress bar, then what came out, on `console`. Raises LoupeError."""
+    _refuse_early(job)
+    from ml.training import run
 
-        def progress(stage: str, done: int, total: int) -> None:
-            nonlocal stage_shown
-            if stage != stage_shown:
-                stage_shown = stage
-                bars.reset(task, description=stage, total=total)
-            bars.update(task, completed=done, total=total)
-
+    with progress_bar(console) as progress:
         result = run(job, progress)
-    report_result(result, console)
+    _report(result, console)
 
 
-def report_result(result: TrainingResult, console: Console) -> None:
+def _refuse_early(job: TrainingJob) -> None:
+    """Raises what training would raise for settings, pattern and folder, seconds earlier: before torch is imported."""
+    parse_settings(job.method, {**method(job.method).presets[job.preset].settings, **job.parameters})
+    assign_groups([], job.group_by)
+    read_normals(job.data)
+
+
+def _report(result: "TrainingResult", console: Console) -> None:
     """What was trained, on what, and how its threshold was found."""
     for item in result.survey.skipped:
-        console.print(f"left out: {item.reason}", style="yellow", markup=False)
+        say(console, f"left out: {item.reason}", "yellow")
     calibration = result.manifest.calibration
     low, high = calibration.false_alarm_interval
-    console.print(
+    say(
+        console,
         f"{result.path}: {result.manifest.method} trained on {len(result.survey.names)} pictures"
         f" ({len(result.survey.skipped)} left out) in {result.seconds:.0f} s, model {result.manifest.model_hash[:12]}",
-        markup=False,
     )
-    console.print(
+    say(
+        console,
         f"threshold {calibration.threshold:.4g} by {calibration.rule.replace('_', '-')} from {calibration.n} held-out "
         f"scores ({calibration.source}); real false-alarm rate {low:.1%} to {high:.1%} (95 %)",
-        markup=False,
     )

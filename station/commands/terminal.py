@@ -1,0 +1,62 @@
+"""What every command prints with: one-line texts, JSON, tables and progress bars."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich import progress as bars
+from rich.console import Console
+from rich.table import Table
+
+from ml.progress import Progress
+from station.core.verdict import Verdict
+
+VERDICT_STYLE = {Verdict.OK: "green", Verdict.NG: "red", Verdict.UNSURE: "yellow", Verdict.FAULT: "magenta"}
+
+
+def print_json(document: Any, *, is_line: bool = False) -> None:
+    """One JSON document on stdout; with `is_line` one line of many, flushed at once. NaN and infinity never occur."""
+    print(json.dumps(document, allow_nan=False, indent=None if is_line else 2, default=str), flush=True)
+
+
+def one_line(text: str) -> str:
+    """The text with line breaks, control characters and what no encoding has written out: file names may hold them."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def say(console: Console, text: str, style: str | None = None) -> None:
+    """Print one line as it is, however long: terminals wrap it, files and `grep` get it whole."""
+    console.print(one_line(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def plain_table(*headings: str) -> Table:
+    """A table without frame, for figures: every column but the first is to the right."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left")
+    return table
+
+
+@contextmanager
+def progress_bar(console: Console) -> Iterator[Progress]:
+    """A bar per stage, with the time left; nothing at all where the console is no terminal."""
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("ETA"),
+        bars.TimeRemainingColumn(compact=True),
+    )
+    with bars.Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task("Starting", total=None)
+        before: tuple[str, int] | None = None
+
+        def update(stage: str, done: int, total: int) -> None:
+            nonlocal before
+            if (stage, total) != before:
+                before = (stage, total)
+                shown.reset(task, description=stage, total=total)
+            shown.update(task, completed=done)
+
+        yield update
