@@ -3,6 +3,7 @@
 import importlib.util
 import pickle
 import socket
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,17 @@ from torch import Tensor, nn
 from ml.catalogue import BACKBONES
 from ml.errors import WeightsError
 
+_NOT_TENSORS = (  # what torch and safetensors raise on files that hold none; any bytes can pass for a damaged pickle
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    struct.error,
+    safetensors.SafetensorError,
+)
 DOWNLOAD_TIMEOUT_S = 10.0
 STEP_COUNTER = "num_batches_tracked"
 """Last part of a name in batch normalisation: of no use to a frozen network and absent from many files."""
@@ -28,7 +40,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return dict(safetensors.torch.load_file(path))
         entries = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+    except pickle.UnpicklingError as error:  # torch's own text advises to unpickle it: never
+        raise WeightsError(
+            f"weights file {path} cannot be read as tensors (it holds other objects, or is damaged); "
+            "save the network's state_dict with torch.save or safetensors"
+        ) from error
+    except _NOT_TENSORS as error:
         raise WeightsError(
             f"weights file {path} cannot be read as tensors ({_first_line(error)}); "
             "save the network's state_dict with torch.save or safetensors"
