@@ -1,5 +1,6 @@
 """`python -m station` is `loupe`: foreseen failures end in one line on stderr, never in a traceback."""
 
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ def main() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):  # nobody gains from interrupting the end
             signal.signal(number, signal.SIG_IGN)
         print("Stopped; nothing was left half-written.", file=sys.stderr)
+    gc.freeze()  # torch's modules alone would take a second to be looked through at exit
     sys.exit(code)
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ml.errors import CancelledError, LoupeError, ParameterError
 from ml.job import TrainingJob
-from station.commands.terminal import one_line, print_json
+from station.commands.terminal import native_words_dropped, one_line, print_json
 from station.core.errors import StationError
 
 EXIT_FAILED = 1
@@ -257,10 +257,12 @@ def train(
     from station.commands.train import train_for_a_person, train_for_a_program
 
     if not as_json:
-        train_for_a_person(_order(job, fields, settings or [], backbone), console)
+        with native_words_dropped():
+            train_for_a_person(_order(job, fields, settings or [], backbone), console)
         return
     try:
-        train_for_a_program(_order(job, fields, settings or [], backbone), print_json)
+        with native_words_dropped():
+            train_for_a_program(_order(job, fields, settings or [], backbone), print_json)
     except CancelledError:
         raise
     except LoupeError as error:
@@ -309,7 +311,8 @@ def inspect(
     from station.commands.inspect import inspect_files
     from station.core.verdict import Verdict
 
-    verdicts = inspect_files(model, paths, out, device, console, print_json if as_json else None)
+    with native_words_dropped():
+        verdicts = inspect_files(model, paths, out, device, console, print_json if as_json else None)
     if Verdict.FAULT in verdicts:
         raise typer.Exit(EXIT_FAULT)
     if fail_on_ng and Verdict.NG in verdicts:
@@ -333,7 +336,8 @@ def evaluate(
     """Measure a model on labelled pictures."""
     from station.commands.evaluate import measure, print_report
 
-    report = measure(model, data, device, console)
+    with native_words_dropped():
+        report = measure(model, data, device, console)
     if as_json:
         print_json(report.to_json())
     else:

@@ -72,7 +72,8 @@ def run_headless(home: Path | None, stdout: Console, console: Console) -> None:
 def _trained(place: Home, recipes: RecipeBook, models: ModelShelf, console: Console) -> Recipe:
     say(console, "First start: training the demo recipe on rendered good parts, about half a minute.")
     job = demo_job(place)
-    write_demo_parts(job)
+    with progress_bar(console) as progress:
+        write_demo_parts(job, progress)
     train_for_a_person(job, console)
     manifest = models.add(job.out)
     return recipes.save(recipe_for(manifest, DEMO_RECIPE, "demo"))

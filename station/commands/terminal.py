@@ -1,8 +1,11 @@
 """What every command prints with: one-line texts, JSON, tables and progress bars."""
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich import progress as bars
@@ -12,12 +15,34 @@ from rich.table import Table
 from ml.progress import Progress
 from station.core.verdict import Verdict
 
+STDERR = 2  # the descriptor
 VERDICT_STYLE = {Verdict.OK: "green", Verdict.NG: "red", Verdict.UNSURE: "yellow", Verdict.FAULT: "magenta"}
 
 
 def print_json(document: Any, *, is_line: bool = False) -> None:
     """One JSON document on stdout; with `is_line` one line of many, flushed at once. NaN and infinity never occur."""
     print(json.dumps(document, allow_nan=False, indent=None if is_line else 2, default=str), flush=True)
+
+
+@contextmanager
+def native_words_dropped() -> Iterator[None]:
+    """Inside, only Python reaches stderr. libpng and libjpeg write there by themselves ("Corrupt JPEG data: ...");
+    what is wrong with a file we say ourselves, and their words would tear progress bars apart.
+    """
+    sys.stderr.flush()
+    before = sys.stderr
+    with (
+        os.fdopen(os.dup(STDERR), "w", encoding=before.encoding, errors="backslashreplace", buffering=1) as own,
+        Path(os.devnull).open("w") as nowhere,
+    ):
+        sys.stderr = own
+        os.dup2(nowhere.fileno(), STDERR)
+        try:
+            yield
+        finally:
+            own.flush()
+            os.dup2(own.fileno(), STDERR)
+            sys.stderr = before
 
 
 def one_line(text: str) -> str:

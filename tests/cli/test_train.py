@@ -1,0 +1,145 @@
+"""`loupe train`: the JSON lines that the Training page reads, and a stop at any time that leaves nothing behind."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ml.artifact import read_manifest
+from ml.job import TrainingJob
+from station.workers.training import TrainingOutcome, TrainingStarted, parse_event
+from tests.cli.conftest import Loupe
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+QUICK = ("--method", "padim", "--size", "64")
+
+
+def test_that_json_lines_tell_start_progress_and_result(loupe: Loupe, parts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a model ü.loupe"
+
+    outcome = loupe("train", parts, "--out", out, *QUICK, "--json")
+
+    assert outcome.code == 0
+    assert outcome.err == ""
+    lines = outcome.json_lines
+    kinds = [line["event"] for line in lines]
+    assert set(kinds) == {"started", "progress", "result"}
+    assert kinds.count("started") == 1
+    assert kinds[-1] == "result"
+    started = next(line for line in lines if line["event"] == "started")
+    assert started == {"event": "started", "pictures": 6, "skipped": []}
+    for line in lines:
+        if line["event"] == "progress":
+            assert set(line) == {"event", "stage", "done", "total", "eta_s"}
+            assert 0 <= line["done"] <= line["total"]
+            assert line["eta_s"] is None or line["eta_s"] >= 0
+    result = lines[-1]
+    assert {"file", "model_hash", "threshold", "rule", "n", "held_out_scores", "seconds"} <= set(result)
+    assert result["file"] == str(out)
+    assert result["n"] == len(result["held_out_scores"]) == 6
+    assert result["model_hash"] == read_manifest(out).model_hash
+
+
+def test_that_the_training_page_understands_every_line(loupe: Loupe, parts: Path, tmp_path: Path) -> None:
+    outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK, "--json")
+
+    events = [parse_event(line.encode()) for line in outcome.out.splitlines()]
+
+    assert None not in events
+    assert any(isinstance(event, TrainingStarted) for event in events)
+    assert isinstance(events[-1], TrainingOutcome)
+
+
+def test_that_a_job_file_gives_the_same_model_as_the_options(
+    loupe: Loupe, parts: Path, tmp_path: Path, model: Path
+) -> None:
+    job = tmp_path / "job.json"
+    TrainingJob(data=parts, out=tmp_path / "a.loupe", method="padim", size=64).save(job)
+
+    outcome = loupe("train", "--job", job, "--json")
+
+    assert outcome.code == 0
+    assert outcome.json_lines[-1]["model_hash"] == read_manifest(model).model_hash
+
+
+@pytest.mark.parametrize("arguments", [["--set", "bogus=1"], ["--size", "250"], ["--group-by", "("]])
+def test_that_a_failure_is_a_json_line_too(loupe: Loupe, parts: Path, tmp_path: Path, arguments: list[str]) -> None:
+    outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *arguments, "--json")
+
+    assert outcome.code == 2
+    last = outcome.json_lines[-1]
+    assert last["event"] == "error"
+    assert last["message"] in outcome.err
+
+
+def test_that_a_bad_job_file_is_a_json_line_too(loupe: Loupe, tmp_path: Path) -> None:
+    job = tmp_path / "job.json"
+    job.write_text('{"version": 99}')
+
+    outcome = loupe("train", "--job", job, "--json")
+
+    assert outcome.code != 0
+    assert outcome.json_lines == [{"event": "error", "message": outcome.json_lines[0]["message"]}]
+    assert "99" in outcome.json_lines[0]["message"]
+
+
+def test_that_a_person_reads_what_was_left_out_and_how_the_threshold_was_found(
+    loupe: Loupe, parts: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "good parts"
+    folder.mkdir()
+    for picture in sorted((parts / "train" / "good").iterdir()):
+        (folder / picture.name).write_bytes(picture.read_bytes())
+    (folder / "no\npicture.png").write_text("hello")
+
+    outcome = loupe("train", folder, "--out", tmp_path / "a.loupe", *QUICK)
+
+    assert outcome.code == 0
+    assert outcome.out == ""
+    lines = outcome.err.splitlines()
+    assert len(lines) == 3
+    assert "left out" in lines[0] and "picture.png" in lines[0]
+    assert "6 pictures (1 left out)" in lines[1]
+    assert "threshold" in lines[2] and "false-alarm rate" in lines[2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stage", ["Reading pictures", "Calibrating"])
+def test_that_a_stop_exits_130_with_one_line_and_leaves_nothing(
+    loupe_process: Start, parts: Path, tmp_path: Path, number: signal.Signals, stage: str
+) -> None:
+    before = {"an older model": b"stays"}
+    out = tmp_path / "a.loupe"
+    out.write_bytes(before["an older model"])
+
+    with loupe_process("train", parts, "--out", out, "--size", "256", "--json") as process:
+        assert process.stdout is not None and process.stderr is not None
+        for line in process.stdout:
+            if stage in line:
+                break
+        process.send_signal(number)
+        said = process.stderr.read()
+        code = process.wait(60)
+
+    assert code == 130
+    assert said == "Stopped; nothing was left half-written.\n"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.loupe": b"stays"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a broken pipe is told otherwise on Windows")
+def test_that_a_reader_who_leaves_ends_training_quietly(loupe_process: Start, parts: Path, tmp_path: Path) -> None:
+    with loupe_process("train", parts, "--out", tmp_path / "a.loupe", *QUICK, "--json") as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+        code = process.wait(60)
+
+    assert code == 1
+    assert said == ""
+    assert not list(tmp_path.iterdir())
