@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from station.workers.training import TrainingProcess
 
 EXIT_HANGING = 4
+SWITCH_INTERVAL_S = 0.001
+"""A repaint enters Python some hundred times, and each time it may have to wait so long for a computing thread: with
+Python's own 5 ms the screen stalls visibly while parts are judged."""
 
 
 def run_station(
@@ -73,6 +76,7 @@ def run_station(
         raise
     with lock:
         start_logging(place.logs)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         settings = _settings(place)
         if settings is None:
             return 1

@@ -98,6 +98,8 @@ def catch_unforeseen(tell: Callable[[BaseException], None]) -> None:
             sys.__excepthook__(kind, bug, trace)
             return
         logging.getLogger(__name__).critical("Unforeseen failure", exc_info=(kind, bug, trace))
+        # A painter in a frame of the trace would outlive its paint event, and Qt would crash before the FAULT is told.
+        traceback.clear_frames(trace)
         tell(bug)
 
     def in_thread(failure: threading.ExceptHookArgs) -> None:
