@@ -21,6 +21,7 @@ from ml.pictures import check_pixels
 from ml.preprocessing import Preprocessing
 from ml.quality import LIKENESS_SIDE_PX
 from ml.scoring import assemble
+from ml.threads import settle
 
 CPU_BATCH = 1  # eager batches are slower per picture on a CPU (measured: docs/performance.md)
 GPU_BATCH = 32
@@ -160,8 +161,11 @@ class Detector:
             raise ModelFileError(f"{path}: its reference thumbnail has the shape {thumbnail.shape}; train it again.")
         return cls(manifest, method, chosen, thumbnail)
 
-    def warm_up(self) -> None:
-        """Score two blank pictures, so that the first part does not pay for allocation and kernel choice."""
+    def warm_up(self, *, settles_threads: bool = False) -> None:
+        """Score blank pictures, so that the first part does not pay for allocation and kernel choice.
+
+        `settles_threads`: on a CPU, also find the number of threads that is fastest here and now (`ml.threads.settle`).
+        """
         preprocessing = self.manifest.preprocessing.model_copy(update={"region": None})
         reference = self.manifest.reference
         height, width = min(reference.height_px, _WARM_UP_SIDE_PX), min(reference.width_px, _WARM_UP_SIDE_PX)
@@ -172,6 +176,8 @@ class Detector:
         blank: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
         for _ in range(2):
             self._detect(blank, preprocessing, None)
+        if settles_threads and self.device == "cpu":
+            settle(lambda: self._detect(blank, preprocessing, None))
 
     def score(
         self,

@@ -11,8 +11,6 @@ from ml.metrics import Evaluation, EvaluationReport
 from ml.pictures import read_picture
 from ml.progress import Cancelled, Progress, never, silent
 
-WARM_UP_PICTURES = 3
-
 
 def evaluate(
     detector: Detector,
@@ -30,8 +28,7 @@ def evaluate(
     pictures = read_mvtec(data)
     calibration = detector.manifest.calibration
     evaluation = Evaluation(calibration)
-    for _ in range(WARM_UP_PICTURES):
-        detector.warm_up()
+    detector.warm_up(settles_threads=True)
     for index, labelled in enumerate(pictures):
         if cancelled():
             raise CancelledError("Stopped on request; nothing was measured.")

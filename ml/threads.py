@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -20,6 +21,7 @@ _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 _SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "200"}
 MOST_BY_DEFAULT = 4  # one picture at a time gives more threads too little to do
 PROBE_TIMEOUT_S = 120.0
+SETTLE_REPEATS = 7
 
 
 def default_threads() -> int:
@@ -42,6 +44,30 @@ def configure(threads: int | None = None) -> int:
     chosen = default_threads() if threads is None else max(threads, 1)
     torch.set_num_threads(chosen)
     return chosen
+
+
+def settle(work: Callable[[], object]) -> int:
+    """Let this thread compute with the number of threads that does `work` fastest now, and give it.
+
+    One thread against all physical cores, alternating, so that a busy machine slows both alike: an idle one is faster
+    with all, a busy one with one. An OMP_NUM_THREADS in the environment is the user's own choice and stays.
+    """
+    import torch
+
+    cores = min(psutil.cpu_count(logical=False) or 1, MOST_BY_DEFAULT)
+    counts = sorted({1, cores})
+    if "OMP_NUM_THREADS" in os.environ or len(counts) == 1:
+        return torch.get_num_threads()
+    times: dict[int, list[float]] = {count: [] for count in counts}
+    for _ in range(SETTLE_REPEATS):
+        for count in counts:
+            torch.set_num_threads(count)
+            begun = time.perf_counter()
+            work()
+            times[count].append(time.perf_counter() - begun)
+    best = min(counts, key=lambda count: sorted(times[count])[SETTLE_REPEATS // 2])
+    torch.set_num_threads(best)
+    return best
 
 
 def probe(progress: Progress = silent) -> dict[str, float]:

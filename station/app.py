@@ -260,12 +260,14 @@ class Station(QObject):
         """Called in the inspection thread: torch is imported here."""
         from ml.threads import configure
 
-        configure(self.keeper.settings.torch_threads or self.keeper.settings.probed_threads)
+        settings = self.keeper.settings
+        chosen = settings.torch_threads or settings.probed_threads
+        configure(chosen)
         from ml.detector import Detector
 
         assert self.archive is not None
         detector = Detector.load(self.archive.models.path(model_hash))
-        detector.warm_up()
+        detector.warm_up(settles_threads=chosen is None)
         return detector
 
     # Stop order: line (its part at hand is stored), training, pages, history

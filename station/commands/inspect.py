@@ -50,7 +50,7 @@ def inspect_files(
     from ml.detector import Detector
 
     detector = Detector.load(model, device)
-    detector.warm_up()
+    detector.warm_up(settles_threads=True)
     records = (inspect_file(detector, path, out, number) for number, path in enumerate(pictures))
     verdicts = []
     stdout = Console(highlight=False)

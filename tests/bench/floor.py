@@ -35,9 +35,9 @@ def main() -> None:
     model, picture_path = Path(sys.argv[1]), Path(sys.argv[2])
     repeats = int(sys.argv[3]) if len(sys.argv) > 3 else 60
     configure(None)
-    station_threads = torch.get_num_threads()
     detector = Detector.load(model, "cpu")
-    detector.warm_up()
+    detector.warm_up(settles_threads=True)
+    station_threads = torch.get_num_threads()
     pixels = read_picture(picture_path).pixels
     forward, product = _floor_parts(model)
     calibration = detector.manifest.calibration
