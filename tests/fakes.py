@@ -131,18 +131,21 @@ class FakeCamera:
 
 
 class FakeLog:
-    """Keeps what it is given; the next `failures` calls of `record` fail."""
+    """Keeps what it is given; the next `failures` calls of `record` fail, all of them with `bug` where there is one."""
 
     def __init__(self) -> None:
         self.recorded: list[Inspected] = []
         self.failures = 0
         self.refuses_pictures = False
+        self.bug: Exception | None = None
         self.is_closed = False
 
     def prepare(self, frame: Frame) -> None:
         return
 
     def record(self, inspected: Inspected) -> Inspection:
+        if self.bug is not None:
+            raise self.bug
         if self.failures > 0 or (self.refuses_pictures and inspected.frame is not None):
             self.failures -= 1
             raise StorageError("Disk nearly full.")

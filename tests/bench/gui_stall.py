@@ -1,6 +1,6 @@
 """How long the window does not answer while parts of 1024 x 1024 px are inspected one after the other.
 
-python -m tests.bench.gui_stall [RUNS] [SECONDS]    (needs a display, e.g. under Xvfb; about RUNS x SECONDS plus a minute)
+python -m tests.bench.gui_stall [RUNS] [SECONDS]    (needs a display, e.g. under Xvfb; RUNS x SECONDS plus a minute)
 
 The real station on the demo line. A timer in the GUI thread that wants to fire every 5 ms notes the longest time that
 it had to wait; told are the median of the runs' longest waits, and what share of all waits was over 20 ms.

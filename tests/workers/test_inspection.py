@@ -1,5 +1,6 @@
 """The inspection worker: store first, show after; a failure is a FAULT; no part is ever missing."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,10 +8,20 @@ import pytest
 from PySide6.QtCore import QMetaObject, QObject, Qt, QThread, Signal, Slot
 from pytestqt.qtbot import QtBot
 
+from station.core.errors import CameraError, NoPartYetError, StorageError
+from station.core.frame import Frame
 from station.core.inspection import PartView
 from station.core.recipe import QualityLimits, Recipe
 from station.core.verdict import Verdict
-from station.workers.inspection import CameraState, InspectionWorker, JudgedPart, Suppliers
+from station.workers.inspection import (
+    MOST_FAILED_GRABS,
+    NO_RECIPE,
+    SERIAL_NEEDED,
+    CameraState,
+    InspectionWorker,
+    JudgedPart,
+    Suppliers,
+)
 from tests import fakes
 
 
@@ -21,6 +32,7 @@ class Window(QObject):
     source = Signal(str)
     continuous = Signal(bool, int)
     acknowledge = Signal()
+    halt = Signal(str)
 
     def __init__(self, worker: InspectionWorker, log: fakes.FakeLog) -> None:
         super().__init__()
@@ -35,6 +47,7 @@ class Window(QObject):
         self.source.connect(worker.open_source)
         self.continuous.connect(worker.set_continuous)
         self.acknowledge.connect(worker.acknowledge)
+        self.halt.connect(worker.halt)
         worker.verdict_ready.connect(self.on_part)
         worker.preview_ready.connect(self.on_preview)
         worker.continuous_changed.connect(self.on_continuous)
@@ -87,17 +100,29 @@ class Window(QObject):
 class Line:
     """A worker in its thread, with its fakes and a window that listens."""
 
-    def __init__(self, qtbot: QtBot, frames: int = 3) -> None:
+    def __init__(self, qtbot: QtBot, frames: int = 3, log_failures: int = 0) -> None:
         self.qtbot = qtbot
         self.camera = fakes.FakeCamera([fakes.frame(index) for index in range(frames)])
         self.detector = fakes.FakeDetector()
         self.log = fakes.FakeLog()
-        self.worker = InspectionWorker(Suppliers(lambda: self.log, lambda spec: self.camera, lambda _: self.detector))
+        self.opened: list[str] = []
+        self._log_failures = log_failures
+        self.worker = InspectionWorker(Suppliers(self._open_log, self._open_camera, lambda _: self.detector))
         self.window = Window(self.worker, self.log)
         self.thread = QThread()
         self.worker.moveToThread(self.thread)
         self.thread.started.connect(self.worker.start)
         self.thread.start()
+
+    def _open_log(self) -> fakes.FakeLog:
+        self._log_failures -= 1
+        if self._log_failures >= 0:
+            raise StorageError("The history cannot be opened.")
+        return self.log
+
+    def _open_camera(self, spec: str) -> fakes.FakeCamera:
+        self.opened.append(spec)
+        return self.camera
 
     @property
     def parts(self) -> list[JudgedPart]:
@@ -274,3 +299,188 @@ def test_that_the_overlay_grows_without_verdict_while_a_part_is_scored(line: Cal
     assert preview is not None
     assert preview.inspection is None
     assert preview.heat is not None
+
+
+def test_that_continuous_inspection_keeps_its_pace(line: Callable[..., Line]) -> None:
+    running = line(frames=1000).ready()
+    began = time.monotonic()
+    running.window.continuous.emit(True, 100)
+    running.qtbot.waitUntil(lambda: len(running.parts) == 4)
+    assert time.monotonic() - began >= 0.28, "three times a tenth of a second lie between four parts"
+
+
+def test_that_a_part_announced_in_continuous_inspection_is_no_overrun(line: Callable[..., Line]) -> None:
+    running = line(frames=1000).ready()
+    running.window.continuous.emit(True, 0)
+    for _ in range(20):
+        running.worker.press()
+        running.qtbot.wait(5)
+    running.window.continuous.emit(False, 0)
+    running.qtbot.waitUntil(lambda: running.window.stops == [""])
+    assert {part.inspection.verdict for part in running.parts} == {Verdict.OK}
+
+
+def test_that_a_lost_camera_ends_continuous_inspection_after_a_few_faults(line: Callable[..., Line]) -> None:
+    running = line(frames=1000).ready()
+    running.camera.problem = "Camera lost."
+    running.window.continuous.emit(True, 0)
+    running.qtbot.waitUntil(lambda: running.window.stops == ["Camera lost."])
+    assert [part.inspection.verdict for part in running.parts] == [Verdict.FAULT] * MOST_FAILED_GRABS
+
+
+def test_that_one_unreadable_picture_does_not_end_continuous_inspection(line: Callable[..., Line]) -> None:
+    running = line(frames=8).ready()
+    grab, grabbed = running.camera.grab, 0
+
+    def every_third_fails(timeout_s: float) -> Frame:
+        nonlocal grabbed
+        grabbed += 1
+        frame = grab(timeout_s)
+        if grabbed % 3 == 0:
+            raise CameraError("This file is no picture.")
+        return frame
+
+    running.camera.grab = every_third_fails  # type: ignore[method-assign]
+    running.window.continuous.emit(True, 0)
+    running.hears("ended", "All pictures have been inspected.")
+    assert [part.inspection.verdict for part in running.parts].count(Verdict.FAULT) == 2
+    assert len(running.parts) == 8
+
+
+def test_that_a_source_where_nothing_came_yet_is_no_part_unless_somebody_announced_one(
+    line: Callable[..., Line],
+) -> None:
+    running = line(frames=0).ready()
+
+    def nothing_yet(timeout_s: float) -> Frame:
+        QThread.msleep(5)
+        raise NoPartYetError("No new picture came.")
+
+    running.camera.grab = nothing_yet  # type: ignore[method-assign]
+    running.window.continuous.emit(True, 0)
+    running.qtbot.wait(100)
+    assert running.parts == []
+    assert running.window.stops == []
+    assert running.inspect().inspection.fault == "No new picture came."
+
+
+def test_that_continuous_inspection_waits_for_the_acknowledgement_and_then_goes_on(line: Callable[..., Line]) -> None:
+    running = line(frames=1000).ready(fakes.recipe(quality=QualityLimits(), acknowledge_ng=True))
+    running.detector.next_score = 9.0
+    running.window.continuous.emit(True, 0)
+    running.hears("acknowledge", True)
+    running.qtbot.wait(50)
+    assert [part.inspection.verdict for part in running.parts] == [Verdict.NG]
+    running.detector.next_score = 1.0
+    running.window.acknowledge.emit()
+    running.qtbot.waitUntil(lambda: len(running.parts) >= 3)
+
+
+def test_that_a_pending_ng_is_not_forgotten_by_loading_a_recipe(line: Callable[..., Line]) -> None:
+    recipe = fakes.recipe(quality=QualityLimits(), acknowledge_ng=True)
+    running = line(frames=5).ready(recipe)
+    running.detector.next_score = 9.0
+    running.inspect()
+    running.hears("acknowledge", True)
+    running.ready(recipe)
+    assert "acknowledged" in (running.inspect().inspection.fault or "")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        (None, NO_RECIPE),
+        (fakes.recipe(quality=QualityLimits(), serial_required=True), SERIAL_NEEDED),
+    ],
+)
+def test_that_continuous_inspection_does_not_begin_where_every_part_would_be_a_fault(
+    line: Callable[..., Line], recipe: Recipe | None, reason: str
+) -> None:
+    running = line()
+    if recipe is not None:
+        running.ready(recipe)
+    running.window.continuous.emit(True, 0)
+    running.qtbot.waitUntil(lambda: running.window.stops == [reason])
+    assert running.parts == []
+
+
+def test_that_a_part_without_the_serial_its_recipe_needs_is_a_fault(line: Callable[..., Line]) -> None:
+    running = line().ready(fakes.recipe(quality=QualityLimits(), serial_required=True))
+    assert running.inspect().inspection.fault == SERIAL_NEEDED
+    assert running.inspect("S-1").inspection.verdict is Verdict.OK
+
+
+def test_that_the_end_of_a_source_is_told_and_is_no_part(line: Callable[..., Line]) -> None:
+    running = line(frames=0).ready()
+    running.worker.press("S-1")
+    running.hears("ended", "All pictures have been inspected.")
+    assert running.parts == []
+    assert running.log.recorded == []
+
+
+def test_that_a_bug_in_storing_stops_the_line_and_never_shows_a_pass(line: Callable[..., Line]) -> None:
+    running = line().ready()
+    running.log.bug = ZeroDivisionError("in the log")
+    part = running.inspect()
+    assert part.inspection.verdict is Verdict.FAULT
+    assert not part.is_stored
+    running.qtbot.waitUntil(lambda: running.window.told[-1][0] == "bug")
+
+
+def test_that_many_failures_in_the_window_make_one_fault(line: Callable[..., Line]) -> None:
+    running = line().ready()
+    for _ in range(5):
+        running.window.halt.emit("The window failed.")
+    running.qtbot.waitUntil(lambda: ("bug", "The window failed.") in running.window.told)
+    running.ready()
+    assert running.inspect().inspection.verdict is Verdict.OK
+    assert [part.inspection.fault for part in running.parts] == ["The window failed.", None]
+
+
+def test_that_a_refused_recipe_leaves_the_camera_too(line: Callable[..., Line]) -> None:
+    running = line().ready()
+    running.window.load.emit(fakes.recipe(window=(0.0, 99.0)), "another")
+    running.qtbot.waitUntil(lambda: running.window.told[-1][0] == "refused")
+    assert running.camera.is_open
+    assert running.opened == ["fake"]
+
+
+def test_that_a_recipe_with_the_same_source_does_not_open_it_again(line: Callable[..., Line]) -> None:
+    running = line().ready()
+    running.window.load.emit(fakes.recipe(quality=QualityLimits()), "fake")
+    running.qtbot.waitUntil(lambda: [kind for kind, _ in running.window.told].count("recipe") == 2)
+    assert running.opened == ["fake"]
+
+
+def test_that_a_source_that_does_not_open_is_closed_and_told(line: Callable[..., Line]) -> None:
+    running = line()
+
+    def refuse() -> None:
+        running.camera.is_open = True
+        raise CameraError("The camera is in use.")
+
+    running.camera.open = refuse  # type: ignore[method-assign]
+    running.window.source.emit("fake")
+    running.hears("camera", "The camera is in use.")
+    assert not running.camera.is_open
+
+
+def test_that_a_storage_error_ends_continuous_inspection(line: Callable[..., Line]) -> None:
+    running = line(frames=1000).ready()
+    running.log.refuses_pictures = True
+    running.window.continuous.emit(True, 0)
+    running.qtbot.waitUntil(lambda: running.window.stops == ["Disk nearly full."])
+    assert [part.inspection.verdict for part in running.parts] == [Verdict.FAULT]
+
+
+def test_that_a_history_that_could_not_be_opened_is_tried_again_with_each_part(line: Callable[..., Line]) -> None:
+    running = line(frames=5, log_failures=3)  # at the start, for the part, for its FAULT
+    running.ready()
+    assert not running.inspect().is_stored, "each part tries again"
+    assert running.inspect().is_stored
+
+
+def test_that_a_fault_without_picture_names_the_camera_that_was_open(line: Callable[..., Line]) -> None:
+    running = line().ready(fakes.recipe(quality=QualityLimits(), source="another"))
+    running.camera.problem = "Camera lost."
+    assert running.inspect().inspection.source == "fake"

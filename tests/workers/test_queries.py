@@ -55,3 +55,28 @@ def test_that_nothing_is_answered_after_closing(qtbot: QtBot) -> None:
     queries.ask(lambda: "late")
     qtbot.wait(150)
     assert answers == []
+
+
+def test_that_an_answer_is_told_where_the_question_was_asked(qtbot: QtBot) -> None:
+    queries = Queries()
+    told: list[tuple[object, threading.Thread]] = []
+
+    def fail() -> None:
+        raise StorageError("The disk is gone.")
+
+    queries.ask(lambda: "a", then=lambda answer: told.append((answer, threading.current_thread())))
+    queries.ask(fail, otherwise=lambda reason: told.append((reason, threading.current_thread())))
+    qtbot.waitUntil(lambda: len(told) == 2)
+    assert told == [("a", threading.current_thread()), ("The disk is gone.", threading.current_thread())]
+    queries.close()
+
+
+def test_that_an_answer_on_its_way_is_not_told_after_closing(qtbot: QtBot) -> None:
+    queries = Queries()
+    answered = threading.Event()
+    told: list[object] = []
+    queries.ask(answered.set, then=told.append)
+    assert answered.wait(5)
+    queries.close()
+    qtbot.wait(20)
+    assert told == []
