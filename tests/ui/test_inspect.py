@@ -465,6 +465,25 @@ def test_that_a_scan_inspects_only_where_the_recipe_says_so(page: InspectPage, q
     assert asked.args == ["0042120"]
 
 
+def test_that_a_recipe_that_needs_a_serial_asks_for_it_instead_of_inspecting(page: InspectPage, qtbot: QtBot) -> None:
+    page.show_recipe(RecipeView("Valve seat", "model 7", serial_required=True))
+    with qtbot.assertNotEmitted(page.inspect_requested):
+        qtbot.keyClick(page, Qt.Key.Key_Space)
+    assert any("needs a serial" in text for text in words(page))
+    page._header.serial.setText("S-1")
+    with qtbot.waitSignal(page.inspect_requested) as asked:
+        qtbot.keyClick(page, Qt.Key.Key_Space)
+    assert asked.args == ["S-1"]
+
+
+def test_that_a_scan_while_an_ng_waits_says_why_nothing_is_inspected(page: InspectPage, qtbot: QtBot) -> None:
+    page.show_recipe(RecipeView("Valve seat", "model 7", scan_triggers=True))
+    page.show_waiting(True)
+    with qtbot.assertNotEmitted(page.inspect_requested):
+        scan(page, "0042-119")
+    assert any("acknowledge the NG part" in text for text in words(page))
+
+
 def test_that_a_scan_files_no_review_while_looking_back(looking_back: InspectPage, qtbot: QtBot) -> None:
     with qtbot.waitSignal(looking_back.scanned), qtbot.assertNotEmitted(looking_back.review_requested, wait=100):
         scan(looking_back, "1212")
