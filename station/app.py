@@ -147,6 +147,7 @@ class Station(QObject):
         self._history_page: HistoryPage | None = None
         self._training_page: TrainingPage | None = None
         self._settings_page: SettingsPage | None = None
+        self._device = ""
         theme.apply(_application(), settings.theme)
         self.keeper = SettingsKeeper(settings, place.settings, self)
         self.inspect_page = InspectPage(settings.heat_opacity, settings.show_heat)
@@ -309,6 +310,8 @@ class Station(QObject):
         page.page_requested.connect(self.window.open_page)
         if self._status is not None:
             page.problem_found.connect(self._status.tell_problem)
+        if self._presenter is not None:
+            page.review_added.connect(self._presenter.count_anew)
         self._history_page = page
         return page
 
@@ -319,6 +322,8 @@ class Station(QObject):
 
         page = TrainingPage(self._training, self.archive.recipes, self.keeper.settings.source)
         page.deploy_requested.connect(self._on_deploy_request)
+        page.model_trained.connect(self._on_model_trained)
+        page.training_failed.connect(self._on_training_failed)
         self._training_page = page
         return page
 
@@ -327,6 +332,7 @@ class Station(QObject):
 
         page = SettingsPage(self.keeper.settings, self._home)
         page.settings_changed.connect(self.keeper.take)
+        page.show_device(self._device)
         self._settings_page = page
         return page
 
@@ -342,6 +348,22 @@ class Station(QObject):
     @Slot(object)
     def _on_recipe_loaded(self, loaded: LoadedRecipe) -> None:
         self._keep_recipe(loaded.recipe)
+        self._device = loaded.device
+        if self._settings_page is not None:
+            self._settings_page.show_device(loaded.device)
+
+    @Slot(object)
+    def _on_model_trained(self, _: object) -> None:
+        """Said only where the Training page does not say it itself."""
+        if self._status is not None and self.window.current_page() != "training":
+            self._status.tell(
+                "training", self.tr("A model is trained."), self.tr("Training shows it."), severity="notice"
+            )
+
+    @Slot(str)
+    def _on_training_failed(self, reason: str) -> None:
+        if self._status is not None and self.window.current_page() != "training":
+            self._status.tell("training", self.tr("The training ended without a model."), reason)
 
     @Slot(str, str)
     def _on_recipe_failed(self, name: str, reason: str) -> None:

@@ -209,6 +209,11 @@ class InspectPresenter(QObject):
 
     # Counters and matrix, counted in the background a moment after the last part
 
+    @Slot(object)
+    def count_anew(self, _: object) -> None:
+        """A review may have changed the confirmed truth."""
+        self._count()
+
     @Slot()
     def _count(self) -> None:
         if self._loaded is None:
