@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QKeySequence, QShortcut, QShowEvent
+from PySide6.QtGui import QFocusEvent, QKeySequence, QShortcut, QShowEvent
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from station.core.inspection import Inspection
@@ -81,7 +81,10 @@ class HistoryPage(QWidget):
         self._arrange()
         self._make_shortcuts()
         self._connect()
-        self.setFocusProxy(self._table)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        # Not a focus proxy: Tab would go from the status bar straight to it and never reach what stands before it.
+        self._table.setFocus()
 
     @Slot()
     def refresh(self) -> None:

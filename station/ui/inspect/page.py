@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
+from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QAbstractButton, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from station.core.verdict import Verdict
@@ -88,7 +88,6 @@ class InspectPage(QWidget):
         came_from, self._state = self._state.phase, state
         is_empty = state.phase in ("empty", "training")
         self._stack.setCurrentWidget(self._empty if is_empty else self._work)
-        self.setFocusProxy(self._empty.first if is_empty else self._side.inspect)
         if is_empty:
             self._empty.show_state(state)
         elif state.phase == "loading":
@@ -99,7 +98,7 @@ class InspectPage(QWidget):
             self._banner.show_state(self.tr("Ready"), self.tr("Press Space or INSPECT when a part is in place."))
         self._enable()
         if came_from != state.phase and self.isVisible():
-            self.setFocus()
+            self._focus_first()
 
     @Slot(object)
     def show_recipe(self, view: RecipeView) -> None:
@@ -205,6 +204,10 @@ class InspectPage(QWidget):
 
     # What the user asks
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        # Not a focus proxy: Tab would go from the status bar straight to it and never reach what stands before it.
+        self._focus_first()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         focused = self.focusWidget()
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and isinstance(focused, QAbstractButton):
@@ -298,6 +301,10 @@ class InspectPage(QWidget):
         self._empty.train_requested.connect(self.train_requested)
         self._empty.cancel_requested.connect(self.demo_cancel_requested)
         self._wedge.scanned.connect(self._take_scan)
+
+    def _focus_first(self) -> None:
+        is_empty = self._state.phase in ("empty", "training")
+        (self._empty.first if is_empty else self._side.inspect).setFocus()
 
     def _enable(self) -> None:
         is_ready = self._state.phase == "ready"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QFocusEvent, QShowEvent
 from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QSpinBox, QVBoxLayout, QWidget
 
 from station.capture.devices import CameraDevice, list_cameras
@@ -58,7 +58,10 @@ class SettingsPage(QWidget):
         self._fields = FormFields(self)
         self._fields.tend(self)
         self.show_settings(settings)
-        self.setFocusProxy(self._source.source)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        # Not a focus proxy: Tab would go from the status bar straight to it and never reach what stands before it.
+        self._source.source.setFocus()
 
     @Slot(object)
     def show_settings(self, settings: Settings) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QFocusEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from ml.artifact import Manifest, read_manifest
@@ -63,7 +63,10 @@ class TrainingPage(QWidget):
         self._arrange()
         self._connect()
         self._show_readiness()
-        self.setFocusProxy(self._order.folder)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        # Not a focus proxy: Tab would go from the status bar straight to it and never reach what stands before it.
+        self._order.folder.setFocus()
 
     @Slot(object)
     def show_deployed(self, recipe: Recipe) -> None:
