@@ -209,6 +209,13 @@ def test_that_a_lost_camera_is_a_fault_and_comes_back(line: Callable[..., Line])
 
 def test_that_an_overrun_is_recorded_as_a_fault_with_its_own_id(line: Callable[..., Line]) -> None:
     running = line(frames=5).ready()
+    score = running.detector.score
+
+    def slow(*arguments: Any) -> Any:
+        QThread.msleep(50)
+        return score(*arguments)
+
+    running.detector.score = slow  # type: ignore[method-assign]
     for _ in range(5):
         running.worker.press()
     running.qtbot.waitUntil(lambda: len(running.parts) == 5)
