@@ -9,19 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ml.errors import ParameterError
 from ml.files import write_atomically
+from ml.preprocessing import RegionOfInterest
 
 JOB_VERSION: Final = 1
-
-
-class RegionOfInterest(BaseModel):
-    """Rectangle of the picture that is looked at, in its pixels; x to the right, y down."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    x: int = Field(ge=0)
-    y: int = Field(ge=0)
-    width: int = Field(ge=32)
-    height: int = Field(ge=32)
 
 
 class TrainingJob(BaseModel):

@@ -5,6 +5,17 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
+class RegionOfInterest(BaseModel):
+    """Rectangle of the picture that is looked at, in its pixels; x to the right, y down."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(ge=32)
+    height: int = Field(ge=32)
+
+
 class Preprocessing(BaseModel):
     """One preprocessing, shared by training and inference and part of the model's hash.
 

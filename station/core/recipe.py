@@ -4,16 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-
-class Rectangle(BaseModel):
-    """A region of the picture in pixels of the original picture; x to the right, y down."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    x: int = Field(ge=0)
-    y: int = Field(ge=0)
-    width: int = Field(ge=32)
-    height: int = Field(ge=32)
+from ml.preprocessing import RegionOfInterest
 
 
 class QualityLimits(BaseModel):
@@ -43,7 +34,7 @@ class Recipe(BaseModel):
     width_px: int | None = Field(default=None, ge=32)
     height_px: int | None = Field(default=None, ge=32)
     window: tuple[float, float]
-    region: Rectangle | None = None
+    region: RegionOfInterest | None = None
     quality: QualityLimits = QualityLimits()
     acknowledge_ng: bool = False
     serial_required: bool = False

@@ -1,8 +1,9 @@
 """How a recipe comes from a model, and when the two do not fit."""
 
 from ml.artifact import Manifest, PictureReference
+from ml.preprocessing import RegionOfInterest
 from station.core.errors import RecipeError
-from station.core.recipe import QualityLimits, Recipe, Rectangle
+from station.core.recipe import QualityLimits, Recipe
 
 # Room around what the training pictures showed. Wide on purpose: these limits catch a covered lens, an empty fixture
 # and a lost focus, not a part that is a little darker than usual.
@@ -48,7 +49,9 @@ def recipe_for(
         width_px=reference.width_px if reference.has_one_size else None,
         height_px=reference.height_px if reference.has_one_size else None,
         window=(preprocessing.window_low, preprocessing.window_high),
-        region=None if region is None else Rectangle(x=region[0], y=region[1], width=region[2], height=region[3]),
+        region=None
+        if region is None
+        else RegionOfInterest(x=region[0], y=region[1], width=region[2], height=region[3]),
         quality=quality_limits(reference),
         acknowledge_ng=acknowledge_ng,
         serial_required=serial_required,

@@ -47,7 +47,19 @@ def draw_glyph(painter: QPainter, rect: QRectF, glyph: str, colour: QColor) -> N
     painter.restore()
 
 
-class _ThemedEngine(QIconEngine):
+class PaintedEngine(QIconEngine):
+    """An icon that is only painted: its pixmaps are what `paint` draws on nothing."""
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
+        drawn = QPixmap(size)
+        drawn.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(drawn)
+        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
+        painter.end()
+        return drawn
+
+
+class _ThemedEngine(PaintedEngine):
     def __init__(self, glyph: str, role: Role, on_role: Role, colour_of: ColourOf) -> None:
         super().__init__()
         self._glyph, self._role, self._on_role, self._colour_of = glyph, role, on_role, colour_of
@@ -57,14 +69,6 @@ class _ThemedEngine(QIconEngine):
         if mode == QIcon.Mode.Disabled:
             role = "disabled"
         draw_glyph(painter, QRectF(rect), self._glyph, self._colour_of(role))
-
-    def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        drawn = QPixmap(size)
-        drawn.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(drawn)
-        self.paint(painter, QRect(QPoint(0, 0), size), mode, state)
-        painter.end()
-        return drawn
 
     def clone(self) -> QIconEngine:
         return _ThemedEngine(self._glyph, self._role, self._on_role, self._colour_of)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from ml.errors import DetectorError
+from ml.preprocessing import RegionOfInterest
 from ml.quality import PictureQuality
 from station.core.errors import RecipeError
 from station.core.frame import Frame
 from station.core.inspector import Inspector, quality_objection
-from station.core.recipe import QualityLimits, Rectangle
+from station.core.recipe import QualityLimits
 from station.core.recipe_rules import quality_limits, recipe_for
 from station.core.verdict import Verdict
 from tests import fakes
@@ -102,7 +103,7 @@ def test_that_a_score_that_is_no_number_is_a_fault() -> None:
     [
         {"window": (0.0, 200.0)},
         {"model_hash": "d" * 64},
-        {"region": Rectangle(x=0, y=0, width=40, height=40)},
+        {"region": RegionOfInterest(x=0, y=0, width=40, height=40)},
     ],
 )
 def test_that_a_recipe_that_disagrees_with_its_model_is_refused(changes: dict[str, object]) -> None:

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import Engine, update
 
+from ml.preprocessing import RegionOfInterest
 from station.core.errors import RecipeError
-from station.core.recipe import QualityLimits, Recipe, Rectangle
+from station.core.recipe import QualityLimits, Recipe
 from station.database.tables import recipes
 from station.database.transactions import writing
 from station.history import RecipeBook
@@ -16,7 +17,7 @@ RECIPE = Recipe(
     width_px=640,
     height_px=480,
     window=(0, 4095),
-    region=Rectangle(x=10, y=20, width=300, height=200),
+    region=RegionOfInterest(x=10, y=20, width=300, height=200),
     quality=QualityLimits(focus_min=1.5),
 )
 
