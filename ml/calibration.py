@@ -15,6 +15,10 @@ looked at once it errs on the careful side. The centre of the scale is the media
 Scores of 5-fold or leave-one-out models are pooled as if one model had given them. Each of those saw fewer parts than
 the model that is kept, so the scores tend to lie high and the real rate below alpha.
 
+With one or two parts nothing can be held out. Scores of perturbed copies of the pictures themselves (`perturbations`)
+then stand in: they show what small movements and changes of light do, not how parts differ, and nothing is known of the
+real false-alarm rate.
+
 Thresholds are rounded up to the next float32: scores and maps are float32, and `>=` must say the same in both widths.
 """
 
@@ -31,7 +35,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ml.errors import CalibrationError, ParameterError
 
 Rule = Literal["conformal", "log_normal"]
-Source = Literal["hold-out", "5-fold", "leave-one-out"]
+Source = Literal["hold-out", "5-fold", "leave-one-out", "perturbations"]
 
 MIN_PARTS = 3
 """Below this a spread is a guess."""
@@ -60,7 +64,7 @@ class Calibration(BaseModel):
     `n` pictures of `n_groups` parts gave `scores` and `map_maxima`; `groups` numbers each picture's part.
     `false_alarm_interval` is the 95 % Clopper-Pearson interval of the real false-alarm rate, from the number of those
     parts that reach the threshold. For a conformal threshold its upper end is also the exact upper bound that
-    follows from the order statistic.
+    follows from the order statistic. From perturbed copies it is (0, 1): unknown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -181,7 +185,9 @@ def calibrate(
         threshold_low=low if low < threshold else None,
         pixel_median=pixel_median,
         pixel_threshold=_threshold(_maximum_per_part(pixel, numbers), pixel_median, alpha),
-        false_alarm_interval=clopper_pearson(int(np.count_nonzero(per_part >= threshold)), n_groups),
+        false_alarm_interval=(0.0, 1.0)
+        if source == "perturbations"
+        else clopper_pearson(int(np.count_nonzero(per_part >= threshold)), n_groups),
         scores=tuple(image.tolist()),
         map_maxima=tuple(pixel.tolist()),
         groups=tuple(numbers),

@@ -184,7 +184,7 @@ class Detector:
         pixels: NDArray[np.uint8] | NDArray[np.uint16],
         on_partial: Callable[[ScoreMap], None] | None = None,
     ) -> Detection:
-        """Score one picture `(H, W)` or `(H, W, 3)` RGB, uint8 or uint16, from 32 px a side.
+        """Score one picture `(H, W)` or `(H, W, 3)` RGB, uint8 or uint16, of any size.
 
         The map answers at the picture's own size and holds raw scores; `on_partial` receives it as it grows.
         Raises PictureError for an unusable array and DetectorError when memory does not suffice or the scores are no

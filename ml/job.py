@@ -21,6 +21,8 @@ class TrainingJob(BaseModel):
     quarters of the patch unless given) patches are cut at native resolution instead. `window` are the raw counts that
     become 0 and 1; None takes the full range of the bits that the training pictures use. `group_by` is a regular
     expression whose first group (or whole match) in a file name tells the part, where several pictures show one part.
+    `defects` is a folder with pictures of defective parts, for methods that can learn from them; no test picture may be
+    among them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -41,6 +43,7 @@ class TrainingJob(BaseModel):
     exclude: tuple[str, ...] = ()
     group_by: str | None = None
     weights: Path | None = None
+    defects: Path | None = None
     alpha: float = Field(default=0.01, gt=0, lt=0.5)
     unsure_factor: float = Field(default=5.0, ge=0)
     seed: int = Field(default=0, ge=0)

@@ -24,7 +24,9 @@ from ml.picture_headers import PictureHeader, read_header
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-MIN_SIDE_PX = 32
+MIN_LONG_SIDE_PX = 32
+"""Smaller pictures are icons, not parts. A line camera's single row is a picture."""
+MIN_TRAINING_SIDE_PX = 32
 MAX_PIXELS = 120_000_000
 _NOT_DECODABLE = (  # what OpenCV and Pillow raise on damaged files
     cv2.error,
@@ -74,7 +76,7 @@ def read_picture_bytes(path: Path) -> bytes:
 def decode_picture(data: bytes, name: str) -> Picture:
     """A picture from a file's bytes; `name` is what errors call it.
 
-    Raises PictureError for what is no picture, damaged, cut short, below MIN_SIDE_PX or above MAX_PIXELS (known from
+    Raises PictureError for what is no picture, damaged, cut short, with no side of MIN_LONG_SIDE_PX or above MAX_PIXELS (known from
     the header: such a file is never unpacked) or of a kind that is not inspected (several pages, fractions).
     """
     header = read_header(data, name)
@@ -116,8 +118,8 @@ def check_pixels(pixels: Pixels, name: str = "The picture") -> None:
 
 
 def _check_size(height: int, width: int, name: str) -> None:
-    if min(height, width) < MIN_SIDE_PX:
-        raise PictureError(f"{name} is {width} x {height} px. Each side must have at least {MIN_SIDE_PX} px.")
+    if max(height, width) < MIN_LONG_SIDE_PX or min(height, width) < 1:
+        raise PictureError(f"{name} is {width} x {height} px. The longer side must have at least {MIN_LONG_SIDE_PX} px.")
     if height * width > MAX_PIXELS:
         raise PictureError(
             f"{name} is {width} x {height} px, more than {MAX_PIXELS // 1_000_000} megapixels. Cut it up or shrink it."

@@ -1,15 +1,22 @@
 """Every method of `ml.catalogue`, built by name."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from ml.catalogue import PadimParameters, PatchcoreParameters, method
+from ml.catalogue import method
 from ml.errors import ParameterError
 from ml.methods.base import Geometry, Method
+
+_CLASSES = {
+    "padim": "Padim",
+    "patchcore": "Patchcore",
+}
+"""The class in `ml.methods.NAME`, imported when it is used: what torch needs for one method is of no use to others."""
 
 
 def create(
@@ -24,16 +31,11 @@ def create(
 
     Pretrained networks take their weights from `state`, the tensors of a model file (`Method.load_tensors` then gives
     the rest), else from the file `weights`, else from where the catalogue says.
-    Raises ParameterError (an unknown method, parameters of another one, an input size that the network cannot take),
+    Raises ParameterError (an unknown method, parameters of another one, an input size or geometry that it cannot take),
     WeightsError and ModelFileError.
     """
-    # A method's network module is imported when the method is used: what torch needs for one is of no use to others.
-    if isinstance(parameters, PadimParameters) and name == "padim":
-        from ml.methods.padim import Padim
-
-        return Padim(parameters, geometry, input_size, weights, state)
-    if isinstance(parameters, PatchcoreParameters) and name == "patchcore":
-        from ml.methods.patchcore import Patchcore
-
-        return Patchcore(parameters, geometry, input_size, weights, state)
-    raise ParameterError(f"{method(name).title} does not take {type(parameters).__name__}")
+    info = method(name)
+    if not isinstance(parameters, info.parameters):
+        raise ParameterError(f"{info.title} does not take {type(parameters).__name__}")
+    built: type[Method] = getattr(import_module(f"ml.methods.{name}"), _CLASSES[name])
+    return built(parameters, geometry, input_size, weights, state)

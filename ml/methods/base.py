@@ -1,8 +1,9 @@
 """The one interface of all methods: fit on what `embed` makes of normal pictures, score what it makes of others."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
+from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
 
 Geometry = Literal["whole", "patches"]
 ScoreRule = Literal["max_raw", "max_smoothed", "top1_raw"]
+HeldOut = Literal["folds", "hold-out"]
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -42,6 +45,15 @@ class Method(ABC):
     sigma_px: Gaussian smoothing that the map is shown and judged with, in pixels of the input.
     score_rule: how a picture's score comes from its map, before (`_raw`) or after smoothing; `top1` is the mean of the
         highest 1 % of the cells.
+
+    What training needs to know:
+    held_out: how pictures are held back to find the threshold. `folds`: the method is fitted again without each fifth
+        of the parts, then on all; for methods whose fit is quick. `hold-out`: it is fitted once, without some parts.
+    min_parts: below three, nothing can be held out; perturbed copies of the pictures themselves stand in.
+    learns_embedding: `learn_embedding` is called before the first `embed`; such a method is calibrated by hold-out.
+    embedding_hash: names what `embed` computes, so that its results may be kept on disk (in half precision); None
+        where they are not worth it.
+    labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore it.
     """
 
     name: ClassVar[str]
@@ -50,8 +62,21 @@ class Method(ABC):
     offset_px: tuple[float, float] = (0.0, 0.0)
     sigma_px: float = 0.0
     score_rule: ScoreRule = "max_raw"
+    held_out: HeldOut = "folds"
+    min_parts: int = 3
+    learns_embedding: bool = False
+    embedding_hash: str | None = None
+    labelled_defects: Sequence[Tensor] = ()
 
-    def __init__(self, parameters: BaseModel, geometry: Geometry, input_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        parameters: BaseModel,
+        geometry: Geometry,
+        input_size: tuple[int, int],
+        weights: Path | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        """The constructor of every method; this one needs neither `weights` nor `state` (see `ml.methods.create`)."""
         self.geometry = geometry
         self.input_size = input_size
         self.parameters = parameters
@@ -70,14 +95,35 @@ class Method(ABC):
         """
         return inputs
 
+    def variants(self, pixels: Pixels, seed: int) -> Iterable[Pixels]:
+        """Further pictures of the same part to fit on beside `pixels` as captured: rotated ones, for example."""
+        return ()
+
+    def learn_embedding(
+        self, inputs: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        """Make `embed` ready from normal pictures, (n, 3, height, width) each; only where `learns_embedding`."""
+        raise NotImplementedError
+
+    def fit_seconds(self, pictures: int, inputs_per_picture: int) -> float:
+        """About how long one `fit` on so many pictures takes here, for the estimate; 0 where it is of no weight."""
+        return 0.0
+
     @abstractmethod
     def fit(
-        self, parts: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+        self,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
     ) -> None:
         """Learn from normal pictures only; what an earlier call learnt is forgotten.
 
         parts: one embedded picture per item, (n, C, rows, columns); it may be walked through more than once, and an
-        item may be computed anew at each access. The same seed and parts on the same machine give the same tensors.
+        item may be computed anew at each access. validation: further normal pictures that may choose an epoch or scale
+        the maps, and nothing else; none where too few were to be had. The same seed and parts on the same machine give
+        the same tensors.
         Raises CancelledError soon after `cancelled()` is true, TrainingError when nothing can be learnt from `parts`.
         """
 

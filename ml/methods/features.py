@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.backbones import build_backbone
-from ml.catalogue import PyramidParameters
+from ml.catalogue.settings import PyramidParameters
 from ml.errors import ModelFileError
 from ml.methods.base import Geometry, Method, Tensors
 from ml.pyramid import Pyramid

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ml.catalogue import PadimParameters
+from ml.catalogue.padim import PadimParameters
 from ml.errors import CancelledError, ParameterError, TrainingError
 from ml.gaussian import (
     Moments,
@@ -91,7 +91,12 @@ class Padim(FeatureMethod):
         return torch.cat(self.pyramid.resample(chosen), dim=1)
 
     def fit(
-        self, parts: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+        self,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
     ) -> None:
         moments = self._gather(parts, progress, cancelled)
         if moments.count < 2:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ml.catalogue import PatchcoreParameters
+from ml.catalogue.patchcore import PatchcoreParameters
 from ml.errors import CancelledError, TrainingError
 from ml.memory_bank import MemoryBank, draw_rows, greedy_coreset
 from ml.methods.base import Geometry, Scored, ScoreRule, Tensors
@@ -68,7 +68,12 @@ class Patchcore(FeatureMethod):
         return _published_embedding(maps, self.parameters.feature_dim)
 
     def fit(
-        self, parts: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+        self,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
     ) -> None:
         if not len(parts):
             raise TrainingError("PatchCore needs at least one normal picture.")

@@ -13,7 +13,8 @@ from ml.job import TrainingJob
 from station.commands.terminal import progress_bar, say
 
 if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
-    from ml.training import Survey, TrainingResult
+    from ml.training.pipeline import TrainingResult
+    from ml.training.survey import Survey
 
 REPORT_INTERVAL_S = 0.2
 PrintJson = Callable[..., None]
@@ -44,7 +45,7 @@ class JsonReporter:
 def train_for_a_program(job: TrainingJob, print_json: PrintJson) -> None:
     """JSON lines from `started` to `result`. Raises LoupeError."""
     _refuse_early(job)
-    from ml.training import run
+    from ml.training.pipeline import run
 
     reporter = JsonReporter(print_json)
 
@@ -72,7 +73,7 @@ def train_for_a_program(job: TrainingJob, print_json: PrintJson) -> None:
 def train_for_a_person(job: TrainingJob, console: Console) -> None:
     """A progress bar, then what came out, on `console`. Raises LoupeError."""
     _refuse_early(job)
-    from ml.training import run
+    from ml.training.pipeline import run
 
     with progress_bar(console) as progress:
         result = run(job, progress)

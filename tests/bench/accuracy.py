@@ -15,7 +15,7 @@ from ml.detector import Detector
 from ml.evaluation import evaluate
 from ml.job import TrainingJob
 from ml.threads import configure
-from ml.training import run
+from ml.training.pipeline import run
 
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro_30", "f1", "f1_max", "region_recall")
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Slot
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from ml.training import run as train
+from ml.training.pipeline import run as train
 from station.app import Station
 from station.capture.demo_line.dataset import write_demo_dataset
 from station.capture.demo_recipe import DEMO_RECIPE, demo_job

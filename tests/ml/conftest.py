@@ -22,7 +22,7 @@ def model_file(parts_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
     @cache
     def trained(method: str, geometry: str) -> Path:
-        from ml.training import run
+        from ml.training.pipeline import run
 
         return run(quick_job(parts_folder, folder / f"{method}-{geometry}.loupe", method, geometry)).path
 

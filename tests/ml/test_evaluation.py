@@ -10,7 +10,7 @@ from ml.detector import Detector
 from ml.errors import CancelledError, TrainingError
 from ml.evaluation import evaluate
 from ml.metrics import EvaluationReport
-from ml.training import run
+from ml.training.pipeline import run
 from station.capture.demo_line.dataset import write_demo_dataset
 from tests.ml.small_models import part, quick_job, write
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml import methods
-from ml.catalogue import PadimParameters
+from ml.catalogue.padim import PadimParameters
 from ml.errors import CancelledError, ModelFileError, TrainingError
 from ml.methods.base import Geometry, Method
 

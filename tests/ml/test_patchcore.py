@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ml import methods
-from ml.catalogue import PadimParameters, PatchcoreParameters
+from ml.catalogue.padim import PadimParameters
+from ml.catalogue.patchcore import PatchcoreParameters
 from ml.errors import CancelledError, ModelFileError, ParameterError, TrainingError
 from ml.methods.base import Geometry, Method
 from ml.methods.patchcore import Patchcore

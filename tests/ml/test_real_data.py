@@ -14,7 +14,7 @@ from ml.detector import Detector
 from ml.evaluation import evaluate
 from ml.job import TrainingJob
 from ml.metrics import EvaluationReport
-from ml.training import TrainingResult, run
+from ml.training.pipeline import TrainingResult, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data, pytest.mark.timeout(900)]
 

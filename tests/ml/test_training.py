@@ -14,14 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ml import training
 from ml.artifact import read_manifest, read_model
 from ml.catalogue import METHODS
 from ml.errors import CalibrationError, CancelledError, LoupeError, ModelFileError, ParameterError, TrainingError
 from ml.job import TrainingJob
 from ml.methods.patchcore import Patchcore
 from ml.preprocessing import Preprocessing
-from ml.training import Survey, TrainingResult, run, survey_pictures
+from ml.training import embedded, geometry, pipeline, splits
+from ml.training.pipeline import TrainingResult, run
+from ml.training.survey import Survey, survey_pictures
 from tests.ml.small_models import GEOMETRIES, QUICK, part, quick_job, write, write_parts
 
 
@@ -79,7 +80,7 @@ def test_that_features_computed_again_give_the_same_model_as_kept_ones(
 ) -> None:
     kept = run(quick_job(parts_folder, tmp_path / "kept.loupe", method, "patches")).manifest.model_hash
     for budget in (0, 150_000):  # none, and some of the six
-        monkeypatch.setattr(training, "FEATURE_BUDGET_BYTES", budget)
+        monkeypatch.setattr(embedded, "FEATURE_BUDGET_BYTES", budget)
         again = run(quick_job(parts_folder, tmp_path / "again.loupe", method, "patches"))
         assert again.manifest.model_hash == kept
 
@@ -118,18 +119,18 @@ def test_that_no_picture_is_scored_by_a_model_that_was_fitted_on_it(
 ) -> None:
     fitted: list[list[int]] = []
     scored: list[tuple[int, list[int]]] = []
-    fit, detect = Patchcore.fit, training.EmbeddedPictures.detect
+    fit, detect = Patchcore.fit, embedded.EmbeddedPictures.detect
 
     def fitting(self: Patchcore, pictures: Any, *arguments: Any) -> None:
         fitted.append(getattr(pictures, "_indices", list(range(len(pictures)))))
         fit(self, pictures, *arguments)
 
-    def detecting(self: training.EmbeddedPictures, index: int) -> Any:
+    def detecting(self: embedded.EmbeddedPictures, index: int) -> Any:
         scored.append((index, fitted[-1]))
         return detect(self, index)
 
     monkeypatch.setattr(Patchcore, "fit", fitting)
-    monkeypatch.setattr(training.EmbeddedPictures, "detect", detecting)
+    monkeypatch.setattr(embedded.EmbeddedPictures, "detect", detecting)
     manifest = run(quick_job(parts_folder, tmp_path / "m.loupe")).manifest
     assert sorted(index for index, _ in scored) == list(range(6))
     assert all(index not in own for index, own in scored)
@@ -173,10 +174,10 @@ def test_that_a_copy_under_another_name_is_held_out_with_its_double(parts: Path,
 
 
 def test_that_groups_sharing_a_picture_are_one_part() -> None:
-    parts = training.distinct_parts(["a", "a", "b", "c", "c", "d"], ["1", "2", "2", "3", "1", "4"])
+    parts = splits.distinct_parts(["a", "a", "b", "c", "c", "d"], ["1", "2", "2", "3", "1", "4"])
     assert len(set(parts[:5])) == 1
     assert parts[5] == "d"
-    assert training.distinct_parts(["a", "b"], ["1", "2"]) == ["a", "b"]
+    assert splits.distinct_parts(["a", "b"], ["1", "2"]) == ["a", "b"]
 
 
 def test_that_the_false_alarm_rate_and_the_band_are_the_orders(parts_folder: Path, out: Path) -> None:
@@ -303,10 +304,10 @@ def test_that_grey_and_transparent_pictures_are_learnt_from(kind: str, tmp_path:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("preset", ["fast", "balanced", "thorough"])
 def test_that_every_presets_size_suits_its_strides(method: str, preset: str) -> None:
-    size, parameters = training.resolved(
+    size, parameters = pipeline.resolved(
         TrainingJob.checked({"data": "d", "out": "m.loupe", "method": method, "preset": preset})
     )
-    strides: tuple[int, ...] = parameters.strides  # type: ignore[attr-defined]
+    strides: tuple[int, ...] = getattr(parameters, "strides", (32,))
     assert size % max(strides) == 0
 
 
@@ -314,7 +315,7 @@ def test_that_every_presets_size_suits_its_strides(method: str, preset: str) -> 
 def test_that_a_kept_aspect_always_suits_the_network(size: int, height: int, width: int) -> None:
     survey = Survey(Path(), (), (), (), height, width, has_one_size=True, is_grey=False, bit_depth=8)
     job = TrainingJob.checked({"data": "d", "out": "m.loupe", "aspect": "keep"})
-    input_height, input_width = training.kept_aspect_size(job, size, survey)
+    input_height, input_width = geometry.fitted_input_size(job, METHODS["patchcore"], size, survey)
     assert input_height % 32 == input_width % 32 == 0
     assert min(input_height, input_width) >= 32
 
@@ -322,7 +323,7 @@ def test_that_a_kept_aspect_always_suits_the_network(size: int, height: int, wid
 @given(st.integers(2, 256))
 def test_that_the_default_stride_leaves_no_gap_and_keeps_the_lattice_coarse(sixteenths: int) -> None:
     patch = sixteenths * 16
-    stride = training._default_stride(patch)
+    stride = geometry.default_stride(patch)
     assert stride % 8 == 0
     assert patch / 2 < stride < patch
     Preprocessing(
@@ -423,7 +424,7 @@ def test_that_an_output_that_cannot_be_is_refused_before_the_work(
     def read_only(**_: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("ml.training.tempfile.TemporaryFile", read_only)
+    monkeypatch.setattr("ml.training.pipeline.tempfile.TemporaryFile", read_only)
     refused(quick_job(parts, out), "no file can be written here .Read-only file system")
 
 
@@ -527,7 +528,7 @@ def test_that_wrong_settings_are_refused_before_the_work(
 def test_that_progress_runs_forward_within_every_stage(parts: Path, out: Path) -> None:
     seen: dict[str, list[tuple[int, int]]] = {}
     run(quick_job(parts, out), lambda stage, done, total: seen.setdefault(stage, []).append((done, total)))
-    assert list(seen)[:2] == ["Reading pictures", "Computing features"]
+    assert list(seen)[:2] == ["Reading pictures", "Measuring this machine"]
     assert "Calibrating, round 1 of 5: choosing the memory bank" in seen
     for stage, steps in seen.items():
         assert steps == sorted(steps), stage

@@ -1,0 +1,99 @@
+"""Every method by name: its parameters with their ranges, its presets and what it needs. No torch.
+
+The parameter models are frozen and refuse unknown names. They are the form fields of the training screen, the
+`--set key=value` of the command line and the `parameters` of a model file at once, so a setting has one definition.
+"""
+
+import difflib
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from ml.catalogue import padim, patchcore
+from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
+from ml.catalogue.info import MethodInfo, Preset
+from ml.errors import ParameterError
+
+__all__ = [
+    "BACKBONES",
+    "METHODS",
+    "TIMM_PREFIX",
+    "BackboneInfo",
+    "MethodInfo",
+    "Preset",
+    "allowed_values",
+    "method",
+    "parameters_of",
+    "parse_settings",
+]
+
+METHODS: Mapping[str, MethodInfo] = {
+    info.name: info
+    for info in (
+        patchcore.INFO,
+        padim.INFO,
+    )
+}
+"""In the order in which they are offered."""
+
+
+def method(name: str) -> MethodInfo:
+    """The method called `name`. Raises ParameterError that lists the known ones."""
+    try:
+        return METHODS[name]
+    except KeyError:
+        raise ParameterError(
+            f"unknown method '{name}'{_did_you_mean(name, METHODS)}; known: {', '.join(METHODS)}"
+        ) from None
+
+
+def parse_settings(method_name: str, settings: Mapping[str, object]) -> BaseModel:
+    """`parameters_of` for a method's name. Raises ParameterError."""
+    return parameters_of(method(method_name), settings)
+
+
+def parameters_of(info: MethodInfo, settings: Mapping[str, object]) -> BaseModel:
+    """Settings as typed or stored (`{"strides": "8,16"}`) -> the method's frozen parameters.
+
+    Raises ParameterError, one line: the setting, the bad value and the allowed ones; close names for a misspelt one.
+    """
+    for key in settings:
+        if key not in info.parameters.model_fields:
+            raise ParameterError(
+                f"{info.name} has no setting '{key}'{_did_you_mean(key, info.parameters.model_fields)}; "
+                f"settings: {', '.join(info.parameters.model_fields)}"
+            )
+    try:
+        return info.parameters.model_validate(dict(settings))
+    except ValidationError as error:
+        raise ParameterError(_one_line(info, settings, error)) from error
+
+
+def allowed_values(parameters: type[BaseModel], setting: str) -> str:
+    """What `setting` accepts, in words: `one of oas, ledoit_wolf, ridge`, `a whole number from 1 up to 50`."""
+    schema = parameters.model_json_schema()["properties"][setting]
+    if "choices" in schema and schema["type"] == "array":
+        return f"rising numbers out of {', '.join(map(str, schema['choices']))}, for example {schema['example']}"
+    for listed in ("enum", "choices"):
+        if listed in schema:
+            return f"one of {', '.join(map(str, schema[listed]))}"
+    if schema["type"] == "boolean":
+        return "true or false"
+    low = f"above {schema['exclusiveMinimum']}" if "exclusiveMinimum" in schema else f"from {schema['minimum']}"
+    kind = "a whole number" if schema["type"] == "integer" else "a number"
+    return f"{kind} {low} up to {schema['maximum']}"
+
+
+def _one_line(info: MethodInfo, settings: Mapping[str, object], error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    if not first["loc"]:  # a rule between two settings speaks for itself
+        return f"{info.name}: {first['ctx']['error']}"
+    setting = str(first["loc"][0])
+    value = settings[setting]
+    shown = ",".join(map(str, value)) if isinstance(value, tuple | list) else value
+    return f"{info.name}: {setting}={shown} is not allowed; allowed: {allowed_values(info.parameters, setting)}"
+
+
+def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(name, known, n=2)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""

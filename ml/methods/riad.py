@@ -1,0 +1,194 @@
+"""RIAD: "Reconstruction by inpainting for visual anomaly detection", Zavrtanik, Kristan, Skočaj, Pattern Recognition
+112, 2021, 107706.
+
+A U-Net learns to paint in squares that were hidden in good pictures. Each pixel is hidden in one of three passes, and
+the picture is put together from what the passes painted in (section 3.1), so that no defect can be copied from itself.
+Trained by the sum of squared error, multi-scale gradient similarity and structural similarity (section 3.2); the map is
+1 - the gradient similarity, averaged plainly over squares of 2, 4, 8 and 16 pixels and smoothed, the score its maximum
+(section 3.3).
+
+Departures: the network is narrower, and learns from crops, as far as the time at hand demands; it is fully
+convolutional and inspects whole inputs. Each crop of a batch has squares of its own size. The squares that are hidden
+when scoring are the same for every picture. Similarities are taken of values from 0 to 1, to which their constants
+belong, the squared error of values from -1 to 1. The learning rate is ten times the published one and falls to nothing
+along a cosine: there are hundreds of steps instead of ten thousands. The map is smoothed by a Gaussian by default
+(`smoothing`), and kept at a quarter of the resolution, which the smoothing leaves nothing finer than.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml.catalogue.riad import RiadParameters
+from ml.inpainting import disjoint_masks, paint_in
+from ml.methods.base import Geometry, Scored
+from ml.methods.trained import TrainedMethod
+from ml.networks.unet import SIDE_MULTIPLE_PX, UNet
+from ml.similarity import gradient_pyramid, gradient_similarities, structural_similarity
+from ml.training.loop import Lesson, Losses
+
+CELL_PX = 4
+"""Pitch of the map in pixels of the input."""
+
+PUBLISHED_MEAN_PX = 21
+PUBLISHED_WEIGHT_DECAY = 1e-5
+MASK_SEED = 112
+"""Of the squares that are hidden when scoring: part of the method, not of one training."""
+
+VALIDATED_CROPS = 4
+
+
+class Riad(TrainedMethod):
+    """Learns nothing per position in either geometry; needs no pretrained weights."""
+
+    name = "riad"
+    parameters: RiadParameters
+    score_rule = "max_smoothed"
+
+    def __init__(
+        self,
+        parameters: RiadParameters,
+        geometry: Geometry,
+        input_size: tuple[int, int],
+        weights: Path | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        super().__init__(parameters, geometry, input_size, weights, state)
+        self.sigma_px = parameters.sigma_px if parameters.smoothing == "gaussian" else 0.0
+        height, width = input_size
+        self._masks = fixed_masks(parameters, height + -height % SIDE_MULTIPLE_PX, width + -width % SIDE_MULTIPLE_PX)
+        self.prepare_networks()
+
+    def build_networks(self) -> nn.Module:
+        return UNet(self.parameters.width).to(memory_format=torch.channels_last)
+
+    def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
+        return InpaintingLesson(self.networks, self.parameters, parts, validation or parts, seed, steps, self.device)
+
+    @torch.inference_mode()
+    def score(self, embedded: Tensor) -> Scored:
+        self.require_fitted()
+        # One by one: larger batches are slower per picture on a CPU, and the passes of one picture keep a GPU busy.
+        return Scored(torch.cat([self._cells(picture[None]) for picture in embedded]))
+
+    def _cells(self, picture: Tensor) -> Tensor:
+        """(1, rows, columns) for one input (1, 3, height, width)."""
+        height, width = picture.shape[-2:]
+        picture = padded(picture)
+        painted = torch.cat([paint_in(self.networks, picture, hidden.to(picture.device)) for hidden in self._masks])
+        similarities = gradient_similarities(gradient_pyramid(as_shares(picture)), gradient_pyramid(as_shares(painted)))
+        unlike = torch.stack(
+            [
+                functional.interpolate(1 - similarity.mean(0, keepdim=True), size=picture.shape[-2:], mode="bilinear")
+                for similarity in similarities
+            ]
+        ).mean(0)[..., :height, :width]
+        if self.parameters.smoothing == "mean":
+            reach = PUBLISHED_MEAN_PX // 2
+            unlike = functional.avg_pool2d(
+                functional.pad(unlike, (reach, reach, reach, reach), mode="reflect"), PUBLISHED_MEAN_PX, stride=1
+            )
+        return functional.adaptive_avg_pool2d(unlike, (-(-height // CELL_PX), -(-width // CELL_PX)))[:, 0]
+
+
+class InpaintingLesson(Lesson):
+    """Random crops of random pictures, painted in; measured on the same crops and squares each time."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        parameters: RiadParameters,
+        parts: Sequence[Tensor],
+        validation: Sequence[Tensor],
+        seed: int,
+        steps: int,
+        device: torch.device,
+    ) -> None:
+        self.networks = network
+        self.random = torch.Generator().manual_seed(seed)
+        self._parameters = parameters
+        self._parts = parts
+        self._device = device
+        optimiser = torch.optim.Adam(
+            network.parameters(), lr=parameters.learning_rate, weight_decay=PUBLISHED_WEIGHT_DECAY
+        )
+        self.optimisers = (optimiser,)
+        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+        shown = torch.linspace(0, len(validation) - 1, min(VALIDATED_CROPS, len(validation))).long().tolist()
+        self._validated = torch.cat([self._crop(validation[index]) for index in shown]).to(device)
+        self._validation_masks = [hidden.to(device) for hidden in fixed_masks(parameters, *self._validated.shape[-2:])]
+
+    def step(self, number: int) -> Losses:
+        crops = torch.cat(
+            [self._crop(self._parts[self._drawn(len(self._parts))]) for _ in range(self._parameters.batch)]
+        )
+        height, width = crops.shape[-2:]
+        sides = self._parameters.cell_sides_px
+        hidden = torch.stack(
+            [
+                disjoint_masks(height, width, sides[self._drawn(len(sides))], self._parameters.sets, self.random)
+                for _ in crops
+            ],
+            dim=1,
+        ).unsqueeze(2)
+        crops, hidden = crops.to(self._device), hidden.to(self._device)
+        losses = inpainting_losses(paint_in(self.networks, crops, hidden), crops)
+        total = torch.stack(list(losses.values())).sum()
+        self.optimisers[0].zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimisers[0].step()
+        self._schedule.step()
+        return {"total": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
+
+    def validate(self) -> float:
+        totals = [
+            sum(inpainting_losses(paint_in(self.networks, self._validated, hidden), self._validated).values())
+            for hidden in self._validation_masks
+        ]
+        return float(sum(totals)) / len(totals)
+
+    def _crop(self, part: Tensor) -> Tensor:
+        """A random crop of one of the inputs (n, 3, height, width) of a picture: (1, 3, height, width)."""
+        height, width = part.shape[-2:]
+        crop = self._parameters.crop_px
+        index, top, left = self._drawn(len(part)), self._drawn(height - crop + 1), self._drawn(width - crop + 1)
+        return padded(part[index : index + 1, :, top : top + crop, left : left + crop].clone())
+
+    def _drawn(self, count: int) -> int:
+        """A whole number from 0 to `count` - 1, or 0."""
+        return int(torch.randint(max(count, 1), (), generator=self.random))
+
+
+def inpainting_losses(painted: Tensor, pictures: Tensor) -> dict[str, Tensor]:
+    """The three losses of section 3.2, each of weight 1, of pictures (n, 3, height, width) within [-1, 1]."""
+    painted_shares, shares = as_shares(painted), as_shares(pictures)
+    similarities = gradient_similarities(gradient_pyramid(painted_shares), gradient_pyramid(shares))
+    return {
+        "squared_error": functional.mse_loss(painted, pictures),
+        "gradients": torch.stack([1 - similarity.mean() for similarity in similarities]).mean(),
+        "structure": 1 - structural_similarity(painted_shares, shares).mean(),
+    }
+
+
+def fixed_masks(parameters: RiadParameters, height: int, width: int) -> list[Tensor]:
+    """The same masks (sets, 1, 1, height, width) each time, for every size of squares."""
+    return [
+        disjoint_masks(height, width, side, parameters.sets, torch.Generator().manual_seed(MASK_SEED))[:, None, None]
+        for side in parameters.cell_sides_px
+    ]
+
+
+def padded(pictures: Tensor) -> Tensor:
+    """Reflected at the bottom and on the right up to sides that the network takes."""
+    height, width = pictures.shape[-2:]
+    return functional.pad(pictures, (0, -width % SIDE_MULTIPLE_PX, 0, -height % SIDE_MULTIPLE_PX), mode="reflect")
+
+
+def as_shares(pictures: Tensor) -> Tensor:
+    """Values from -1 to 1 -> from 0 to 1."""
+    return (pictures + 1) / 2

@@ -1,0 +1,117 @@
+"""What methods whose networks train in steps share: the run itself, and their place in the model file."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ml.errors import TrainingError
+from ml.methods.base import Geometry, HeldOut, Method, Tensors
+from ml.methods.features import required
+from ml.progress import Cancelled, Progress, never, silent
+from ml.training.loop import Lesson, run_lesson
+
+NETWORK_PREFIX = "network."
+STATISTIC_PREFIX = "statistic."
+
+
+class TrainedMethod(Method):
+    """A method with networks of its own.
+
+    A subclass builds them in `build_networks`, says in `lesson` how they learn and in `finish` what is measured once
+    they have. Its parameters have a setting `steps`.
+
+    networks: everything that learns; always in `eval()` outside of `fit`.
+    statistics: further tensors of the model by name, each with the shape that it has from the start.
+    """
+
+    held_out: HeldOut = "hold-out"
+    networks: nn.Module
+    statistics: dict[str, Tensor]
+
+    def __init__(
+        self,
+        parameters: Any,
+        geometry: Geometry,
+        input_size: tuple[int, int],
+        weights: Path | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        """Subclasses call this first, and `prepare_networks` at the end of their own constructor."""
+        super().__init__(parameters, geometry, input_size, weights, state)
+        self.parameters: Any = parameters
+        self.statistics = {}
+        self._is_fitted = False
+
+    @abstractmethod
+    def build_networks(self) -> nn.Module:
+        """New networks, randomly initialised; the caller has seeded torch."""
+
+    @abstractmethod
+    def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
+        """A run of `steps` steps on `networks`, on the device of the method. Called after `build_networks`."""
+
+    def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
+        """Measure what scoring needs, with trained networks and without gradients; fills `statistics`."""
+        return
+
+    def prepare_networks(self, seed: int = 0) -> None:
+        """Set new networks, the same for the same seed; torch's own generator is left as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.networks = self.build_networks().to(self.device).eval()
+
+    def fit(
+        self,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
+    ) -> None:
+        if not len(parts):
+            raise TrainingError("There is no normal picture to learn from.")
+        if self.parameters.steps < 1:
+            raise RuntimeError("how many steps to train is decided before `fit` (`ml.training.plan`)")
+        self.prepare_networks(seed)
+        with torch.inference_mode(False), torch.enable_grad():
+            run_lesson(
+                self.lesson(parts, validation, seed, self.parameters.steps), self.parameters.steps, progress, cancelled
+            )
+        self.networks.eval()
+        with torch.no_grad():
+            self.finish(parts, validation)
+        self._is_fitted = True
+
+    def tensors(self) -> Tensors:
+        self.require_fitted()
+        state = {f"{NETWORK_PREFIX}{key}": value for key, value in self.networks.state_dict().items()}
+        statistics = {f"{STATISTIC_PREFIX}{key}": value for key, value in self.statistics.items()}
+        return {key: value.detach().cpu().contiguous().numpy() for key, value in {**state, **statistics}.items()}
+
+    def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        state = {
+            key: required(tensors, f"{NETWORK_PREFIX}{key}", tuple(value.shape), value.dtype)
+            for key, value in self.networks.state_dict().items()
+        }
+        self.networks.load_state_dict(state)
+        self.networks.eval()
+        self.statistics = {
+            key: required(tensors, f"{STATISTIC_PREFIX}{key}", tuple(value.shape), value.dtype).to(self.device)
+            for key, value in self.statistics.items()
+        }
+        self._is_fitted = True
+
+    def to(self, device: torch.device | str) -> Self:
+        self.networks.to(device)
+        self.statistics = {key: value.to(device) for key, value in self.statistics.items()}
+        return super().to(device)
+
+    def require_fitted(self) -> None:
+        """Raises RuntimeError before `fit` or `load_tensors`."""
+        if not self._is_fitted:
+            raise RuntimeError(f"{type(self).__name__} was asked to work before it was fitted")

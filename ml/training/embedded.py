@@ -1,0 +1,192 @@
+"""The training pictures as a method embeds them, kept in memory and, where the method allows it, on disk."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ml.artifact import PictureReference
+from ml.detector import Batches
+from ml.feature_cache import FeatureCache, key_of
+from ml.images import PreparedPicture, prepare
+from ml.maps import Detection
+from ml.methods.base import Method, Scored
+from ml.pictures import Pixels
+from ml.preprocessing import Preprocessing
+from ml.progress import Cancelled
+from ml.quality import likeness_of, measure, thumbnail_of
+from ml.scoring import assemble
+from ml.training.survey import Survey, check_cancelled
+
+FEATURE_BUDGET_BYTES = 2 * 2**30  # features beyond this are read or computed again instead of kept
+SCORED_AT_A_TIME = 32  # inputs of a held-out picture: all patches of a large one at once would need its features thrice
+
+
+class InputPictures(Sequence[Tensor]):
+    """The training pictures as network inputs: item i is `(n, 3, height, width)` float32 of picture i, made anew."""
+
+    def __init__(self, survey: Survey, preprocessing: Preprocessing, cancelled: Cancelled) -> None:
+        self._survey = survey
+        self._preprocessing = preprocessing
+        self._cancelled = cancelled
+
+    def __len__(self) -> int:
+        return len(self._survey.names)
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]  # no slices
+        check_cancelled(self._cancelled)
+        prepared = prepare(self._survey.read(index).pixels, self._preprocessing)
+        return prepared.inputs(0, prepared.count)
+
+
+class EmbeddedPictures(Sequence[Tensor]):
+    """The training pictures as the method embeds them: item i is `(n, C, gh, gw)` float32 of picture i.
+
+    n counts the inputs of the picture and of its variants (`Method.variants`). Items are kept in the main memory up to
+    a budget, beyond it computed again. What a method names by an `embedding_hash` is also kept on disk, in half
+    precision, and always rounded to it, so that no result depends on what is on disk; `detect` never uses it.
+    Also gathers what the pictures look like.
+    """
+
+    def __init__(
+        self,
+        survey: Survey,
+        preprocessing: Preprocessing,
+        method: Method,
+        device: str,
+        seed: int,
+        cancelled: Cancelled,
+    ) -> None:
+        self._survey = survey
+        self._preprocessing = preprocessing
+        self._method = method
+        self._device = device
+        self._seed = seed
+        self._batches = Batches(method, device)
+        self._cache = FeatureCache()
+        self._cancelled = cancelled
+        self._shapes: dict[int, tuple[int, ...]] = {}
+        self._kept: dict[int, Tensor] = {}
+        self._budget = FEATURE_BUDGET_BYTES
+        self._thumbnails: dict[int, NDArray[np.float32]] = {}
+        self._quality: dict[int, tuple[float, float, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._survey.names)
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]  # no slices
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._kept[index] if index in self._kept else self.load(index)
+
+    def load(self, index: int) -> Tensor:
+        """Embed picture `index`, and keep the result while the budget lasts."""
+        check_cancelled(self._cancelled)
+        pixels = self._survey.read(index).pixels
+        if index not in self._quality:
+            self._look_at(index, pixels)
+        features = self._rounded(index, pixels) if self._method.embedding_hash else self._with_variants(pixels)
+        size = features.numel() * features.element_size()
+        if size <= self._budget:
+            self._kept[index] = features
+            self._budget -= size
+        return features
+
+    def _rounded(self, index: int, pixels: Pixels) -> Tensor:
+        """Features in half precision, from the disk where they are there."""
+        key = key_of(self._survey.hashes[index], self._preprocessing, f"{self._method.embedding_hash}")
+        found = self._cache.get(key)
+        if found is None:
+            found = self._with_variants(pixels).half().numpy()
+            self._cache.put(key, found)
+        return torch.from_numpy(np.array(found)).float()
+
+    def _with_variants(self, pixels: Pixels) -> Tensor:
+        embedded = [self.embed(pixels)]
+        embedded += [self.embed(variant) for variant in self._method.variants(pixels, self._seed)]
+        return embedded[0] if len(embedded) == 1 else torch.cat(embedded)
+
+    def embed(self, pixels: Pixels) -> Tensor:
+        """Any picture through the same path: `(n, C, gh, gw)` float32."""
+        with torch.inference_mode():
+            return self._embedded(prepare(pixels, self._preprocessing))
+
+    def _embedded(self, prepared: PreparedPicture) -> Tensor:
+        features = torch.empty(0)
+        for start, batch in self._batches.run(prepared, Tensor.cpu):
+            if start == 0:  # room for all of them at once: joining them at the end would take it twice
+                with torch.inference_mode(False):  # networks learn from them by gradient
+                    features = torch.empty(prepared.count, *batch.shape[1:])
+            features[start : start + len(batch)] = batch
+        return features
+
+    def detect(self, index: int) -> Detection:
+        """Score picture `index`, as captured, with the method as it is fitted now."""
+        if index in self._kept and not self._method.embedding_hash:
+            # Only where the scores lie is asked of it: no need to decode the picture again.
+            blank = np.broadcast_to(np.uint8(0), self._shapes[index])
+            return self._assembled(prepare(blank, self._preprocessing), self._kept[index])
+        return self.detect_pixels(self._survey.read(index).pixels)
+
+    def detect_pixels(self, pixels: Pixels) -> Detection:
+        """Score any picture with the method as it is fitted now."""
+        return self._assembled(prepare(pixels, self._preprocessing), self.embed(pixels))
+
+    def _assembled(self, prepared: PreparedPicture, features: Tensor) -> Detection:
+        with torch.inference_mode():
+            return assemble(self._method, prepared, self._scored(features[: prepared.count]))
+
+    def _scored(self, features: Tensor) -> Iterator[tuple[int, Scored]]:
+        for start in range(0, len(features), SCORED_AT_A_TIME):
+            batch = features[start : start + SCORED_AT_A_TIME].to(self._device)
+            yield start, self._method.score(batch)
+
+    def _look_at(self, index: int, pixels: Pixels) -> None:
+        window = (self._preprocessing.window_low, self._preprocessing.window_high)
+        quality = measure(pixels, window)
+        self._quality[index] = (quality.brightness, quality.contrast, quality.focus)
+        self._thumbnails[index] = thumbnail_of(pixels, window)
+        self._shapes[index] = pixels.shape
+
+    def reference(self) -> tuple[PictureReference, NDArray[np.float32]]:
+        """What the pictures look like, and their mean thumbnail `(64, 64)` float32, 0 to 1."""
+        thumbnails = np.stack([self._thumbnails[index] for index in range(len(self))])
+        mean = thumbnails.mean(axis=0)
+        others = (thumbnails.sum(axis=0) - thumbnails) / max(1, len(self) - 1)
+        likeness = [likeness_of(own, other) for own, other in zip(thumbnails, others, strict=True)]
+        brightness, contrast, focus = zip(*self._quality.values(), strict=True)
+        survey = self._survey
+        return PictureReference(
+            height_px=survey.height_px,
+            width_px=survey.width_px,
+            has_one_size=survey.has_one_size,
+            is_grey=survey.is_grey,
+            bit_depth=survey.bit_depth,
+            brightness=(min(brightness), max(brightness)),
+            contrast=(min(contrast), max(contrast)),
+            focus=(min(focus), max(focus)),
+            likeness_min=min(likeness) if len(self) > 1 else None,
+        ), mean.astype(np.float32)
+
+    def display_thumbnail(self) -> NDArray[np.uint8]:
+        """The first picture, grey, 64 x 64 uint8: what lists of models show."""
+        return np.round(self._thumbnails[0] * 255).astype(np.uint8)
+
+
+class Chosen(Sequence[Tensor]):
+    """Some of the pictures, in their order."""
+
+    def __init__(self, pictures: Sequence[Tensor], indices: Sequence[int]) -> None:
+        self._pictures = pictures
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]  # no slices
+        return self._pictures[self._indices[index]]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self._pictures[index] for index in self._indices)

@@ -1,0 +1,63 @@
+"""How large the network's input is, and where the pictures are cut."""
+
+from ml.catalogue import MethodInfo
+from ml.job import TrainingJob
+from ml.methods.base import Geometry, Method
+from ml.pictures import default_window
+from ml.preprocessing import Preprocessing
+from ml.training.survey import Survey
+
+DEFAULT_STRIDE = 0.75  # of the patch: neighbouring patches share a quarter
+KEPT_ASPECT_STEP_PX = 32  # a multiple of the deepest stride of all
+NATIVE_STEP_PX = 8
+
+
+def geometry_of(job: TrainingJob) -> Geometry:
+    return "whole" if job.patch is None else "patches"
+
+
+def fixed_input_size(job: TrainingJob, info: MethodInfo, size: int) -> tuple[int, int] | None:
+    """Height and width of the input in px, or None where the pictures' shape decides them."""
+    if job.patch is not None:
+        return job.patch, job.patch
+    return None if info.native_up_to_size or job.aspect == "keep" else (size, size)
+
+
+def fitted_input_size(job: TrainingJob, info: MethodInfo, size: int, survey: Survey) -> tuple[int, int]:
+    """Height and width of the input in px in the shape of the pictures, as most of them have it.
+
+    An area of about `size` squared; a method at native resolution never enlarges.
+    """
+    height = job.region.height if job.region else survey.height_px
+    width = job.region.width if job.region else survey.width_px
+    scale = size / (height * width) ** 0.5
+    step = KEPT_ASPECT_STEP_PX
+    if info.native_up_to_size:
+        scale, step = min(scale, 1.0), NATIVE_STEP_PX
+    return _stepped(height * scale, step), _stepped(width * scale, step)
+
+
+def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Preprocessing:
+    """What the model file will carry of all this."""
+    height, width = method.input_size
+    low, high = job.window or default_window(survey.bit_depth)
+    return Preprocessing(
+        geometry=geometry_of(job),
+        input_height=height,
+        input_width=width,
+        stride=None if job.patch is None else job.stride or default_stride(job.patch),
+        window_low=low,
+        window_high=high,
+        mean=method.mean,
+        std=method.std,
+        region=None if job.region is None else (job.region.x, job.region.y, job.region.width, job.region.height),
+    )
+
+
+def default_stride(patch: int) -> int:
+    """Pixels from patch to patch where the job does not say."""
+    return max(8, round(patch * DEFAULT_STRIDE / 8) * 8)
+
+
+def _stepped(length: float, step: int) -> int:
+    return max(32, round(length / step) * step)

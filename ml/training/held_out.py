@@ -1,0 +1,110 @@
+"""Scores of good pictures that the model has not seen, and the calibration that follows from them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml.calibration import Calibration, Source, calibrate, ensure_disjoint, folds
+from ml.job import TrainingJob
+from ml.maps import Detection
+from ml.methods.base import Method
+from ml.progress import Cancelled, Progress
+from ml.training.embedded import Chosen, EmbeddedPictures
+from ml.training.perturbations import perturbed
+from ml.training.splits import Split
+from ml.training.survey import Survey, check_cancelled
+
+FOLDS = 5
+PERTURBED_COPIES = 40
+"""In all, shared by the pictures: more would only repeat what the same pictures can show."""
+
+
+def fit_and_fold(
+    job: TrainingJob,
+    method: Method,
+    pictures: EmbeddedPictures,
+    parts: Sequence[str],
+    progress: Progress,
+    cancelled: Cancelled,
+) -> Calibration:
+    """Score every picture with a model fitted without its part, then fit on all."""
+    held_out = folds(parts, FOLDS, job.seed)
+    scores = np.zeros(len(pictures))
+    maxima = np.zeros(len(pictures))
+    for number, fold in enumerate(held_out, start=1):
+        stage = f"Calibrating, round {number} of {len(held_out)}"
+        fitted_on = sorted(set(range(len(pictures))) - set(fold))
+        ensure_disjoint([parts[index] for index in fitted_on], [parts[index] for index in fold])
+        method.fit(Chosen(pictures, fitted_on), job.seed, staged(progress, stage), cancelled)
+        for index in fold:
+            check_cancelled(cancelled)
+            detection = pictures.detect(index)
+            scores[index], maxima[index] = detection.score, detection.score_map.maximum
+    source: Source = "leave-one-out" if len(held_out) == len(set(parts)) else "5-fold"
+    calibration = calibrate(scores, maxima, parts, alpha=job.alpha, source=source, band_factor=job.unsure_factor)
+    method.fit(pictures, job.seed, staged(progress, "Building the model"), cancelled)
+    return calibration
+
+
+def fit_and_hold_out(
+    job: TrainingJob,
+    method: Method,
+    pictures: EmbeddedPictures,
+    parts: Sequence[str],
+    split: Split,
+    progress: Progress,
+    cancelled: Cancelled,
+) -> Calibration:
+    """Fit once; score the parts that were held out."""
+    learnt, validation = Chosen(pictures, split.learnt), Chosen(pictures, split.validation)
+    held = split.calibration
+    ensure_disjoint([parts[index] for index in (*split.learnt, *split.validation)], [parts[index] for index in held])
+    method.fit(learnt, job.seed, staged(progress, "Building the model"), cancelled, validation)
+    detections = []
+    for done, index in enumerate(held):
+        check_cancelled(cancelled)
+        progress("Calibrating", done, len(held))
+        detections.append(pictures.detect(index))
+    return calibrate(
+        [detection.score for detection in detections],
+        [detection.score_map.maximum for detection in detections],
+        [parts[index] for index in held],
+        alpha=job.alpha,
+        source="hold-out",
+        band_factor=job.unsure_factor,
+    )
+
+
+def fit_and_perturb(
+    job: TrainingJob,
+    method: Method,
+    pictures: EmbeddedPictures,
+    survey: Survey,
+    progress: Progress,
+    cancelled: Cancelled,
+) -> Calibration:
+    """Fit on all; with too few parts to hold any out, score slightly changed copies of the pictures themselves.
+
+    What good parts differ in beyond that is not known then: the calibration says so by its source.
+    """
+    method.fit(pictures, job.seed, staged(progress, "Building the model"), cancelled)
+    copies = -(-PERTURBED_COPIES // len(pictures))
+    detections: list[Detection] = []
+    for index in range(len(pictures)):
+        for copy in perturbed(survey.read(index).pixels, copies, job.seed + index):
+            check_cancelled(cancelled)
+            progress("Calibrating", len(detections), copies * len(pictures))
+            detections.append(pictures.detect_pixels(copy))
+    return calibrate(
+        [detection.score for detection in detections],
+        [detection.score_map.maximum for detection in detections],
+        [str(number) for number in range(len(detections))],
+        alpha=job.alpha,
+        source="perturbations",
+        band_factor=job.unsure_factor,
+    )
+
+
+def staged(progress: Progress, stage: str) -> Progress:
+    """Each step of a method as a stage of its own: steps differ in length, and time left is told by stage."""
+    return lambda step, done, total: progress(f"{stage}: {step[:1].lower()}{step[1:]}", done, total)

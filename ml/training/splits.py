@@ -1,0 +1,69 @@
+"""Which parts a model learns from and which are held out. Always by part: pictures of one part resemble each other."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ml.calibration import MIN_PARTS
+
+CALIBRATION_SHARE = 0.2
+CALIBRATION_PARTS = 10
+"""So many parts are held out to find the threshold, but no more than a third where good parts are few."""
+VALIDATION_SHARE = 0.1
+MIN_PARTS_TO_SPLIT = 6
+"""With fewer, three to calibrate with would leave too little to learn from: they are held out in turn instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Indices of pictures, ascending: learnt from, used to choose an epoch or scale maps, used for the threshold."""
+
+    learnt: tuple[int, ...]
+    validation: tuple[int, ...]
+    calibration: tuple[int, ...]
+
+
+def distinct_parts(groups: Sequence[str], hashes: Sequence[str]) -> list[str]:
+    """The part of each picture: its group, where groups that share a picture, byte for byte, are one.
+
+    A copy under another name must not be held out while the model is fitted on its double: its score would be 0.
+    """
+    joined = {group: group for group in groups}
+
+    def first_of(group: str) -> str:
+        while joined[group] != group:
+            group = joined[group]
+        return group
+
+    seen: dict[str, str] = {}
+    for group, picture in zip(groups, hashes, strict=True):
+        joined[first_of(group)] = first_of(seen.setdefault(picture, group))
+    return [first_of(group) for group in groups]
+
+
+def can_split(parts: Sequence[str]) -> bool:
+    """Whether a network that is trained once can be calibrated on parts of its own."""
+    return len(set(parts)) >= MIN_PARTS_TO_SPLIT
+
+
+def hold_out(parts: Sequence[str], seed: int) -> Split:
+    """Deal parts, in an order that the seed decides, to calibration, validation and learning.
+
+    Call only where `can_split(parts)`.
+    """
+    sizes = Counter(parts)
+    names = list(sizes)
+    count = len(names)
+    calibration = max(MIN_PARTS, min(CALIBRATION_PARTS, count // 3), round(CALIBRATION_SHARE * count))
+    validation = max(1, round(VALIDATION_SHARE * count))
+    order = [names[index] for index in np.random.default_rng(seed).permutation(count)]
+    role = {
+        name: 0 if place < calibration else 1 if place < calibration + validation else 2
+        for place, name in enumerate(order)
+    }
+    held, shown, learnt = (
+        tuple(index for index, part in enumerate(parts) if role[part] == wanted) for wanted in range(3)
+    )
+    return Split(learnt=learnt, validation=shown, calibration=held)

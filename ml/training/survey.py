@@ -1,0 +1,132 @@
+"""The usable training pictures of a job: which they are and what they look like."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from ml.dataset import read_normals
+from ml.errors import CancelledError, PictureError, TrainingError
+from ml.job import TrainingJob
+from ml.pictures import MIN_TRAINING_SIDE_PX, Picture, decode_picture, read_picture_bytes
+from ml.progress import Cancelled, Progress, never, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was left out, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The usable training pictures of a job: names relative to the data folder, hashes, and what they look like."""
+
+    folder: Path
+    names: tuple[str, ...]
+    hashes: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
+    height_px: int
+    width_px: int
+    has_one_size: bool
+    is_grey: bool
+    bit_depth: int
+
+    def read(self, index: int) -> Picture:
+        """Decode it again; raises TrainingError when it has gone or changed since the survey."""
+        path = self.folder / self.names[index]
+        try:
+            data = read_picture_bytes(path)
+        except PictureError as error:
+            raise TrainingError(f"{error} It was there when training began; start again.") from error
+        if sha256(data).hexdigest() != self.hashes[index]:
+            raise TrainingError(f"{path}: changed while training; start again.")
+        return decode_picture(data, str(path))
+
+
+def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> Survey:
+    """Decode every training picture once; list the unusable ones with their reason.
+
+    Raises TrainingError when none is left, or when there is no picture of an excluded name.
+    """
+    folder, paths = read_normals(job.data)
+    excluded = set(job.exclude)
+    unknown = sorted(excluded - {path.relative_to(folder).as_posix() for path in paths})
+    if unknown:  # most likely misspelt, and the picture that was meant would be learnt from
+        raise TrainingError(f"{folder}: there is no picture '{unknown[0]}' to exclude. Correct the name or drop it.")
+    names: list[str] = []
+    hashes: list[str] = []
+    skipped: list[Skipped] = []
+    looks: Counter[tuple[int, int, bool, int]] = Counter()
+    bits_used = 0
+    for index, path in enumerate(paths):
+        check_cancelled(cancelled)
+        progress("Reading pictures", index, len(paths))
+        name = path.relative_to(folder).as_posix()
+        if name in excluded:
+            continue
+        try:
+            data = read_picture_bytes(path)
+            picture = decode_picture(data, str(path))
+            _refuse_outside(job, picture, path)
+        except PictureError as error:
+            skipped.append(Skipped(name, str(error)))
+            continue
+        names.append(name)
+        hashes.append(sha256(data).hexdigest())
+        height, width = picture.pixels.shape[:2]
+        looks[(height, width, picture.pixels.ndim == 2, picture.bit_depth)] += 1
+        bits_used = max(bits_used, int(picture.pixels.max()).bit_length())
+    progress("Reading pictures", len(paths), len(paths))
+    if not names:
+        raise TrainingError(too_few(job, 0, 1, skipped))
+    (height, width, is_grey, _), _ = looks.most_common(1)[0]
+    if len({look[3] > 8 for look in looks}) > 1 and job.window is None:
+        raise TrainingError(
+            f"{job.data}: 8-bit pictures are mixed with deeper ones. Train on one kind, or give the value window."
+        )
+    return Survey(
+        folder=folder,
+        names=tuple(names),
+        hashes=tuple(hashes),
+        skipped=tuple(skipped),
+        height_px=height,
+        width_px=width,
+        has_one_size=len({look[:2] for look in looks}) == 1,
+        is_grey=is_grey,
+        bit_depth=_container_bits(max(depth for _, _, _, depth in looks), bits_used),
+    )
+
+
+def too_few(job: TrainingJob, usable: int, needed: int, skipped: Sequence[Skipped]) -> str:
+    """The words for a folder with fewer usable pictures than `needed`."""
+    return (
+        f"{job.data}: {usable} usable picture(s) of good parts; at least {needed} are needed, 30 or more are better."
+        + (f" {len(skipped)} file(s) could not be used, e.g. {skipped[0].reason}" if skipped else "")
+    )
+
+
+def check_cancelled(cancelled: Cancelled) -> None:
+    """Raises CancelledError once the user has asked to stop."""
+    if cancelled():
+        raise CancelledError("Training was cancelled; nothing was written.")
+
+
+def _container_bits(declared: int, used: int) -> int:
+    """The smallest usual sensor depth that holds the values: cameras put 10 and 12 bits into 16-bit files."""
+    return declared if declared <= 8 else next(bits for bits in (10, 12, 14, 16) if bits >= min(used, declared))
+
+
+def _refuse_outside(job: TrainingJob, picture: Picture, path: Path) -> None:
+    height, width = picture.pixels.shape[:2]
+    if min(height, width) < MIN_TRAINING_SIDE_PX:
+        raise PictureError(
+            f"{path} is {width} x {height} px. Each side of a training picture must have at least "
+            f"{MIN_TRAINING_SIDE_PX} px."
+        )
+    region = job.region
+    if region is not None and (region.y + region.height > height or region.x + region.width > width):
+        raise PictureError(f"{path} is {width} x {height} px: the region of interest reaches out of it.")
