@@ -146,8 +146,16 @@ def train(
         typer.Option(metavar="FILE", help="Take everything from this job file instead.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout and nothing else there.")] = False,
+    only_estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say what would be done and how long it takes here; train nothing.")
+    ] = False,
     method: Annotated[
-        str, typer.Option(metavar="NAME", help="patchcore or padim, see `loupe methods`.", rich_help_panel=METHOD)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How it is learnt; `loupe methods` lists all, `loupe recommend` chooses.",
+            rich_help_panel=METHOD,
+        ),
     ] = "patchcore",
     preset: Annotated[
         Literal["fast", "balanced", "thorough"],
@@ -176,6 +184,15 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE", help="The backbone's weights as a file.", rich_help_panel=METHOD, show_default=False
+        ),
+    ] = None,
+    defects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Pictures of defective parts, for methods that learn from them; none of the test pictures.",
+            rich_help_panel=METHOD,
+            show_default=False,
         ),
     ] = None,
     size: Annotated[
@@ -248,6 +265,7 @@ def train(
         "patch": patch,
         "stride": stride,
         "weights": weights,
+        "defects": defects,
         "window": window,
         "aspect": aspect,
         "group_by": group_by,
@@ -256,13 +274,15 @@ def train(
     }
     from station.commands.train import train_for_a_person, train_for_a_program
 
+    if only_estimate and job is None and out is None:
+        fields["out"] = Path("model.loupe")
     if not as_json:
         with native_words_dropped():
-            train_for_a_person(_order(job, fields, settings or [], backbone), console)
+            train_for_a_person(_order(job, fields, settings or [], backbone), console, only_estimate=only_estimate)
         return
     try:
         with native_words_dropped():
-            train_for_a_program(_order(job, fields, settings or [], backbone), print_json)
+            train_for_a_program(_order(job, fields, settings or [], backbone), print_json, only_estimate=only_estimate)
     except CancelledError:
         raise
     except LoupeError as error:

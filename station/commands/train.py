@@ -14,6 +14,7 @@ from station.commands.terminal import progress_bar, say
 
 if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
     from ml.training.pipeline import TrainingResult
+    from ml.training.plan import Plan
     from ml.training.survey import Survey
 
 REPORT_INTERVAL_S = 0.2
@@ -42,10 +43,10 @@ class JsonReporter:
         self.line(event="progress", stage=stage, done=done, total=total, eta_s=eta_s)
 
 
-def train_for_a_program(job: TrainingJob, print_json: PrintJson) -> None:
-    """JSON lines from `started` to `result`. Raises LoupeError."""
+def train_for_a_program(job: TrainingJob, print_json: PrintJson, *, only_estimate: bool = False) -> None:
+    """JSON lines from `started` by `plan` to `result`; the first two alone with `only_estimate`. Raises LoupeError."""
     _refuse_early(job)
-    from ml.training.pipeline import run
+    from ml.training.pipeline import estimate, run
 
     reporter = JsonReporter(print_json)
 
@@ -53,7 +54,15 @@ def train_for_a_program(job: TrainingJob, print_json: PrintJson) -> None:
         skipped = [{"file": item.file, "reason": item.reason} for item in survey.skipped]
         reporter.line(event="started", pictures=len(survey.names), skipped=skipped)
 
-    result = run(job, reporter.progress, on_survey=on_survey)
+    def on_plan(plan: "Plan") -> None:
+        reporter.line(event="plan", **_plan_document(plan))
+
+    if only_estimate:
+        survey, plan = estimate(job, reporter.progress)
+        on_survey(survey)
+        on_plan(plan)
+        return
+    result = run(job, reporter.progress, on_survey=on_survey, on_plan=on_plan)
     calibration = result.manifest.calibration
     reporter.line(
         event="result",
@@ -66,18 +75,45 @@ def train_for_a_program(job: TrainingJob, print_json: PrintJson) -> None:
         n=calibration.n,
         skipped=len(result.survey.skipped),
         held_out_scores=list(calibration.scores),
+        plan=_plan_document(result.plan),
         seconds=round(result.seconds, 2),
     )
 
 
-def train_for_a_person(job: TrainingJob, console: Console) -> None:
-    """A progress bar, then what came out, on `console`. Raises LoupeError."""
+def train_for_a_person(job: TrainingJob, console: Console, *, only_estimate: bool = False) -> None:
+    """The plan, a progress bar, then what came out, on `console`. Raises LoupeError."""
     _refuse_early(job)
-    from ml.training.pipeline import run
+    from ml.training.pipeline import estimate, run
 
     with progress_bar(console) as progress:
-        result = run(job, progress)
+        if only_estimate:
+            _say_plan(estimate(job, progress)[1], console)
+            return
+        result = run(job, progress, on_plan=lambda plan: _say_plan(plan, console))
     _report(result, console)
+
+
+def _plan_document(plan: "Plan") -> dict[str, Any]:
+    return {
+        "seconds": round(plan.seconds, 1),
+        "done": plan.done,
+        "published": plan.published,
+        "parameters": plan.parameters.model_dump(mode="json"),
+    }
+
+
+def _say_plan(plan: "Plan", console: Console) -> None:
+    say(console, f"about {in_words(plan.seconds)} on this machine" + (f": {plan.done}" if plan.done else ""))
+    if plan.done and plan.published:
+        say(console, f"published: {plan.published}", "dim")
+
+
+def in_words(seconds: float) -> str:
+    """A duration as people say it."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _refuse_early(job: TrainingJob) -> None:
@@ -92,7 +128,6 @@ def _report(result: "TrainingResult", console: Console) -> None:
     for item in result.survey.skipped:
         say(console, f"left out: {item.reason}", "yellow")
     calibration = result.manifest.calibration
-    low, high = calibration.false_alarm_interval
     say(
         console,
         f"{result.path}: {result.manifest.method} trained on {len(result.survey.names)} pictures"
@@ -101,5 +136,13 @@ def _report(result: "TrainingResult", console: Console) -> None:
     say(
         console,
         f"threshold {calibration.threshold:.4g} by {calibration.rule.replace('_', '-')} from {calibration.n} held-out "
-        f"scores ({calibration.source}); real false-alarm rate {low:.1%} to {high:.1%} (95 %)",
+        f"scores ({calibration.source}); {_false_alarms(result)}",
     )
+
+
+def _false_alarms(result: "TrainingResult") -> str:
+    calibration = result.manifest.calibration
+    if calibration.source == "perturbations":
+        return "perturbed copies of the same pictures: how other good parts score is not known"
+    low, high = calibration.false_alarm_interval
+    return f"real false-alarm rate {low:.1%} to {high:.1%} (95 %)"
