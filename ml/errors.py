@@ -33,5 +33,9 @@ class DetectorError(LoupeError):
     """A loaded model cannot score a picture on this device."""
 
 
+class ComparisonError(LoupeError):
+    """Methods cannot be compared with the given data sets or folder."""
+
+
 class CancelledError(LoupeError):
     """The user asked to stop; nothing was written."""

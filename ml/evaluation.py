@@ -2,14 +2,34 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from ml.dataset import read_mask, read_mvtec
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.dataset import LabelledPicture, read_mask, read_mvtec
 from ml.detector import Detector
 from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError
+from ml.maps import Detection
 from ml.metrics import Evaluation, EvaluationReport
-from ml.pictures import read_picture
+from ml.pictures import Pixels, read_picture
 from ml.progress import Cancelled, Progress, never, silent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredPicture:
+    """One judged test picture: what it shows, the raw score and map, and where the defect truly is.
+
+    `name` is the one of reports (`KIND/FILE`, or `FILE` of a good picture). `pixels` are as read, read-only; `mask` is
+    bool at their size, None for a good picture and where there is none.
+    """
+
+    labelled: LabelledPicture
+    name: str
+    pixels: Pixels
+    detection: Detection
+    mask: NDArray[np.bool_] | None
 
 
 def evaluate(
@@ -18,10 +38,12 @@ def evaluate(
     progress: Progress = silent,
     cancelled: Cancelled = never,
     on_fault: Callable[[Path, str], None] = lambda path, reason: None,
+    on_picture: Callable[[ScoredPicture], None] = lambda picture: None,
 ) -> EvaluationReport:
     """Score every test picture of `data` and hold it against its label and mask.
 
     A picture that cannot be read or scored is a FAULT: counted, in no rate. Latency is decoded pixels to score and map.
+    `on_picture` receives every judged picture in turn; keep of it what you need, pictures are large.
     Raises TrainingError when `data` is not an MVTec layout or a mask cannot be used, and CancelledError: figures of a
     part of the pictures would be taken for those of all.
     """
@@ -39,17 +61,20 @@ def evaluate(
             began = time.perf_counter()
             detection = detector.score(pixels)
             latency_ms = (time.perf_counter() - began) * 1e3
+            mask = read_mask(labelled, pixels.shape)
             evaluation.add(
                 name=name,
                 truth=labelled.truth,
                 kind=labelled.kind,
                 score=detection.score,
                 anomaly_map=detection.score_map.at_picture_size(),
-                mask=read_mask(labelled, pixels.shape),
+                mask=mask,
                 latency_ms=latency_ms,
             )
         except (PictureError, CalibrationError, DetectorError) as error:
             on_fault(labelled.path, str(error))
             evaluation.add_fault(name, labelled.truth, labelled.kind)
+        else:
+            on_picture(ScoredPicture(labelled, name, pixels, detection, mask))
     progress("Measuring", len(pictures), len(pictures))
     return evaluation.report()

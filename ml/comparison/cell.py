@@ -1,0 +1,123 @@
+"""One cell, carried out in a process of its own: `python -m ml.comparison.cell JOB.json OUT.json`.
+
+Standard output carries a JSON line per step of progress; OUT.json appears whole when the cell is done or has failed for
+a foreseen reason. Whoever started this process makes a failure of its own kind out of any other end.
+"""
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from ml.comparison.machine import peak_memory_bytes, this_machine
+from ml.comparison.records import CellJob, CellOutcome, DoneCell, FailedCell, OutcomeFile, PictureScore, ThresholdNote
+from ml.errors import LoupeError
+from ml.files import write_atomically
+from ml.progress import Progress, silent
+
+WORST_PICTURES = 3
+REPORT_INTERVAL_S = 0.2
+EXIT_INTERRUPTED = 130
+
+
+def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
+    """Train, load the model from its file, evaluate it. Imports torch. Raises LoupeError."""
+    import torch
+
+    from ml.comparison.thumbnails import Extremes
+    from ml.detector import Detector, device_title
+    from ml.evaluation import ScoredPicture, evaluate
+    from ml.training.pipeline import run
+
+    began = time.monotonic()
+    result = run(job.training, progress)
+    peak = peak_memory_bytes()
+    manifest = result.manifest
+    calibration, preprocessing = manifest.calibration, manifest.preprocessing
+    detector = Detector.load(result.path)
+    extremes = Extremes(calibration, (preprocessing.window_low, preprocessing.window_high), WORST_PICTURES)
+    pictures: list[PictureScore] = []
+
+    def keep(scored: ScoredPicture) -> None:
+        score = scored.detection.score
+        pictures.append(
+            PictureScore(
+                name=scored.name,
+                truth=scored.labelled.truth,
+                kind=scored.labelled.kind,
+                score=score,
+                normalised=calibration.normalise(score),
+                verdict=calibration.judge(score),
+            )
+        )
+        extremes.add(scored, pictures[-1])
+
+    report = evaluate(detector, job.training.data, progress, on_picture=keep)
+    low = calibration.threshold_low
+    return DoneCell(
+        report=report.to_json(),
+        pictures=tuple(pictures),
+        lowest_defects=extremes.of("anomaly"),
+        highest_good=extremes.of("normal"),
+        threshold=ThresholdNote(
+            alpha=calibration.alpha,
+            rule=calibration.rule,
+            source=calibration.source,
+            pictures=calibration.n,
+            parts=calibration.n_groups,
+            low_normalised=None if low is None else calibration.normalise(low),
+        ),
+        model_hash=manifest.model_hash,
+        model_bytes=result.path.stat().st_size,
+        training_pictures=len(result.survey.names),
+        skipped_pictures=len(result.survey.skipped),
+        network_input=f"{preprocessing.input_width} x {preprocessing.input_height} px, {preprocessing.geometry}",
+        trained=result.plan.done,
+        published=result.plan.published,
+        fit_s=result.seconds,
+        seconds=time.monotonic() - began,
+        peak_memory_bytes=peak,
+        machine=this_machine(device_title(detector.device), torch.get_num_threads()),
+    )
+
+
+class _Teller:
+    """Progress as JSON lines, a few per second. A reader who has gone ends this process."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._told = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if stage == self._stage and now - self._told < REPORT_INTERVAL_S and done < total:
+            return
+        self._stage, self._told = stage, now
+        print(json.dumps({"stage": stage, "done": done, "total": total}), flush=True)
+
+
+def main(job_file: Path, out: Path) -> int:
+    """Exit code 0 where OUT was written, be the cell done or failed; 130 when stopped."""
+    # Before torch is imported, as for the station: OpenMP threads that wait must not spin.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    faulthandler.enable()
+    began = time.monotonic()
+    outcome: CellOutcome
+    try:
+        try:
+            outcome = carry_out(CellJob.model_validate_json(job_file.read_bytes()), _Teller())
+        except LoupeError as error:
+            outcome = FailedCell(message=str(error), seconds=time.monotonic() - began)
+        write_atomically(out, OutcomeFile(outcome=outcome).model_dump_json().encode())
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,136 @@
+"""What shall be compared, read from what a person typed and checked before any work. No torch."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml.calibration import assign_groups
+from ml.catalogue import METHODS, method, parse_settings
+from ml.comparison.records import CellJob
+from ml.dataset import read_mvtec, read_normals
+from ml.errors import ParameterError
+from ml.job import TrainingJob
+
+ALL_METHODS = "all"
+_MODEL = Path("model.loupe")
+"""Stands in for the model's file, which each cell gets in a folder of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """A folder of the MVTec layout; `group_by` finds the part in a file name of its training pictures."""
+
+    name: str
+    folder: Path
+    group_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Every method on every data set, for the seeds 0 to `seeds` - 1.
+
+    `fields` are those of `TrainingJob` that all cells share (preset, size, ...), `settings` a method's own by its name.
+    """
+
+    data_sets: tuple[DataSet, ...]
+    methods: tuple[str, ...]
+    seeds: int = 1
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    template_dir: Path | None = None
+
+    def jobs(self) -> list[CellJob]:
+        """Every cell. The first seed of all comes first: a comparison that is stopped leaves a whole table.
+
+        Raises ParameterError for settings that do not go together.
+        """
+        return [
+            CellJob(
+                data_set=data_set.name,
+                training=self._training(data_set, method_name, seed),
+                template_dir=self.template_dir,
+            )
+            for seed in range(self.seeds)
+            for data_set in self.data_sets
+            for method_name in self.methods
+        ]
+
+    def check(self) -> None:
+        """Raises what the cells would raise for settings, patterns and folders: TrainingError or ParameterError."""
+        for job in self.jobs():
+            preset = method(job.method).presets[job.training.preset]
+            parse_settings(job.method, {**preset.settings, **job.training.parameters})
+        for data_set in self.data_sets:
+            folder, normals = read_normals(data_set.folder)
+            read_mvtec(data_set.folder)
+            assign_groups([path.relative_to(folder).as_posix() for path in normals], data_set.group_by)
+
+    def _training(self, data_set: DataSet, method_name: str, seed: int) -> TrainingJob:
+        fields = {
+            **self.fields,
+            "data": data_set.folder,
+            "out": _MODEL,
+            "method": method_name,
+            "parameters": dict(self.settings.get(method_name, {})),
+            "group_by": data_set.group_by,
+            "seed": seed,
+        }
+        return TrainingJob.checked(fields, "--")
+
+
+def data_sets(folders: Sequence[Path], group_by: Sequence[str] = ()) -> tuple[DataSet, ...]:
+    """The folders by their names; `group_by` holds patterns, `REGEX` for all of them or `NAME=REGEX` for one.
+
+    Raises ParameterError when two folders have one name, or a pattern is given twice for one data set.
+    """
+    named: dict[str, Path] = {}
+    for folder in folders:
+        absolute = Path(os.path.abspath(folder))  # not resolved: a link may give a folder another name  # noqa: PTH100
+        before = named.setdefault(absolute.name, absolute)
+        if before != absolute:
+            raise ParameterError(
+                f"{before} and {absolute} have the same name, and the report could not tell them apart. Rename one of "
+                "them, or give a link of another name."
+            )
+    patterns = _patterns(group_by, named)
+    return tuple(DataSet(name, folder, patterns.get(name)) for name, folder in named.items())
+
+
+def methods_named(names: str) -> tuple[str, ...]:
+    """`"a,b"`, or `"all"`, as names in the order given. Raises ParameterError for none and for an unknown one."""
+    if names.strip() == ALL_METHODS:
+        return tuple(METHODS)
+    chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not chosen:
+        raise ParameterError(f"--methods names no method; known: {', '.join(METHODS)}, or {ALL_METHODS}")
+    return tuple(method(name).name for name in chosen)
+
+
+def settings_by_method(assignments: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, str]]:
+    """`["method.key=value", ...]` by method. Raises ParameterError, also for a method that is not compared."""
+    found: dict[str, dict[str, str]] = {}
+    for assignment in assignments:
+        target, is_assigned, value = assignment.partition("=")
+        name, is_dotted, key = target.partition(".")
+        if not (is_assigned and is_dotted and name.strip() and key.strip()):
+            raise ParameterError(f"--set {assignment}: write it as method.key=value.")
+        if name.strip() not in methods:
+            raise ParameterError(
+                f"--set {assignment}: '{name.strip()}' is not compared; --methods: {','.join(methods)}"
+            )
+        found.setdefault(name.strip(), {})[key.strip()] = value.strip()
+    return found
+
+
+def _patterns(group_by: Sequence[str], names: Mapping[str, Path]) -> dict[str, str]:
+    """By data set. Only the name of a data set before `=` is one: `(?=...)` is part of a regular expression."""
+    patterns: dict[str, str] = {}
+    for pattern in group_by:
+        name, separator, rest = pattern.partition("=")
+        own = {name: rest} if separator and name in names else dict.fromkeys(names, pattern)
+        if twice := sorted(patterns.keys() & own.keys()):
+            raise ParameterError(f"--group-by is given twice for '{twice[0]}'. Drop one of them.")
+        patterns |= own
+    return patterns
