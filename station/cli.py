@@ -365,6 +365,120 @@ def evaluate(
 
 
 @app.command(rich_help_panel=MODELS)
+def compare(
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...",
+            help="Folders of the MVTec layout; each is called by its name.",
+            show_default=False,
+        ),
+    ],
+    methods: Annotated[
+        str,
+        typer.Option(metavar="A,B,...", help="Methods, see `loupe methods`, or `all`.", show_default=False),
+    ],
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Each cell with the seeds 0 to N - 1.")] = 1,
+    preset: Annotated[
+        Literal["fast", "balanced", "thorough"], typer.Option(help="Size and settings to start from.")
+    ] = "balanced",
+    report: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of report.html, table.md, results.json and the finished cells.")
+    ] = Path("loupe-comparison"),
+    cells: Annotated[
+        Path | None,
+        typer.Option(
+            "--jobs",
+            metavar="DIR",
+            help="Keep the finished cells here, where several reports find them; in the report's folder unless given.",
+            show_default=False,
+        ),
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try cells again that failed before.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="METHOD.KEY=VALUE",
+            help="One of a method's own settings; may be given again.",
+            rich_help_panel=METHOD,
+            show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            min=32,
+            max=4096,
+            help="Side in px that whole pictures are resized to; the preset's unless given.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
+    patch: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            min=32,
+            max=4096,
+            help="Cut patches of this side in px at native resolution instead.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX",
+            min=8,
+            help="Distance of patches in px; three quarters of a patch unless given.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
+    alpha: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="Accepted share of false alarms, below 0.5.", rich_help_panel=THRESHOLD),
+    ] = 0.01,
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]REGEX",
+            help="Finds the part in a file name, in all data sets or in the one called NAME; may be given again.",
+            rich_help_panel=THRESHOLD,
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train and evaluate methods on labelled pictures and rank them. Start it again after a stop: it goes on.
+
+    Exit 1 where a cell failed; the report is whole all the same.
+    """
+    from ml.comparison import order
+    from station.commands.compare import has_failures, print_table, run_comparison
+
+    names = order.methods_named(methods)
+    comparison = order.Comparison(
+        data_sets=order.data_sets(data, group_by or []),
+        methods=names,
+        seeds=seeds,
+        fields={"preset": preset, "size": size, "patch": patch, "stride": stride, "alpha": alpha},
+        settings=order.settings_by_method(settings or [], names),
+    )
+    finished = run_comparison(comparison, report, cells, retry, console)
+    if as_json:
+        from ml.comparison.report import results
+
+        print_json(results(finished))
+    else:
+        print_table(finished, Console(highlight=False))
+    if has_failures(finished):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(rich_help_panel=MODELS)
 def methods(as_json: JsonOption = False) -> None:
     """List the methods with their settings, and the backbones."""
     from station.commands.methods import methods_document, print_methods
