@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from ml.catalogue import padim, patchcore
+from ml.catalogue import padim, patchcore, spade
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
 from ml.catalogue.info import MethodInfo, Preset
 from ml.errors import ParameterError
@@ -32,6 +32,7 @@ METHODS: Mapping[str, MethodInfo] = {
     for info in (
         patchcore.INFO,
         padim.INFO,
+        spade.INFO,
     )
 }
 """In the order in which they are offered."""

@@ -15,6 +15,7 @@ from ml.methods.base import Geometry, Method
 _CLASSES = {
     "padim": "Padim",
     "patchcore": "Patchcore",
+    "spade": "Spade",
 }
 """The class in `ml.methods.NAME`, imported when it is used: what torch needs for one method is of no use to others."""
 

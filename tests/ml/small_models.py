@@ -13,6 +13,7 @@ from ml.pictures import encode_png
 QUICK = {
     "patchcore": {"coreset_cap": 200, "candidates": 4000},
     "padim": {"channels": 50},
+    "spade": {"nearest_pictures": 3},
 }
 GEOMETRIES: dict[str, dict[str, int]] = {"whole": {"size": 64}, "patches": {"patch": 64, "stride": 48}}
 
