@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ml.artifact import PictureReference
 from ml.detector import Batches
-from ml.feature_cache import FeatureCache, key_of
+from ml.feature_cache import FeatureCache, key_of, to_half
 from ml.images import PreparedPicture, prepare
 from ml.maps import Detection
 from ml.methods.base import Method, Scored
@@ -99,7 +99,7 @@ class EmbeddedPictures(Sequence[Tensor]):
         key = key_of(self._survey.hashes[index], self._preprocessing, f"{self._method.embedding_hash}")
         found = self._cache.get(key)
         if found is None:
-            found = self._with_variants(pixels).half().numpy()
+            found = to_half(self._with_variants(pixels).numpy())
             self._cache.put(key, found)
         return torch.from_numpy(np.array(found)).float()
 

@@ -5,24 +5,17 @@ too short for ever after.
 """
 
 import json
-import os
 import platform
 from hashlib import sha256
 from pathlib import Path
 
 import torch
-from platformdirs import user_cache_path
 
+from ml.feature_cache import cache_folder
 from ml.files import write_atomically
 
 FASTER = 0.8
 """Only a clearly faster measurement replaces the remembered one: noise must not change what a job trains."""
-
-
-def cache_folder() -> Path:
-    """Where what can be computed again is kept: LOUPE_CACHE, or the user's cache folder."""
-    told = os.environ.get("LOUPE_CACHE")
-    return Path(told) if told else user_cache_path("loupe")
 
 
 def settled(work: str, device: str, measured_s: float) -> float:
