@@ -255,7 +255,7 @@ def _machine(machine: Machine) -> str:
     )
 
 
-def _heat_stops() -> list[str]:
-    """Colours of the heat map's legend from the scale's low end to its high one."""
-    colours = heat_rgba(np.linspace(*HEAT_RANGE, 21)[np.newaxis])[0].tolist()
-    return [f"rgba({red},{green},{blue},{alpha / 255:.2f})" for red, green, blue, alpha in colours]
+def _heat_stops() -> list[list[int]]:
+    """RGBA along the heat map's scale, 0 to 255, from its low end to its high one: what its legend is drawn with."""
+    stops: list[list[int]] = heat_rgba(np.linspace(*HEAT_RANGE, 21)[np.newaxis])[0].tolist()
+    return stops

@@ -17,7 +17,7 @@ from ml.maps import heat_rgba
 from ml.pictures import Pixels
 
 SIDE_PX = 200
-COLOURS = 256  # of a thumbnail's palette: half the bytes of full colour, and no difference to see at this size
+COLOURS = 256  # of a thumbnail's palette: a third of the bytes of full colour
 HEAT_OPACITY = 0.6
 OUTLINE_RGB = (0, 190, 230)
 
@@ -92,6 +92,9 @@ def _outline(image: Rgb, mask: NDArray[np.bool_] | None) -> None:
 
 
 def _encoded(image: Rgb) -> str:
+    """PNG in base64. "Maximum coverage" keeps rare colours within 14 of 255, and a hot spot of the map is rare; the
+    median cut is off by up to 47 there (measured on cookie, aliens and demo parts)."""
+    palette = Image.fromarray(image).quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     data = BytesIO()
-    Image.fromarray(image).quantize(COLOURS, dither=Image.Dither.NONE).save(data, "PNG", optimize=True)
+    palette.save(data, "PNG", optimize=True)
     return b64encode(data.getvalue()).decode()

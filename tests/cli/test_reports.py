@@ -110,7 +110,7 @@ def test_that_a_terminal_without_umlauts_shows_the_rest(loupe_process: Callable[
     assert "coreset_ratio=0.1" in out and err == ""
 
 
-@pytest.mark.parametrize("command", ["", "run", "train", "inspect", "evaluate", "methods", "doctor", "demo"])
+@pytest.mark.parametrize("command", ["", "run", "train", "inspect", "evaluate", "compare", "methods", "doctor", "demo"])
 def test_that_help_fits_the_terminal_and_cuts_nothing(loupe: Loupe, command: str) -> None:
     outcome = loupe(*command.split(), "--help")
 
