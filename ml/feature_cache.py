@@ -11,11 +11,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -50,16 +49,6 @@ def key_of(picture_sha256: str, preprocessing: Preprocessing, embedding_hash: st
     """Names one picture's features: 64 hexadecimal digits over everything that they follow from."""
     facts = [_FORMAT, picture_sha256, preprocessing.model_dump(mode="json"), embedding_hash]
     return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def hash_of_embedding(tensors: Mapping[str, NDArray[Any]], *settings: object) -> str:
-    """For `Method.embedding_hash`: over the frozen network's weights and what else decides the features."""
-    digest = sha256(repr(settings).encode())
-    for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
-        digest.update(f"|{name}|{array.dtype.str}|{array.shape}|".encode())
-        digest.update(array.data)
-    return digest.hexdigest()
 
 
 def to_half(features: NDArray[np.floating]) -> NDArray[np.float16]:

@@ -1,6 +1,7 @@
 """What methods on a frozen pretrained network share: the network, its maps on one grid, and their place in the file."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +22,8 @@ BACKBONE_PREFIX = "backbone."
 class FeatureMethod(Method):
     """A method on the maps of `extractor`, brought onto one grid by `pyramid`."""
 
+    parameters: PyramidParameters
+
     def __init__(
         self,
         parameters: PyramidParameters,
@@ -37,6 +40,11 @@ class FeatureMethod(Method):
         self.pyramid = Pyramid(self.extractor, input_size, grid_stride, neighbourhood)
         self.mean, self.std = self.extractor.mean, self.extractor.std
         self.offset_px = (self.pyramid.offset_px, self.pyramid.offset_px)
+
+    @cached_property
+    def backbone_hash(self) -> str:
+        """Names the frozen network and its weights."""
+        return f"{self.parameters.backbone}|{self.extractor.strides}|{self.extractor.weights_hash}"
 
     def backbone_tensors(self) -> Tensors:
         """The frozen network's part of `tensors`."""

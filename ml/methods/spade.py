@@ -27,7 +27,6 @@ from torch.nn.functional import cosine_similarity, pixel_shuffle, pixel_unshuffl
 
 from ml.catalogue.spade import SpadeParameters
 from ml.errors import CancelledError, TrainingError
-from ml.feature_cache import hash_of_embedding
 from ml.feature_scale import ChannelStatistics
 from ml.memory_bank import MemoryBank, greedy_coreset
 from ml.methods.base import Geometry, Scored, ScoreRule, Tensors
@@ -70,7 +69,7 @@ class Spade(FeatureMethod):
 
     @property
     def embedding_hash(self) -> str:  # type: ignore[override]
-        return hash_of_embedding(self.extractor.state(), "raw pyramid", self.extractor.strides, self.device.type)
+        return f"raw pyramid|{self.backbone_hash}|{self.device.type}"
 
     @torch.inference_mode()
     def embed(self, inputs: Tensor) -> Tensor:

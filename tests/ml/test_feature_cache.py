@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ml import feature_cache
-from ml.feature_cache import FeatureCache, cache_folder, hash_of_embedding, key_of, to_half
+from ml.feature_cache import FeatureCache, cache_folder, key_of, to_half
 from ml.preprocessing import Preprocessing
 
 PREPROCESSING = Preprocessing(
@@ -46,19 +46,6 @@ def test_that_picture_preprocessing_and_network_each_have_features_of_their_own(
     keys = {_key(), _key("other"), key_of("picture", other, "network"), key_of("picture", PREPROCESSING, "other")}
     assert len(keys) == 4
     assert all(len(key) == 64 for key in keys)
-
-
-def test_that_the_networks_hash_answers_to_weights_names_and_settings() -> None:
-    weights = {"a": np.arange(6, dtype=np.float32), "b": np.ones(2, np.float32)}
-    same = {"b": weights["b"].copy(), "a": weights["a"].copy()}
-    assert hash_of_embedding(weights, (8, 16), 8) == hash_of_embedding(same, (8, 16), 8)
-    others = [
-        hash_of_embedding({**weights, "a": weights["a"] + 1}, (8, 16), 8),
-        hash_of_embedding({**weights, "a": weights["a"].reshape(2, 3)}, (8, 16), 8),
-        hash_of_embedding({"c": weights["a"], "b": weights["b"]}, (8, 16), 8),
-        hash_of_embedding(weights, (8, 16), 4),
-    ]
-    assert len({hash_of_embedding(weights, (8, 16), 8), *others}) == 5
 
 
 @pytest.mark.parametrize("damage", [b"", b"short", "cut", "flipped", "foreign"])
