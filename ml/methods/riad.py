@@ -65,7 +65,8 @@ class Riad(TrainedMethod):
         self.prepare_networks()
 
     def build_networks(self) -> nn.Module:
-        return UNet(self.parameters.width).to(memory_format=torch.channels_last)
+        # 0 is not decided yet: such a network is looked at, but neither trained nor stored.
+        return UNet(max(self.parameters.width, 1)).to(memory_format=torch.channels_last)
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
         return InpaintingLesson(self.networks, self.parameters, parts, validation or parts, seed, steps, self.device)
@@ -145,17 +146,20 @@ class InpaintingLesson(Lesson):
         self._schedule.step()
         return {"total": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
 
+    @torch.no_grad()
     def validate(self) -> float:
         totals = [
-            sum(inpainting_losses(paint_in(self.networks, self._validated, hidden), self._validated).values())
+            torch.stack(
+                list(inpainting_losses(paint_in(self.networks, self._validated, hidden), self._validated).values())
+            ).sum()
             for hidden in self._validation_masks
         ]
-        return float(sum(totals)) / len(totals)
+        return float(torch.stack(totals).mean())
 
     def _crop(self, part: Tensor) -> Tensor:
         """A random crop of one of the inputs (n, 3, height, width) of a picture: (1, 3, height, width)."""
         height, width = part.shape[-2:]
-        crop = self._parameters.crop_px
+        crop = self._parameters.crop_px or max(height, width)
         index, top, left = self._drawn(len(part)), self._drawn(height - crop + 1), self._drawn(width - crop + 1)
         return padded(part[index : index + 1, :, top : top + crop, left : left + crop].clone())
 

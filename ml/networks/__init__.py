@@ -1,0 +1,1 @@
+"""Plain networks: layers and a forward pass, no training and no files."""
