@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from ml.catalogue import padim, patchcore, spade
+from ml.catalogue import dfr, padim, patch_svdd, patchcore, riad, spade
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
 from ml.catalogue.info import MethodInfo, Preset
 from ml.errors import ParameterError
@@ -33,6 +33,9 @@ METHODS: Mapping[str, MethodInfo] = {
         patchcore.INFO,
         padim.INFO,
         spade.INFO,
+        dfr.INFO,
+        riad.INFO,
+        patch_svdd.INFO,
     )
 }
 """In the order in which they are offered."""

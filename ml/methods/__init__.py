@@ -13,8 +13,11 @@ from ml.errors import ParameterError
 from ml.methods.base import Geometry, Method
 
 _CLASSES = {
+    "dfr": "Dfr",
     "padim": "Padim",
+    "patch_svdd": "PatchSvdd",
     "patchcore": "Patchcore",
+    "riad": "Riad",
     "spade": "Spade",
 }
 """The class in `ml.methods.NAME`, imported when it is used: what torch needs for one method is of no use to others."""
