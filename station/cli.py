@@ -314,6 +314,34 @@ def parse_assignments(assignments: list[str]) -> dict[str, str]:
 
 
 @app.command(rich_help_panel=MODELS)
+def recommend(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Folder of good pictures, or an MVTec layout (then train/good).", show_default=False
+        ),
+    ],
+    defects: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Pictures of defective parts to learn from.", show_default=False),
+    ] = None,
+    has_weights: Annotated[
+        bool, typer.Option("--weights/--no-weights", help="Whether a pretrained network may be used.")
+    ] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which method to begin with on these pictures, and why. Looks at good pictures only."""
+    from station.commands.recommend import print_recommendation, recommend_for, recommendation_document
+
+    with native_words_dropped():
+        found = recommend_for(data, defects, has_weights, console)
+    if as_json:
+        print_json(recommendation_document(found, data))
+    else:
+        print_recommendation(found, data, Console(highlight=False))
+
+
+@app.command(rich_help_panel=MODELS)
 def inspect(
     model: ModelArgument,
     paths: Annotated[

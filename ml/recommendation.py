@@ -1,0 +1,182 @@
+"""Which method to begin with, and why. From the good pictures alone: no test picture is looked at. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml.alignment import MIN_PICTURES, Alignment, Thumbnail, edge_thumbnail, measure_alignment
+from ml.dataset import read_normals
+from ml.errors import CancelledError, PictureError
+from ml.pictures import read_picture
+from ml.progress import Cancelled, Progress, never, silent
+
+LOOKED_AT = 60
+"""Pictures, evenly over the folder: more would not change a median."""
+FEW_PARTS = 8
+LARGE_SIDE_PX = 1200
+"""From here on a part shrunk to the usual input loses what is smaller than four or five of its pixels."""
+SUGGESTED_PATCH_PX = 256
+ENOUGH_DEFECTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """Another method worth a try, and what it would be better at."""
+
+    method: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A method to begin with. `settings` are its own, `patch` in px where native resolution is advised.
+
+    `remarks` are what else a careful colleague would say of these pictures.
+    """
+
+    method: str
+    reason: str
+    settings: dict[str, str | int | bool]
+    patch: int | None
+    alternatives: tuple[Alternative, ...]
+    remarks: tuple[str, ...]
+    alignment: Alignment
+    pictures: int
+
+
+def recommend(
+    data: Path,
+    defects: Path | None = None,
+    has_weights: bool = True,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> Recommendation:
+    """Look at the good pictures of `data` and choose.
+
+    `defects`: a folder with pictures of defective parts, where some are to be learnt from. `has_weights`: whether a
+    pretrained backbone may be used. Raises TrainingError where there are no pictures, PictureError where none of them
+    can be read, and CancelledError.
+    """
+    _, paths = read_normals(data)
+    thumbnails, longest, trouble = _look(paths, progress, cancelled)
+    if not thumbnails:
+        raise PictureError(f"{data}: none of the pictures can be read, e.g. {trouble}")
+    number_of_defects = 0 if defects is None else len(read_normals(defects)[1])
+    return choose(measure_alignment(thumbnails), len(paths), longest, number_of_defects, has_weights)
+
+
+def choose(
+    alignment: Alignment, pictures: int, longest_side_px: int, defects: int = 0, has_weights: bool = True
+) -> Recommendation:
+    """The rules by themselves."""
+    advice = _advice(alignment, pictures, defects, has_weights)
+    settings: dict[str, str | int | bool] = {}
+    if advice.method == "patchcore" and pictures <= FEW_PARTS:
+        settings["few_shot"] = True
+    if advice.method == "student_teacher":
+        settings["teacher"] = "labelled"
+    is_large = longest_side_px > LARGE_SIDE_PX and advice.method != "template"
+    return Recommendation(
+        method=advice.method,
+        reason=advice.reason,
+        settings=settings,
+        patch=SUGGESTED_PATCH_PX if is_large else None,
+        alternatives=advice.alternatives,
+        remarks=tuple(_remarks(pictures, longest_side_px, is_large)),
+        alignment=alignment,
+        pictures=pictures,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    method: str
+    reason: str
+    alternatives: tuple[Alternative, ...]
+
+
+_BY_PLACEMENT = {
+    "aligned": _Advice(
+        "patchcore",
+        "The parts lie in the same place; comparing with remembered good spots is the most accurate there as a rule.",
+        (
+            Alternative("padim", "as the parts are aligned: three times as fast, of constant size"),
+            Alternative("efficientad", "also looks at the picture as a whole: missing, extra or misplaced pieces"),
+        ),
+    ),
+    "moved": _Advice(
+        "patchcore",
+        "The parts lie in different places or turned: what looks normal must count as normal anywhere.",
+        (
+            Alternative("dfr", "smaller and of constant size, trained in minutes"),
+            Alternative("spade", "compares with the most similar good pictures only"),
+        ),
+    ),
+    "texture": _Advice(
+        "patchcore",
+        "The pictures have no common shape, as those of a surface: what looks normal counts as normal anywhere.",
+        (
+            Alternative("dfr", "learns the structure of a surface; of constant size"),
+            Alternative("riad", "needs no pretrained network; for regular textures"),
+        ),
+    ),
+}
+
+
+def _advice(alignment: Alignment, pictures: int, defects: int, has_weights: bool) -> _Advice:
+    if pictures < MIN_PICTURES:
+        return _Advice(
+            "template",
+            "With one or two good pictures nothing is known of how good parts differ; a golden template allows for "
+            "small movements and changes of light by itself.",
+            (Alternative("patchcore", "few_shot=true: finds what looks unlike the template anywhere on it"),),
+        )
+    if not has_weights:
+        return _Advice(
+            "patch_svdd",
+            "Without a pretrained network the features are learnt from the good pictures themselves.",
+            (Alternative("riad", "learns to paint hidden squares; for fine and regular patterns"),),
+        )
+    if defects >= ENOUGH_DEFECTS:
+        return _Advice(
+            "student_teacher",
+            f"{defects} pictures of defective parts are enough to tune the teacher to them.",
+            (Alternative("patchcore", "uses none of them, and so finds unforeseen defects as well"),),
+        )
+    if pictures <= FEW_PARTS:
+        return _Advice(
+            "patchcore",
+            f"{pictures} good pictures are few: comparing with remembered good spots needs the least of them.",
+            (Alternative("template", "if the parts are prints or boards that should all be the same"),),
+        )
+    return _BY_PLACEMENT[alignment.placement]
+
+
+def _remarks(pictures: int, longest_side_px: int, is_large: bool) -> list[str]:
+    remarks = ["Train two or three candidates and compare them: loupe compare."]
+    if pictures < 30:
+        remarks.append(f"{pictures} good pictures give an uncertain threshold; 30 are usual, 100 make it exact at 1 %.")
+    if is_large:
+        remarks.append(
+            f"Pictures of {longest_side_px} px: small defects vanish when the whole is shrunk; look in patches."
+        )
+    return remarks
+
+
+def _look(paths: Sequence[Path], progress: Progress, cancelled: Cancelled) -> tuple[list[Thumbnail], int, str]:
+    """Thumbnails of some of the pictures, the longest side in px, and what was wrong with the last unreadable one."""
+    chosen = [paths[index * len(paths) // min(LOOKED_AT, len(paths))] for index in range(min(LOOKED_AT, len(paths)))]
+    thumbnails, longest, trouble = [], 0, ""
+    for done, path in enumerate(chosen):
+        if cancelled():
+            raise CancelledError("Stopped on request.")
+        progress("Looking at the pictures", done, len(chosen))
+        try:
+            pixels = read_picture(path).pixels
+        except PictureError as error:
+            trouble = str(error)
+            continue
+        thumbnails.append(edge_thumbnail(pixels))
+        longest = max(longest, *pixels.shape[:2])
+    progress("Looking at the pictures", len(chosen), len(chosen))
+    return thumbnails, longest, trouble
