@@ -45,6 +45,12 @@ def cache_folder() -> Path:
     return Path(told) if told else user_cache_path("loupe")
 
 
+def features_folder() -> Path:
+    """Where features are kept: the environment's LOUPE_FEATURES, or a folder of `cache_folder`."""
+    told = os.environ.get("LOUPE_FEATURES")
+    return Path(told) if told else cache_folder() / "features"
+
+
 def key_of(picture_sha256: str, preprocessing: Preprocessing, embedding_hash: str) -> str:
     """Names one picture's features: 64 hexadecimal digits over everything that they follow from."""
     facts = [_FORMAT, picture_sha256, preprocessing.model_dump(mode="json"), embedding_hash]
@@ -62,7 +68,7 @@ class FeatureCache:
     """Arrays by key in `folder`; by default `features` in the program's cache folder."""
 
     def __init__(self, folder: Path | None = None, capacity_bytes: int = CAPACITY_BYTES) -> None:
-        self._folder = folder or cache_folder() / "features"
+        self._folder = folder or features_folder()
         self._capacity = capacity_bytes
         self._size: int | None = None  # of all entries, as far as this process knows; counted at the first `put`
         self._has_room = True

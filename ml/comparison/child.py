@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from ml.errors import ComparisonError
 from ml.progress import Progress, silent
 
 CELL_COMMAND = (sys.executable, "-m", "ml.comparison.cell")
+WORK_PREFIX = "cell-"
+STALE_S = 24 * 3600.0
+"""A cell's folder in which no file has come for so long belongs to a run that was killed."""
+
 TERMINATE_S = 5.0
 LOG_TAIL_LINES = 20
 OUT_OF_MEMORY_HINT = "most often for lack of memory: close other programs, or choose a smaller size or preset"
@@ -26,25 +31,33 @@ OUT_OF_MEMORY_HINT = "most often for lack of memory: close other programs, or ch
 def run_cell(
     job: CellJob, work: Path, progress: Progress = silent, command: Sequence[str] = CELL_COMMAND
 ) -> CellOutcome:
-    """Carry out one cell and give what it found, or why it failed. Its files lie in a temporary folder in `work`.
+    """Carry out one cell and give what it found, or why it failed. Its files lie in a temporary folder in `work`:
+    computed features too, so that a cell's training time does not depend on what was trained before it.
 
     Whatever ends this call, Ctrl-C included, ends the process and removes the folder. Raises ComparisonError where
     no process can be started at all.
     """
-    with TemporaryDirectory(prefix="cell-", dir=work) as name:
+    with TemporaryDirectory(prefix=WORK_PREFIX, dir=work) as name:
         folder = Path(name)
         job_file, out, log = folder / "job.json", folder / "outcome.json", folder / "log.txt"
         training = job.training.model_copy(update={"out": folder / "model.loupe"})
         job_file.write_text(job.model_copy(update={"training": training}).model_dump_json(), encoding="utf-8")
         began = time.monotonic()
         with log.open("wb") as words:
-            code = _followed([*command, str(job_file), str(out)], words, progress)
+            code = _followed([*command, str(job_file), str(out)], folder / "features", words, progress)
         return _outcome(code, out, log.read_text("utf-8", errors="replace"), time.monotonic() - began)
 
 
-def _followed(command: Sequence[str], words: IO[bytes], progress: Progress) -> int:
+def remove_stale(work: Path) -> None:
+    """Remove what runs that were killed, or lost their power, left in `work`."""
+    for folder in work.glob(f"{WORK_PREFIX}*/"):
+        if time.time() - folder.stat().st_mtime > STALE_S:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _followed(command: Sequence[str], features: Path, words: IO[bytes], progress: Progress) -> int:
     """The exit code; below 0 the number of the signal that ended the process."""
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "LOUPE_FEATURES": str(features)}
     try:
         process = subprocess.Popen(
             command,

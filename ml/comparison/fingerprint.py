@@ -11,7 +11,7 @@ from ml.comparison.records import RECORD_VERSION, CellJob
 from ml.dataset import read_mvtec, read_normals
 from ml.pictures import list_pictures
 
-NOT_DECISIVE = {"data", "out", "name", "notes", "weights"}
+NOT_DECISIVE = {"data", "out", "name", "notes", "weights", "defects"}
 """Fields of a training job that say where things are and what they are called. What lies there is hashed instead."""
 
 
@@ -26,10 +26,9 @@ def data_fingerprint(folder: Path) -> str:
 def cell_key(job: CellJob, data: str) -> str:
     """SHA-256 over everything that decides what the cell finds; `data` is the fingerprint of its data set.
 
-    Raises OSError for weights or templates that cannot be read.
+    Raises PictureError for a folder that cannot be listed, OSError for a file that cannot be read.
     """
     training = job.training
-    templates = [] if job.template_dir is None else list_pictures(job.template_dir)
     return _hash_of(
         {
             "record": RECORD_VERSION,
@@ -37,7 +36,8 @@ def cell_key(job: CellJob, data: str) -> str:
             "data": data,
             "training": training.model_dump(mode="json", exclude=NOT_DECISIVE),
             "weights": None if training.weights is None else _file_hash(training.weights),
-            "templates": {path.name: _file_hash(path) for path in templates},
+            "defects": _hashes_in(training.defects),
+            "templates": _hashes_in(job.template_dir),
         }
     )
 
@@ -49,6 +49,10 @@ def _files(folder: Path) -> Iterator[Path]:
         yield labelled.path
         if labelled.mask_path is not None:
             yield labelled.mask_path
+
+
+def _hashes_in(folder: Path | None) -> dict[str, str]:
+    return {} if folder is None else {path.name: _file_hash(path) for path in list_pictures(folder)}
 
 
 def _file_hash(path: Path) -> str:

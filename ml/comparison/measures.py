@@ -127,7 +127,7 @@ COST = (
         "low",
         ".0f",
         "s",
-        "From the first picture read to the model file, calibration included.",
+        "From the first picture read to the model file, calibration included, without features from earlier trainings.",
         lambda cell: cell.fit_s,
     ),
     Measure(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ml.comparison.child import CELL_COMMAND, run_cell
+from ml.comparison.child import CELL_COMMAND, remove_stale, run_cell
 from ml.comparison.fingerprint import cell_key, data_fingerprint
 from ml.comparison.records import CellJob, CellOutcome, DoneCell, FailedCell
 from ml.comparison.store import CellStore
@@ -48,6 +48,7 @@ def compare(
     cannot be stored; a cell's own failure is its outcome. On KeyboardInterrupt the finished cells stay.
     """
     following = watcher or Watcher()
+    remove_stale(store.folder)
     fingerprints = {folder: data_fingerprint(folder) for folder in {job.training.data for job in jobs}}
     keys = [cell_key(job, fingerprints[job.training.data]) for job in jobs]
     stored = {key: outcome for key in keys if (outcome := store.find(key)) is not None}

@@ -2,6 +2,7 @@
 
 import faulthandler
 import json
+import os
 import shutil
 import signal
 import sys
@@ -226,6 +227,32 @@ def test_that_a_child_that_does_not_end_when_asked_is_killed(
     with pytest.raises(KeyboardInterrupt):
         compare(comparison.jobs(), CellStore(tmp_path / "cells"), watcher=Impatient(), command=child(code))
     assert time.monotonic() - began < 20
+
+
+def test_that_a_cell_profits_from_no_features_of_earlier_trainings_and_leaves_none(
+    comparison: Comparison, child: Child, tmp_path: Path
+) -> None:
+    store = CellStore(tmp_path / "cells")
+    code = "folder = os.environ['LOUPE_FEATURES']; os.mkdir(folder); sys.exit(folder)"
+
+    (cell,) = compare(comparison.jobs(), store, command=child(code))
+
+    assert isinstance(cell.outcome, FailedCell)
+    assert Path(cell.outcome.log[-1]).is_relative_to(store.folder)
+    assert not [path for path in store.folder.iterdir() if path.is_dir()]
+
+
+def test_that_what_a_killed_run_left_is_removed_a_day_later(
+    comparison: Comparison, child: Child, tmp_path: Path
+) -> None:
+    store = CellStore(tmp_path / "cells")
+    for name, age_s in (("cell-old", 2 * 86400), ("cell-running", 60)):
+        (store.folder / name / "features").mkdir(parents=True)
+        os.utime(store.folder / name, (time.time() - age_s,) * 2)
+
+    compare(comparison.jobs(), store, command=child("sys.exit('failed')"))
+
+    assert [path.name for path in store.folder.iterdir() if path.is_dir()] == ["cell-running"]
 
 
 # What is kept
