@@ -507,12 +507,21 @@ def compare(
 
 
 @app.command(rich_help_panel=MODELS)
-def methods(as_json: JsonOption = False) -> None:
-    """List the methods with their settings, and the backbones."""
-    from station.commands.methods import methods_document, print_methods
+def methods(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A method to see with its settings.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the methods and the backbones, or the presets and settings of one method."""
+    from ml.catalogue import method
+    from station.commands.methods import methods_document, print_method, print_methods
 
+    infos = None if name is None else (method(name),)
     if as_json:
-        print_json(methods_document())
+        print_json(methods_document(infos))
+    elif infos is not None:
+        print_method(infos[0], Console(highlight=False))
     else:
         print_methods(Console(highlight=False))
 

@@ -23,9 +23,12 @@ __all__ = [
     "Preset",
     "allowed_values",
     "method",
+    "min_pictures",
     "parameters_of",
     "parse_settings",
 ]
+
+USUAL_MIN_PICTURES = 3
 
 METHODS: Mapping[str, MethodInfo] = {
     info.name: info
@@ -49,6 +52,14 @@ def method(name: str) -> MethodInfo:
         raise ParameterError(
             f"unknown method '{name}'{_did_you_mean(name, METHODS)}; known: {', '.join(METHODS)}"
         ) from None
+
+
+def min_pictures(parameters: BaseModel) -> int:
+    """Pictures of different good parts that are needed at least: three, unless the parameters have a say in it.
+
+    With fewer than three none can be held out to find the threshold.
+    """
+    return int(getattr(parameters, "min_pictures", USUAL_MIN_PICTURES))
 
 
 def parse_settings(method_name: str, settings: Mapping[str, object]) -> BaseModel:
@@ -85,7 +96,8 @@ def allowed_values(parameters: type[BaseModel], setting: str) -> str:
         return "true or false"
     low = f"above {schema['exclusiveMinimum']}" if "exclusiveMinimum" in schema else f"from {schema['minimum']}"
     kind = "a whole number" if schema["type"] == "integer" else "a number"
-    return f"{kind} {low} up to {schema['maximum']}"
+    high = f"below {schema['exclusiveMaximum']}" if "exclusiveMaximum" in schema else f"up to {schema['maximum']}"
+    return f"{kind} {low} {high}"
 
 
 def _one_line(info: MethodInfo, settings: Mapping[str, object], error: ValidationError) -> str:

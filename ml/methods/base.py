@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
+from ml.catalogue import min_pictures
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
 
@@ -63,7 +64,7 @@ class Method(ABC):
     sigma_px: float = 0.0
     score_rule: ScoreRule = "max_raw"
     held_out: HeldOut = "folds"
-    min_parts: int = 3
+    min_parts: int
     learns_embedding: bool = False
     embedding_hash: str | None = None
     labelled_defects: Sequence[Tensor] = ()
@@ -80,6 +81,7 @@ class Method(ABC):
         self.geometry = geometry
         self.input_size = input_size
         self.parameters = parameters
+        self.min_parts = min_pictures(parameters)
         self.device = torch.device("cpu")
 
     @property
@@ -104,6 +106,10 @@ class Method(ABC):
     ) -> None:
         """Make `embed` ready from normal pictures, (n, 3, height, width) each; only where `learns_embedding`."""
         raise NotImplementedError
+
+    def embedding_seconds(self) -> float:
+        """About how long `learn_embedding` takes here, for the estimate."""
+        return 0.0
 
     def fit_seconds(self, pictures: int, inputs_per_picture: int) -> float:
         """About how long one `fit` on so many pictures takes here, for the estimate; 0 where it is of no weight."""

@@ -10,6 +10,7 @@ III-B), which is `covariance=ridge`; with shrinkage towards the identity a hundr
 that a spot that never varied in a few pictures still may.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -89,6 +90,15 @@ class Padim(FeatureMethod):
             for level, first, last in zip(maps, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
         ]
         return torch.cat(self.pyramid.resample(chosen), dim=1)
+
+    def fit_seconds(self, pictures: int, inputs_per_picture: int) -> float:
+        size = self.parameters.channels
+        positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
+        probed = min(positions, _POSITIONS_AT_A_TIME)
+        identity = torch.eye(size, dtype=torch.float64).repeat(probed, 1, 1)
+        began = time.perf_counter()
+        whitening(identity)
+        return (time.perf_counter() - began) * positions / probed
 
     def fit(
         self,

@@ -1,5 +1,6 @@
 """`loupe methods`: the catalogue, for a person or a script. Imports no torch."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -12,12 +13,14 @@ from ml.catalogue import BACKBONES, METHODS, TIMM_PREFIX, MethodInfo, Preset, al
 SETTING_WIDTH = 27
 WEIGHTS_FROM = {
     "package": "weights come with Loupe",
+    "pictures": "learnt from your good pictures, no weights needed",
     "download": "weights by torchvision's download, or --weights FILE",
+    "pictures": "no weights needed: trained on the good pictures first",
 }
 
 
-def methods_document() -> dict[str, Any]:
-    """Every method with its settings as JSON schema, and every backbone."""
+def methods_document(infos: Iterable[MethodInfo] | None = None) -> dict[str, Any]:
+    """Every method, or those given, with its settings as JSON schema; and every backbone."""
     return {
         "methods": [
             {
@@ -25,14 +28,16 @@ def methods_document() -> dict[str, Any]:
                 "title": info.title,
                 "summary": info.summary,
                 "paper": info.paper,
+                "published": info.published,
                 "needs_weights": info.needs_weights,
+                "positions": info.positions,
                 "presets": {
-                    name: {"size": preset.size_px, "settings": dict(preset.settings)}
+                    name: {"size": preset.size_px, "settings": dict(preset.settings), "minutes": preset.minutes}
                     for name, preset in info.presets.items()
                 },
                 "parameters": info.parameters.model_json_schema(),
             }
-            for info in METHODS.values()
+            for info in infos or METHODS.values()
         ],
         "backbones": [
             {"name": info.name, "title": info.title, "weights": info.needs_weights_from} for info in BACKBONES.values()
@@ -41,19 +46,32 @@ def methods_document() -> dict[str, Any]:
 
 
 def print_methods(console: Console) -> None:
-    """Readable from 60 columns on: two columns, a setting with its default on the left, its meaning on the right."""
+    """Every method in a few lines, then the backbones. Readable from 60 columns on."""
     for info in METHODS.values():
-        console.print(Text.assemble((f"{info.title}", "bold"), f"   --method {info.name}"))
-        console.print(Padding(Group(Text(info.summary), Text(info.paper, "dim")), (0, 0, 0, 2)))
-        console.print()
-        rows = [(f"--preset {name}", Text(_preset(preset))) for name, preset in info.presets.items()]
-        console.print(_two_columns(rows))
-        console.print(Padding(Text("--set KEY=VALUE, here with their defaults:", "dim"), (1, 0, 0, 2)))
-        console.print(_two_columns([_setting(info, key) for key in info.parameters.model_fields]))
-        console.print()
+        console.print(_heading(info))
+        needs = ["a pretrained network" if info.needs_weights else "no pretrained network"]
+        needs += ["parts in the same place"] if info.positions == "aligned" else []
+        console.print(Padding(Group(Text(info.summary), Text(f"Needs {', '.join(needs)}.", "dim")), (0, 0, 1, 2)))
     console.print(Text.assemble(("Backbones", "bold"), "   --backbone NAME"))
     backbones = [(info.name, Text(WEIGHTS_FROM[info.needs_weights_from])) for info in BACKBONES.values()]
     console.print(_two_columns([*backbones, (f"{TIMM_PREFIX}NAME", Text("any network of timm, with --weights FILE"))]))
+    console.print(
+        Text("\nSettings of one: loupe methods NAME. A choice for your pictures: loupe recommend DATA.")
+    )
+
+
+def print_method(info: MethodInfo, console: Console) -> None:
+    """One method whole: two columns, a setting with its default on the left, its meaning on the right."""
+    console.print(_heading(info))
+    words = [Text(info.summary), Text(info.paper, "dim"), Text(f"Published: {info.published}", "dim")]
+    console.print(Padding(Group(*words), (0, 0, 1, 2)))
+    console.print(_two_columns([(f"--preset {name}", Text(_preset(preset))) for name, preset in info.presets.items()]))
+    console.print(Padding(Text("--set KEY=VALUE, here with their defaults:", "dim"), (1, 0, 0, 2)))
+    console.print(_two_columns([_setting(info, key) for key in info.parameters.model_fields]))
+
+
+def _heading(info: MethodInfo) -> Text:
+    return Text.assemble((info.title, "bold"), f"   --method {info.name}")
 
 
 def _two_columns(rows: list[tuple[str, Text]]) -> RenderableType:
@@ -73,7 +91,7 @@ def _setting(info: MethodInfo, key: str) -> tuple[str, Text]:
 
 def _preset(preset: Preset) -> str:
     changed = [f"{key}={_shown(value)}" for key, value in preset.settings.items()]
-    return ", ".join([f"{preset.size_px} px", *changed])
+    return ", ".join([f"{preset.size_px} px", f"about {preset.minutes:g} min at most", *changed])
 
 
 def _shown(value: object) -> str:

@@ -93,24 +93,35 @@ def test_that_methods_lists_settings_presets_and_backbones(loupe: Loupe) -> None
 def test_that_methods_shows_every_setting_whole(loupe: Loupe, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
     monkeypatch.setenv("COLUMNS", columns)
 
-    shown = loupe("methods").out
+    overview = loupe("methods").out
 
-    assert max(map(len, shown.splitlines())) <= int(columns)
-    assert "…" not in shown
-    for info in METHODS.values():
+    for name, info in METHODS.items():
+        assert f"--method {name}" in overview
+        shown = loupe("methods", name).out
+        for text in (overview, shown):
+            assert max(map(len, text.splitlines())) <= int(columns)
+            assert "…" not in text
         for key in info.parameters.model_fields:
             assert re.search(rf"^  {key}=", shown, re.MULTILINE)
 
 
+def test_that_a_method_that_is_not_there_is_named_with_those_that_are(loupe: Loupe) -> None:
+    outcome = loupe("methods", "patchcoer")
+    assert outcome.code == 2
+    assert "patchcore" in outcome.err
+
+
 def test_that_a_terminal_without_umlauts_shows_the_rest(loupe_process: Callable[..., Any]) -> None:
-    with loupe_process("methods", PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C") as process:
+    with loupe_process("methods", "patchcore", PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C") as process:
         out, err = process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert "coreset_ratio=0.1" in out and err == ""
 
 
-@pytest.mark.parametrize("command", ["", "run", "train", "inspect", "evaluate", "compare", "methods", "doctor", "demo"])
+@pytest.mark.parametrize(
+    "command", ["", "run", "train", "inspect", "evaluate", "compare", "recommend", "methods", "doctor", "demo"]
+)
 def test_that_help_fits_the_terminal_and_cuts_nothing(loupe: Loupe, command: str) -> None:
     outcome = loupe(*command.split(), "--help")
 
