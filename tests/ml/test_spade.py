@@ -1,22 +1,35 @@
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ml import methods
+from ml.backbones import build_backbone
 from ml.catalogue.spade import SpadeParameters
 from ml.errors import CancelledError, ModelFileError, ParameterError, TrainingError
 from ml.feature_scale import ChannelStatistics
 from ml.methods.base import Geometry
+from ml.methods.features import BACKBONE_PREFIX
 from ml.methods.spade import Spade, normal_looking
 
 SIDE = 64
 CHANNELS = 40 + 112
 
 
+@cache
+def _network(strides: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    """As a model file has it, which is quicker than building it from the package each time."""
+    state = build_backbone("efficientnet_lite0", strides).state()
+    return {f"{BACKBONE_PREFIX}{key}": value for key, value in state.items()}
+
+
 def _spade(geometry: Geometry = "whole", side: int = SIDE, **settings: object) -> Spade:
     parameters = SpadeParameters.model_validate({"strides": (8, 16), **settings})
-    built = methods.create("spade", parameters, geometry, (side, side))
+    built = methods.create("spade", parameters, geometry, (side, side), state=_network(parameters.strides))
     assert isinstance(built, Spade)
     return built
 
