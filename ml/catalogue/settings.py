@@ -31,7 +31,8 @@ Backbone = Annotated[
     str,
     AfterValidator(_check_backbone),
     Field(
-        description="Frozen network, trained on ImageNet, whose features describe the surface",
+        description="Frozen network whose features describe the surface: trained on ImageNet, or self_trained, on the "
+        "good pictures of the job, where no weights are to be had",
         json_schema_extra={"choices": [*BACKBONES, "timm:NAME"]},
     ),
 ]
@@ -70,6 +71,9 @@ class PyramidParameters(BaseModel):
 
     backbone: Backbone = "efficientnet_lite0"
     strides: Strides
+    self_training_steps: int = Field(
+        400, ge=1, le=1_000_000, description="Training steps of the backbone self_trained; of no weight for the others"
+    )
 
     @property
     def feature_channels(self) -> int | None:

@@ -1,6 +1,6 @@
-"""What methods on a frozen pretrained network share: the network, its maps on one grid, and their place in the file."""
+"""What methods on a frozen network share: the network, its maps on one grid, and their place in the file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,16 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.backbones import build_backbone
+from ml.catalogue.backbones import SELF_TRAINED
 from ml.catalogue.settings import PyramidParameters
-from ml.errors import ModelFileError
+from ml.errors import ModelFileError, ParameterError
 from ml.methods.base import Geometry, Method, Tensors
+from ml.progress import Cancelled, Progress, never, silent
 from ml.pyramid import Pyramid
+from ml.self_trained import LEAST_SIDE_PX, new_lesson, train_network
+from ml.training.loop import seconds_per_step
 
 BACKBONE_PREFIX = "backbone."
 
 
 class FeatureMethod(Method):
-    """A method on the maps of `extractor`, brought onto one grid by `pyramid`."""
+    """A method on the maps of `extractor`, brought onto one grid by `pyramid`.
+
+    Without weights from elsewhere the backbone `self_trained` is trained by `learn_embedding`. The pictures that the
+    threshold comes from must be new to it too, so such a method holds them out instead of fitting several times.
+    """
 
     parameters: PyramidParameters
 
@@ -36,10 +44,30 @@ class FeatureMethod(Method):
     ) -> None:
         super().__init__(parameters, geometry, input_size)
         own = None if state is None else _of_backbone(state)
-        self.extractor = build_backbone(parameters.backbone, parameters.strides, weights, own)
+        self.learns_embedding = parameters.backbone == SELF_TRAINED and weights is None and own is None
+        if self.learns_embedding:
+            self.held_out = "hold-out"
+            _refuse_small(input_size)
+        self.extractor = build_backbone(
+            parameters.backbone, parameters.strides, weights, own, pretrained=not self.learns_embedding
+        )
         self.pyramid = Pyramid(self.extractor, input_size, grid_stride, neighbourhood)
         self.mean, self.std = self.extractor.mean, self.extractor.std
         self.offset_px = (self.pyramid.offset_px, self.pyramid.offset_px)
+
+    def learn_embedding(
+        self, inputs: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        steps = self.parameters.self_training_steps
+        train_network(self.extractor.network, inputs, seed, steps, progress, cancelled)
+        vars(self).pop("backbone_hash", None)  # the weights are others now
+
+    def embedding_seconds(self) -> float:
+        if not self.learns_embedding:
+            return 0.0
+        steps = self.parameters.self_training_steps
+        blank = [torch.zeros(1, 3, LEAST_SIDE_PX, LEAST_SIDE_PX)]
+        return seconds_per_step(lambda: new_lesson(self.device, blank, 0, steps)) * steps
 
     @cached_property
     def backbone_hash(self) -> str:
@@ -72,3 +100,11 @@ def required(
 
 def _of_backbone(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {key.removeprefix(BACKBONE_PREFIX): value for key, value in state.items() if key.startswith(BACKBONE_PREFIX)}
+
+
+def _refuse_small(input_size: tuple[int, int]) -> None:
+    if min(input_size) < LEAST_SIDE_PX:
+        raise ParameterError(
+            f"backbone={SELF_TRAINED} learns from inputs of at least {LEAST_SIDE_PX}x{LEAST_SIDE_PX} px, not "
+            f"{input_size[1]}x{input_size[0]}: choose a larger size or patch, or another backbone"
+        )

@@ -70,7 +70,8 @@ def make_plan(
     if not isinstance(method, TrainedMethod):
         work_s = method.fit_seconds(pictures, inputs_per_picture)
     done = "" if not hasattr(parameters, "steps") else _words(info, parameters, method)
-    return Plan(parameters, embed_s + work_s * fits, done, info.published)
+    seconds = method.embedding_seconds() + embed_s + work_s * fits
+    return Plan(parameters, seconds, done, info.published)
 
 
 def _stepped(
