@@ -16,6 +16,7 @@ from ml.comparison.machine import peak_memory_bytes, this_machine
 from ml.comparison.records import CellJob, CellOutcome, DoneCell, FailedCell, OutcomeFile, PictureScore, ThresholdNote
 from ml.errors import LoupeError
 from ml.files import write_atomically
+from ml.preprocessing import Preprocessing
 from ml.progress import Progress, silent
 
 WORST_PICTURES = 3
@@ -74,7 +75,7 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
         model_bytes=result.path.stat().st_size,
         training_pictures=len(result.survey.names),
         skipped_pictures=len(result.survey.skipped),
-        network_input=f"{preprocessing.input_width} x {preprocessing.input_height} px, {preprocessing.geometry}",
+        network_input=_input_words(preprocessing),
         trained=result.plan.done,
         published=result.plan.published,
         fit_s=result.seconds,
@@ -82,6 +83,11 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
         peak_memory_bytes=peak,
         machine=this_machine(device_title(detector.device), torch.get_num_threads()),
     )
+
+
+def _input_words(preprocessing: Preprocessing) -> str:
+    size = f"{preprocessing.input_width} x {preprocessing.input_height} px"
+    return f"whole pictures at {size}" if preprocessing.stride is None else f"patches of {size}"
 
 
 class _Teller:

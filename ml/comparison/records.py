@@ -84,7 +84,8 @@ class ThresholdNote(_Record):
 class DoneCell(_Record):
     """A cell that was carried out. `report` is `EvaluationReport.to_json()`.
 
-    `trained` says what was trained and `published` what the method's authors train. `peak_memory_bytes` is the most
+    `trained` says what was trained in steps (empty where one pass is all) and `published` what the method's authors
+    train; `network_input` is the size that the network saw. `peak_memory_bytes` is the most
     that the process held until the model was written. `lowest_defects` and `highest_good` are the pictures that the
     model is most wrong about, or comes nearest to being.
     """

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ml.catalogue import METHODS
 from ml.comparison import charts
 from ml.comparison.charts import Histogram
 from ml.comparison.machine import Machine
-from ml.comparison.measures import COST, MEASURES, QUALITY, Figure
+from ml.comparison.measures import COST, MEASURES, QUALITY, Figure, Measure
 from ml.comparison.records import CellJob, CellRecord, DoneCell
 from ml.comparison.run import Cell
 from ml.comparison.table import Row, table_of
@@ -27,6 +28,8 @@ from ml.maps import HEAT_RANGE, heat_rgba
 from resources import resource_path
 
 GIBIBYTE = 2**30
+OVERVIEWS = ("image_auroc", "f1")
+"""Measures over all data sets at the top of the page: how well a method ranks, and what it reaches by itself."""
 
 COLOURS = (
     "#1668dc", "#d9742b", "#0f8a5f", "#b23a8e", "#6d55d8", "#c23b3b", "#0b8fa8", "#8c6d1f", "#5b6470", "#c99700",
@@ -81,13 +84,23 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """A method's image AUROC by data set, and the mean over those; a data set without one is None."""
+class Standing:
+    """A method's figures of one measure by data set (None where there is none, True for the best of the set), and
+    their mean where none is missing.
+    """
 
     title: str
     style: Style
-    figures: tuple[Figure | None, ...]
-    mean: float | None
+    figures: tuple[tuple[Figure | None, bool], ...]
+    mean: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One measure over all methods and data sets."""
+
+    measure: Measure
+    standings: tuple[Standing, ...]
 
 
 def page(cells: Sequence[Cell]) -> str:
@@ -144,7 +157,8 @@ def _content(cells: Sequence[Cell]) -> dict[str, Any]:
             _section(number, name, [row for row in rows if row.data_set == name], styles, cells)
             for number, name in enumerate(names)
         ],
-        "overview": [_overview(name, names, rows, styles[name]) for name in methods],
+        "methods": len(methods),
+        "overviews": [_overview(measure, rows, styles) for measure in QUALITY if measure.key in OVERVIEWS],
         "machines": [_machine(each) for each in _machines(rows)],
         "quality": QUALITY,
         "cost": COST,
@@ -223,11 +237,21 @@ def _card(row: Row, style: Style, job: CellJob) -> Card:
     )
 
 
-def _overview(method: str, names: Sequence[str], rows: Sequence[Row], style: Style) -> Overview:
-    by_data_set = {row.data_set: row.figures["image_auroc"] for row in rows if row.method == method}
-    figures = tuple(by_data_set.get(name) for name in names)
+def _overview(measure: Measure, rows: Sequence[Row], styles: Mapping[str, Style]) -> Overview:
+    of_method = {name: [row for row in rows if row.method == name] for name in styles}
+    return Overview(measure, tuple(_standing(measure, its, styles[name]) for name, its in of_method.items()))
+
+
+def _standing(measure: Measure, rows: Sequence[Row], style: Style) -> Standing:
+    """`rows` are those of one method, one for each data set."""
+    figures = [row.figures[measure.key] for row in rows]
     there = [figure.mean for figure in figures if figure is not None]
-    return Overview(_title(method), style, figures, sum(there) / len(there) if len(there) == len(names) else None)
+    return Standing(
+        title=_title(rows[0].method),
+        style=style,
+        figures=tuple((figure, measure.key in row.best) for figure, row in zip(figures, rows, strict=True)),
+        mean=measure.shown(fmean(there)) if len(there) == len(figures) else "-",
+    )
 
 
 def _order(cells: Sequence[Cell]) -> str:
@@ -237,7 +261,7 @@ def _order(cells: Sequence[Cell]) -> str:
         size = f"patches of {training.patch} px at native resolution"
     else:
         size = f"whole pictures at {training.size} px" if training.size else "each method's own picture size"
-    return f"Preset {training.preset}, {size}; accepted false-alarm rate {training.alpha:.1%}."
+    return f"Preset {training.preset}, {size}; accepted false-alarm rate {training.alpha * 100:g} %."
 
 
 def _machines(rows: Sequence[Row]) -> list[Machine]:

@@ -30,6 +30,14 @@ class Row:
         return self.done[0][1] if self.done else None
 
     @property
+    def training(self) -> str:
+        """What was trained beside what the method's authors train, in one line; empty where nothing was."""
+        if self.first is None:
+            return ""
+        here = ", ".join(filter(None, (self.first.trained, self.first.network_input)))
+        return f"Trained here: {here}." + (f" Published: {self.first.published}." if self.first.published else "")
+
+    @property
     def note(self) -> str:
         """What failed, in one line; empty where nothing did."""
         if not self.failed:
@@ -109,10 +117,8 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
         for row in of_data_set:
             yield f"| {_plain(row.method)} | {' | '.join(_cell(row, measure) for measure in MEASURES)} |"
         for row in of_data_set:
-            if row.first is not None and row.first.trained:
-                yield f"\n{_plain(row.method)}: {_plain(row.first.trained)} Published: {_plain(row.first.published)}"
-            if row.note:
-                yield f"\n{_plain(row.method)}: {_plain(row.note)}"
+            for text in filter(None, (row.training, row.note)):
+                yield f"\n{_plain(row.method)}: {_plain(text)}"
     yield (
         "\nMean, and after ± the standard deviation over the seeds; **bold**: the best of the data set. F1 is taken at "
         "the model's own threshold, F1-max at the best one for these labels (an oracle). Times and memory are of one "

@@ -1,6 +1,7 @@
 """`loupe compare`: methods side by side on labelled pictures. What it makes: a table, and a report in a folder."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ml.files import write_atomically
 from ml.progress import Progress
 from station.commands.terminal import one_line, plain_table, progress_bar, say
 
+LOG_INTERVAL_S = 30.0
 REPORT, TABLE, RESULTS, CELLS = "report.html", "table.md", "results.json", "cells"
 
 
@@ -59,7 +61,7 @@ def print_table(cells: Sequence[Cell], console: Console) -> None:
             if row.note:
                 say(console, f"{row.method}: {row.note}", "red")
     console.print(
-        "\nBold: the best of the data set. F1 is taken at the model's own threshold, F1-max at the best one\n"
+        "\nBold: the best of the data set. F1 is taken at the model's own threshold, F1-max at the best one "
         "for these very labels: an oracle. Times and memory are those of this machine.",
         style="dim",
         highlight=False,
@@ -67,18 +69,23 @@ def print_table(cells: Sequence[Cell], console: Console) -> None:
 
 
 class _Teller(Watcher):
-    """A line where a cell begins and ends; between them a bar, where the console is a terminal."""
+    """A line where a cell begins and ends; between them a bar or, in a log, a line now and then."""
 
     def __init__(self, console: Console, bar: Progress) -> None:
         self._console = console
         self._bar = bar
+        self._said = 0.0
 
     def began(self, number: int, total: int, job: CellJob, left_s: float | None) -> None:
         left = "" if left_s is None else f"; about {_duration(left_s)} left in all"
         say(self._console, f"cell {number} of {total}: {job.title}{left}", "dim")
+        self._said = time.monotonic()
 
     def progressed(self, number: int, total: int, job: CellJob, stage: str, done: int, of: int) -> None:
         self._bar(one_line(f"{number}/{total} {stage}"), done, of)
+        if not self._console.is_terminal and time.monotonic() - self._said >= LOG_INTERVAL_S:
+            say(self._console, f"cell {number} of {total}: {job.title}: {stage}, {done} of {of}", "dim")
+            self._said = time.monotonic()
 
     def ended(self, number: int, total: int, job: CellJob, outcome: CellOutcome, is_stored: bool) -> None:
         before = ", computed before" if is_stored else ""

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from ml.comparison import run
-from ml.comparison.records import FailedCell
+from ml.comparison.records import CellJob, FailedCell
+from ml.progress import Progress
 from station.cli import run_command
+from station.commands import compare
 from tests.cli.conftest import Loupe, Outcome
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -90,6 +92,21 @@ def test_that_a_failed_cell_exits_1_with_a_whole_report(
     assert "no cell should have been computed" in (folder / "report.html").read_text()
     again = loupe("compare", parts, *QUICK, "--seeds", "2", "--report", folder)
     assert "failed, computed before (--retry tries it again)" in again.err
+
+
+def test_that_a_log_tells_the_stage_of_a_long_cell(
+    loupe: Loupe, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(job: CellJob, work: Path, progress: Progress, command: object) -> FailedCell:
+        progress("Fitting", 3, 500)
+        return FailedCell(message="ended")
+
+    monkeypatch.setattr(run, "run_cell", slow)
+    monkeypatch.setattr(compare, "LOG_INTERVAL_S", 0.0)
+
+    outcome = loupe("compare", parts, *QUICK, "--report", tmp_path / "report")
+
+    assert "cell 1 of 1: padim on parts, seed 0: Fitting, 3 of 500\n" in outcome.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")

@@ -430,6 +430,15 @@ def test_that_the_written_table_cannot_be_broken_by_names(comparison: Comparison
     assert "| padim | failed |" in text
 
 
+def test_that_what_was_trained_stands_beside_what_is_published(comparison: Comparison, done: DoneCell) -> None:
+    lesson = done.model_copy(update={"trained": "5,000 steps, width 32", "published": "70,000 steps, width 128"})
+    made = [cell(comparison, lesson)]
+
+    for text in (markdown(table_of(made)), page(made)):
+        assert "Trained here: 5,000 steps, width 32, whole pictures at 64 x 64 px." in text
+        assert "Published: 70,000 steps, width 128." in text
+
+
 # The page
 
 
