@@ -100,5 +100,5 @@ INFO = MethodInfo(
         {"width": 8, "crop_px": 128},
         {"width": 8, "crop_px": 64},
     ),
-    enough_steps=500,
+    enough_steps=1000,
 )
