@@ -5,6 +5,7 @@ a foreseen reason. Whoever started this process makes a failure of its own kind 
 """
 
 import faulthandler
+import gc
 import json
 import os
 import signal
@@ -126,4 +127,6 @@ def main(job_file: Path, out: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    code = main(Path(sys.argv[1]), Path(sys.argv[2]))
+    gc.freeze()  # torch's modules alone would take a second to be looked through at exit
+    sys.exit(code)

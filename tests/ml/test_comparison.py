@@ -497,6 +497,22 @@ def test_that_the_page_shows_curves_histograms_matrices_pictures_and_failures(
     assert "oracle" in html
 
 
+def test_that_a_data_set_without_good_test_pictures_still_has_its_page(comparison: Comparison, done: DoneCell) -> None:
+    only_defects = with_figures(done, None).model_copy(
+        update={
+            "pictures": tuple(picture for picture in done.pictures if picture.truth == "anomaly"),
+            "highest_good": (),
+            "report": {**done.report, "image_auroc": None, "confusion_matrix": {"tn": 0, "fp": 0, "fn": 1, "tp": 2}},
+        }
+    )
+
+    html = page([cell(comparison, only_defects)])
+
+    assert "No method could be ranked" in html
+    assert "ROC curves" not in html
+    assert "1 method on" in " ".join(html.split())
+
+
 def test_that_results_are_json_without_pictures(comparison: Comparison, done: DoneCell) -> None:
     document = results([cell(comparison, done), cell(comparison, FailedCell(message="killed"), "padim")])
 
