@@ -1,0 +1,268 @@
+"""EfficientAD: "Accurate Visual Anomaly Detection at Millisecond-Level Latencies", Batzner, Heckler, König, WACV 2024,
+arXiv 2303.14535.
+
+A small convolutional student learns on good pictures what a frozen teacher says of every spot (section 3.2), and what
+an autoencoder says of it, which knows the whole picture but little of its detail (section 3.3). Where student and
+teacher differ the surface is unusual; where student and autoencoder differ the arrangement is. Both maps are scaled by
+their quantiles over good pictures that were not learnt from and averaged (section 3.4); a picture's score is the
+map's maximum.
+
+Departures. No published teacher can be had offline: the teacher is a frozen ImageNet backbone, its maps brought onto
+the student's grid, all its channels or a fixed semi-orthogonal projection to `channels` of them, standardised over at
+most STATISTICS_INPUTS good pictures. It looks further around than the student does. It sees good pictures as they are,
+so that what it says of each is computed once; the autoencoder, which sees them with brightness, contrast or saturation
+changed, has to say the same. The penalty's pictures are procedural textures instead of ImageNet's. The student is
+narrower and learns from crops as far as the time at hand demands. It sees reflections beyond the picture's edge, and
+the map has no blind frame; it is smoothed for display.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml.backbones import build_backbone
+from ml.catalogue.efficientad import EfficientadParameters
+from ml.generation.textures import texture
+from ml.methods.base import Geometry, Scored, Tensors
+from ml.methods.features import BACKBONE_PREFIX
+from ml.methods.trained import TrainedMethod
+from ml.networks.pdn import Autoencoder, padding_px, patch_description_network, reflect_padded
+from ml.pyramid import Pyramid
+from ml.training.loop import Lesson, Losses
+
+PROJECTION_SEED = 0
+STATISTICS_INPUTS = 200
+"""Enough for means, spreads and quantiles over all cells, and no long wait on thousands of patches."""
+
+CACHE_BYTES = 2**30
+"""What the teacher said is kept up to so much, in half precision; the rest is asked again."""
+
+LOW_QUANTILE, HIGH_QUANTILE, AT_HIGH_QUANTILE = 0.9, 0.995, 0.1
+"""Section 3.4: the maps become 0 at the one and 0.1 at the other."""
+
+WEIGHT_DECAY = 1e-5
+LATE_SHARE, LATE_FACTOR = 0.95, 0.1
+LARGEST_JITTER = 0.2
+SMALLEST_SPREAD = 1e-6
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Efficientad(TrainedMethod):
+    """Its autoencoder knows positions within an input; cut into patches, these may show any place of the part."""
+
+    name = "efficientad"
+    parameters: EfficientadParameters
+    networks: nn.ModuleDict
+
+    def __init__(
+        self,
+        parameters: EfficientadParameters,
+        geometry: Geometry,
+        input_size: tuple[int, int],
+        weights: Path | None = None,
+        state: Mapping[str, NDArray[Any]] | None = None,
+    ) -> None:
+        super().__init__(parameters, geometry, input_size, weights, state)
+        own = None if state is None else _of_backbone(state)
+        self.extractor = build_backbone(parameters.backbone, parameters.strides, weights, own)
+        self.pyramid = Pyramid(self.extractor, input_size, parameters.grid_stride)
+        self.mean, self.std = self.extractor.mean, self.extractor.std
+        self.offset_px = (self.pyramid.offset_px, self.pyramid.offset_px)
+        self.sigma_px = parameters.sigma_px
+        available = sum(self.extractor.channels)
+        self.channels = min(parameters.channels, available)
+        self.statistics = {
+            "teacher_weight": torch.zeros(self.channels, available),
+            "teacher_bias": torch.zeros(self.channels),
+            "quantiles": torch.tensor([[0.0, 1.0], [0.0, 1.0]]),  # of the student's map, of the autoencoder's
+        }
+        self.prepare_networks()
+
+    def build_networks(self) -> nn.ModuleDict:
+        settings = self.parameters
+        # Width 0 is not decided yet: such a network is looked at, but neither trained nor stored.
+        student = patch_description_network(
+            settings.network, max(settings.width, 1), 2 * self.channels, settings.grid_stride
+        )
+        autoencoder = Autoencoder(self.channels, (self.pyramid.rows, self.pyramid.columns), settings.autoencoder_px)
+        return nn.ModuleDict({"student": student, "autoencoder": autoencoder}).to(memory_format=torch.channels_last)
+
+    def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
+        self._standardise_teacher(parts)
+        return MimicryLesson(self, parts, seed, steps)
+
+    @torch.no_grad()
+    def ask_teacher(self, inputs: Tensor) -> Tensor:
+        """Standardised inputs (n, 3, height, width) -> (n, channels, rows, columns), each about mean 0, variance 1."""
+        features = torch.cat(self.pyramid.resample(self.extractor(inputs)), dim=1)
+        weight, bias = self.statistics["teacher_weight"], self.statistics["teacher_bias"]
+        return functional.conv2d(features, weight[:, :, None, None], bias)
+
+    def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
+        maps = [torch.stack(self._maps(one)).flatten(1).cpu().numpy() for one in self._some_inputs(validation or parts)]
+        # numpy's quantiles, since torch's take no more than 2^24 values
+        quantiles = np.quantile(np.concatenate(maps, axis=1), (LOW_QUANTILE, HIGH_QUANTILE), axis=1).T
+        self.statistics["quantiles"] = torch.from_numpy(quantiles.copy()).float().to(self.device)
+
+    @torch.inference_mode()
+    def score(self, embedded: Tensor) -> Scored:
+        self.require_fitted()
+        low, high = self.statistics["quantiles"].unbind(1)
+        scale = AT_HIGH_QUANTILE / (high - low).clamp(min=SMALLEST_SPREAD)
+        # One by one: larger batches are slower per picture on a CPU, and wide students need much memory.
+        maps = torch.stack([torch.cat(self._maps(one[None])) for one in embedded])
+        return Scored(((maps - low[:, None, None]) * scale[:, None, None]).mean(1))
+
+    def tensors(self) -> Tensors:
+        frozen = {f"{BACKBONE_PREFIX}{key}": value for key, value in self.extractor.state().items()}
+        return {**super().tensors(), **frozen}
+
+    def to(self, device: torch.device | str) -> Self:
+        self.extractor.to(device)
+        self.pyramid.to(device)
+        return super().to(device)
+
+    def _maps(self, one: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared differences student - teacher and student - autoencoder, (1, rows, columns) each."""
+        answers = self.networks["student"](reflect_padded(one, self.parameters.grid_stride))
+        surface, arrangement = answers.split(self.channels, dim=1)
+        remembered = self.networks["autoencoder"](one)
+        return (self.ask_teacher(one) - surface).square().mean(1), (remembered - arrangement).square().mean(1)
+
+    def _standardise_teacher(self, parts: Sequence[Tensor]) -> None:
+        """Projection, means and spreads of the teacher in one affine map: weight x + bias."""
+        available = sum(self.extractor.channels)
+        count, total = 0, torch.zeros(available, dtype=torch.float64)
+        products = torch.zeros(available, available, dtype=torch.float64)
+        with torch.no_grad():
+            for one in self._some_inputs(parts):
+                features = torch.cat(self.pyramid.resample(self.extractor(one)), dim=1)
+                rows = features[0].flatten(1).T.double().cpu()  # sums of squares need the digits
+                count, total, products = count + len(rows), total + rows.sum(0), products + rows.T @ rows
+        mean = total / count
+        covariance = products / count - mean[:, None] * mean
+        projection = _projection(self.channels, available) / covariance.diag().clamp(min=SMALLEST_SPREAD**2).sqrt()
+        spread = (projection @ covariance @ projection.T).diag().clamp(min=SMALLEST_SPREAD).sqrt()
+        weight = projection / spread[:, None]
+        self.statistics["teacher_weight"] = weight.float().to(self.device)
+        self.statistics["teacher_bias"] = -(weight @ mean).float().to(self.device)
+
+    def _some_inputs(self, parts: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Up to STATISTICS_INPUTS inputs (1, 3, height, width) on the device, spread evenly over the pictures."""
+        shown = np.unique(np.linspace(0, len(parts) - 1, min(len(parts), STATISTICS_INPUTS)).round().astype(int))
+        each = max(STATISTICS_INPUTS // len(shown), 1)
+        for index in shown.tolist():
+            part = parts[index]
+            for one in np.unique(np.linspace(0, len(part) - 1, min(len(part), each)).round().astype(int)).tolist():
+                yield part[one : one + 1].to(self.device)
+
+
+class MimicryLesson(Lesson):
+    """One good picture, one jittered copy of it and one texture per step."""
+
+    def __init__(self, method: Efficientad, parts: Sequence[Tensor], seed: int, steps: int) -> None:
+        self.networks = method.networks
+        self.random = torch.Generator().manual_seed(seed)
+        self._method = method
+        self._parts = parts
+        self._device = method.device
+        self._student, self._autoencoder = method.networks["student"], method.networks["autoencoder"]
+        self._said: dict[tuple[int, int], Tensor] = {}
+        self._room = CACHE_BYTES
+        self._mean, self._std = (torch.tensor(values)[:, None, None] for values in (method.mean, method.std))
+        settings = method.parameters
+        optimiser = torch.optim.Adam(method.networks.parameters(), lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
+        self.optimisers = (optimiser,)
+        self._schedule = torch.optim.lr_scheduler.StepLR(optimiser, max(int(LATE_SHARE * steps), 1), LATE_FACTOR)
+        self._stride = settings.grid_stride
+        self._grid = (method.pyramid.rows, method.pyramid.columns)
+        cells = max(settings.crop_px // self._stride, 1) if settings.crop_px else max(self._grid)
+        self._crop = tuple(min(cells, side) for side in self._grid)
+
+    def step(self, number: int) -> Losses:
+        picture, said = self._drawn_picture()
+        jittered = self._jittered(picture)
+        (top, left), (rows, columns) = (
+            (self._drawn(s - c + 1) for s, c in zip(self._grid, self._crop, strict=True)),
+            self._crop,
+        )
+        inputs = torch.cat([self._cut(picture, top, left), self._cut(jittered, top, left), self._penalty_picture()])
+        inputs = inputs.to(self._device, memory_format=torch.channels_last)
+        here = (..., slice(top, top + rows), slice(left, left + columns))
+        surface, arrangement = self._student(inputs).split(self._method.channels, dim=1)
+        remembered = self._autoencoder(jittered.to(self._device), self.random)
+        losses = {
+            "hard": hardest_mean((surface[:1] - said[here]).square(), self._method.parameters.hard_share),
+            "penalty": surface[2].square().mean(),
+            "autoencoder": functional.mse_loss(remembered, said),
+            "agreement": functional.mse_loss(arrangement[1:2], remembered[here]),
+        }
+        total = torch.stack(list(losses.values())).sum()
+        self.optimisers[0].zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.optimisers[0].step()
+        self._schedule.step()
+        return {"total": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
+
+    def _drawn_picture(self) -> tuple[Tensor, Tensor]:
+        """An input (1, 3, height, width) on the CPU, and what the teacher says of it on the device."""
+        index = self._drawn(len(self._parts))
+        part = self._parts[index]
+        which = self._drawn(len(part))
+        picture = part[which : which + 1].clone()
+        if (index, which) in self._said:
+            return picture, self._said[index, which].to(self._device, torch.float32)
+        said = self._method.ask_teacher(picture.to(self._device))
+        size = said.numel() * torch.finfo(torch.float16).bits // 8
+        if size <= self._room:
+            self._room -= size
+            self._said[index, which] = said.half().cpu()
+        return picture, said
+
+    def _cut(self, picture: Tensor, top: int, left: int) -> Tensor:
+        """What the student looks at to answer the cells of the crop, reflections included."""
+        height, width = (cells * self._stride + padding_px(self._stride) for cells in self._crop)
+        top, left = top * self._stride, left * self._stride
+        return reflect_padded(picture, self._stride)[..., top : top + height, left : left + width]
+
+    def _penalty_picture(self) -> Tensor:
+        height, width = (cells * self._stride + padding_px(self._stride) for cells in self._crop)
+        values = torch.from_numpy(texture(height, width, self._drawn(2**31))).permute(2, 0, 1)
+        return ((values - self._mean) / self._std)[None]
+
+    def _jittered(self, picture: Tensor) -> Tensor:
+        """Brightness, contrast or saturation changed by up to a fifth (section 3.3), clipped to its range."""
+        kind = self._drawn(3)
+        factor = 1 + LARGEST_JITTER * (2 * float(torch.rand((), generator=self.random)) - 1)
+        values = picture * self._std + self._mean
+        grey = (values * torch.tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+        towards = (torch.zeros(()), grey.mean(), grey)[kind]
+        return ((torch.lerp(towards.expand_as(values), values, factor)).clamp(0, 1) - self._mean) / self._std
+
+    def _drawn(self, count: int) -> int:
+        return int(torch.randint(count, (), generator=self.random))
+
+
+def hardest_mean(errors: Tensor, share: float) -> Tensor:
+    """Mean of the largest `share` of the values, at least one: L_hard of section 3.2, where `share` is 0.001."""
+    count = max(round(share * errors.numel()), 1)
+    mean: Tensor = errors.flatten().topk(count, sorted=False).values.mean()
+    return mean
+
+
+def _projection(channels: int, available: int) -> Tensor:
+    """Fixed float64 (channels, available): the identity where nothing is to be left out, else orthonormal rows."""
+    if channels == available:
+        return torch.eye(available, dtype=torch.float64)
+    random = torch.Generator().manual_seed(PROJECTION_SEED)
+    return torch.linalg.qr(torch.randn(available, channels, generator=random, dtype=torch.float64))[0].T
+
+
+def _of_backbone(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {key.removeprefix(BACKBONE_PREFIX): value for key, value in state.items() if key.startswith(BACKBONE_PREFIX)}
