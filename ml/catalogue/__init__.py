@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from ml.catalogue import dfr, padim, patch_svdd, patchcore, riad, spade
+from ml.catalogue import dfr, padim, patch_svdd, patchcore, riad, spade, template
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
 from ml.catalogue.info import MethodInfo, Preset
 from ml.errors import ParameterError
@@ -39,6 +39,7 @@ METHODS: Mapping[str, MethodInfo] = {
         dfr.INFO,
         riad.INFO,
         patch_svdd.INFO,
+        template.INFO,
     )
 }
 """In the order in which they are offered."""

@@ -19,6 +19,7 @@ _CLASSES = {
     "patchcore": "Patchcore",
     "riad": "Riad",
     "spade": "Spade",
+    "template": "Template",
 }
 """The class in `ml.methods.NAME`, imported when it is used: what torch needs for one method is of no use to others."""
 

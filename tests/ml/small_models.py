@@ -17,6 +17,7 @@ QUICK = {
     "dfr": {"steps": 30, "batch": 256},
     "riad": {"width": 4, "crop_px": 64, "steps": 60, "batch": 2, "learning_rate": 0.005, "cell_sides_px": (4, 16)},
     "patch_svdd": {"patch_px": 32, "steps": 2, "batch": 1, "bank_cap": 200},
+    "template": {"gallery": 2},
 }
 GEOMETRIES: dict[str, dict[str, int]] = {"whole": {"size": 64}, "patches": {"patch": 64, "stride": 48}}
 
