@@ -13,8 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from ml.calibration import Calibration
 from ml.comparison.machine import peak_memory_bytes, this_machine
-from ml.comparison.records import CellJob, CellOutcome, DoneCell, FailedCell, OutcomeFile, PictureScore, ThresholdNote
+from ml.comparison.records import CellJob, CellOutcome, DoneCell, FailedCell, OutcomeFile, ThresholdNote
 from ml.errors import LoupeError
 from ml.files import write_atomically
 from ml.preprocessing import Preprocessing
@@ -29,60 +30,46 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
     """Train, load the model from its file, evaluate it. Imports torch. Raises LoupeError."""
     import torch
 
-    from ml.comparison.thumbnails import Extremes
+    from ml.comparison.thumbnails import KeptPictures
     from ml.detector import Detector, device_title
-    from ml.evaluation import ScoredPicture, evaluate
+    from ml.evaluation import evaluate
     from ml.training.pipeline import run
 
     began = time.monotonic()
     result = run(job.training, progress)
     peak = peak_memory_bytes()
-    manifest = result.manifest
-    calibration, preprocessing = manifest.calibration, manifest.preprocessing
     detector = Detector.load(result.path)
-    extremes = Extremes(calibration, (preprocessing.window_low, preprocessing.window_high), WORST_PICTURES)
-    pictures: list[PictureScore] = []
-
-    def keep(scored: ScoredPicture) -> None:
-        score = scored.detection.score
-        pictures.append(
-            PictureScore(
-                name=scored.name,
-                truth=scored.labelled.truth,
-                kind=scored.labelled.kind,
-                score=score,
-                normalised=calibration.normalise(score),
-                verdict=calibration.judge(score),
-            )
-        )
-        extremes.add(scored, pictures[-1])
-
-    report = evaluate(detector, job.training.data, progress, on_picture=keep)
-    low = calibration.threshold_low
+    kept = KeptPictures(result.manifest, WORST_PICTURES)
+    report = evaluate(detector, job.training.data, progress, on_picture=kept.add)
     return DoneCell(
         report=report.to_json(),
-        pictures=tuple(pictures),
-        lowest_defects=extremes.of("anomaly"),
-        highest_good=extremes.of("normal"),
-        threshold=ThresholdNote(
-            alpha=calibration.alpha,
-            rule=calibration.rule,
-            source=calibration.source,
-            pictures=calibration.n,
-            parts=calibration.n_groups,
-            low_normalised=None if low is None else calibration.normalise(low),
-        ),
-        model_hash=manifest.model_hash,
+        pictures=tuple(kept.scores),
+        lowest_defects=kept.extremes("anomaly"),
+        highest_good=kept.extremes("normal"),
+        threshold=_threshold_note(result.manifest.calibration),
+        model_hash=result.manifest.model_hash,
         model_bytes=result.path.stat().st_size,
         training_pictures=len(result.survey.names),
         skipped_pictures=len(result.survey.skipped),
-        network_input=_input_words(preprocessing),
+        network_input=_input_words(result.manifest.preprocessing),
         trained=result.plan.done,
         published=result.plan.published,
         fit_s=result.seconds,
         seconds=time.monotonic() - began,
         peak_memory_bytes=peak,
         machine=this_machine(device_title(detector.device), torch.get_num_threads()),
+    )
+
+
+def _threshold_note(calibration: Calibration) -> ThresholdNote:
+    low = calibration.threshold_low
+    return ThresholdNote(
+        alpha=calibration.alpha,
+        rule=calibration.rule,
+        source=calibration.source,
+        pictures=calibration.n,
+        parts=calibration.n_groups,
+        low_normalised=None if low is None else calibration.normalise(low),
     )
 
 

@@ -55,27 +55,23 @@ def compare(
     if retry:
         stored = {key: outcome for key, outcome in stored.items() if not isinstance(outcome, FailedCell)}
     pace = _Pace()
-    for job, key in zip(jobs, keys, strict=True):
+    cells = list(zip(keys, jobs, strict=True))
+    for key, job in cells:
         if key in stored:
             pace.learn(job, stored[key])
-    total = len(jobs)
-    cells: list[Cell] = []
-    for number, (job, key) in enumerate(zip(jobs, keys, strict=True), start=1):
-        if is_stored := key in stored:
-            outcome = stored[key]
-        else:
-            open_jobs = [
-                later
-                for later, its_key in zip(jobs[number - 1 :], keys[number - 1 :], strict=True)
-                if its_key not in stored
-            ]
-            following.began(number, total, job, pace.seconds(open_jobs))
-            outcome = _carried_out(job, number, total, store.folder, following, command)
+    found: list[Cell] = []
+    for number, (key, job) in enumerate(cells, start=1):
+        outcome = stored.get(key)
+        is_stored = outcome is not None
+        if outcome is None:
+            ahead = [later for its_key, later in cells[number - 1 :] if its_key not in stored]
+            following.began(number, len(cells), job, pace.seconds(ahead))
+            outcome = _carried_out(job, number, len(cells), store.folder, following, command)
             store.keep(key, job, outcome)
             pace.learn(job, outcome)
-        following.ended(number, total, job, outcome, is_stored)
-        cells.append(Cell(key, job, outcome))
-    return cells
+        following.ended(number, len(cells), job, outcome, is_stored)
+        found.append(Cell(key, job, outcome))
+    return found
 
 
 def _carried_out(

@@ -1,4 +1,4 @@
-"""The pictures that a model is most wrong about, small enough for a report. No torch."""
+"""What a comparison keeps of the test pictures: scores, and the worst ones small enough for a report."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ml.artifact import Manifest
 from ml.calibration import Calibration
 from ml.comparison.records import PictureScore, ShownPicture
 from ml.dataset import Truth
@@ -46,17 +47,30 @@ class _Kept:
     picture: ShownPicture
 
 
-class Extremes:
-    """Keeps the defective pictures with the lowest scores and the good ones with the highest, `count` of each."""
+class KeptPictures:
+    """What is kept of an evaluation: every picture's score, and thumbnails of those that the model is most wrong about:
+    `count` defective ones with the lowest scores, and as many good ones with the highest.
+    """
 
-    def __init__(self, calibration: Calibration, window: tuple[float, float], count: int) -> None:
-        self._calibration = calibration
-        self._window = window
+    def __init__(self, manifest: Manifest, count: int) -> None:
+        self.scores: list[PictureScore] = []
+        self._calibration = manifest.calibration
+        self._window = (manifest.preprocessing.window_low, manifest.preprocessing.window_high)
         self._count = count
         self._kept: dict[Truth, list[_Kept]] = {"normal": [], "anomaly": []}
 
-    def add(self, scored: ScoredPicture, score: PictureScore) -> None:
-        """Take a picture that ranks among the extremes so far; its thumbnails are only made then."""
+    def add(self, scored: ScoredPicture) -> None:
+        """Take a picture; thumbnails are only made of one that ranks among the extremes so far."""
+        raw = scored.detection.score
+        score = PictureScore(
+            name=scored.name,
+            truth=scored.labelled.truth,
+            kind=scored.labelled.kind,
+            score=raw,
+            normalised=self._calibration.normalise(raw),
+            verdict=self._calibration.judge(raw),
+        )
+        self.scores.append(score)
         ranks = score.normalised if score.truth == "anomaly" else -score.normalised
         kept = self._kept[score.truth]
         if len(kept) == self._count and ranks >= kept[-1].ranks:
@@ -65,7 +79,7 @@ class Extremes:
         kept.sort(key=lambda each: each.ranks)
         del kept[self._count :]
 
-    def of(self, truth: Truth) -> tuple[ShownPicture, ...]:
+    def extremes(self, truth: Truth) -> tuple[ShownPicture, ...]:
         """The most extreme one first."""
         return tuple(each.picture for each in self._kept[truth])
 
