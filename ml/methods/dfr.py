@@ -8,7 +8,7 @@ features' variance (section 4.2).
 Departures: any backbone instead of VGG-19; its maps are resampled onto the grid directly instead of via the picture's
 size, which gives almost the same features without 900 MB per picture; channels are standardised (`standardise=false`:
 as published); a batch is drawn from the positions of all pictures instead of from four whole pictures, the same for an
-autoencoder that sees no neighbours, only better mixed; the learning rate starts ten times higher and falls along a
+autoencoder that sees no neighbours, only better mixed; the learning rate starts thirty times higher and falls along a
 cosine, to get in minutes where the published one gets in hours; the state that gives back held-out good pictures best
 is kept; the map is smoothed.
 """
