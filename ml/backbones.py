@@ -157,6 +157,16 @@ def build_backbone(
     return FeatureExtractor(network, levels, mean, std, _load_state(name, network, state, len(levels)))
 
 
+def build_untrained(name: str, strides: tuple[int, ...]) -> tuple[nn.Module, list[int]]:
+    """The architecture of a backbone with random weights, cut alike, to be trained: its normalisation is not folded.
+
+    Gives the network and the indices that its `forward_intermediates` wants for `strides`. torch's generator draws the
+    weights. Raises ParameterError for an unknown network or stride.
+    """
+    network = _create(name)
+    return network, [index for index, _ in _cut(name, network, strides).values()]
+
+
 def _create(name: str) -> nn.Module:
     if name == SELF_TRAINED:
         return SelfTrainedNetwork()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from ml.catalogue import dfr, padim, patch_svdd, patchcore, riad, spade, template
+from ml.catalogue import dfr, efficientad, padim, patch_svdd, patchcore, riad, spade, student_teacher, template
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
 from ml.catalogue.info import MethodInfo, Preset
 from ml.errors import ParameterError
@@ -38,7 +38,9 @@ METHODS: Mapping[str, MethodInfo] = {
         spade.INFO,
         dfr.INFO,
         riad.INFO,
+        student_teacher.INFO,
         patch_svdd.INFO,
+        efficientad.INFO,
         template.INFO,
     )
 }

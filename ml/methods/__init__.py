@@ -14,11 +14,13 @@ from ml.methods.base import Geometry, Method
 
 _CLASSES = {
     "dfr": "Dfr",
+    "efficientad": "Efficientad",
     "padim": "Padim",
     "patch_svdd": "PatchSvdd",
     "patchcore": "Patchcore",
     "riad": "Riad",
     "spade": "Spade",
+    "student_teacher": "StudentTeacher",
     "template": "Template",
 }
 """The class in `ml.methods.NAME`, imported when it is used: what torch needs for one method is of no use to others."""

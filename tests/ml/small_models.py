@@ -16,6 +16,8 @@ QUICK = {
     "spade": {"nearest_pictures": 3},
     "dfr": {"steps": 30, "batch": 256},
     "riad": {"width": 4, "crop_px": 64, "steps": 60, "batch": 2, "learning_rate": 0.005, "cell_sides_px": (4, 16)},
+    "efficientad": {"width": 4, "channels": 16, "crop_px": 32, "autoencoder_px": 64, "steps": 10},
+    "student_teacher": {"steps": 20, "batch": 2},
     "patch_svdd": {"patch_px": 32, "steps": 2, "batch": 1, "bank_cap": 200},
     "template": {"gallery": 2},
 }
