@@ -60,6 +60,10 @@ class RiadParameters(BaseModel):
     sets: int = Field(
         3, ge=2, le=8, description="Each square is hidden in one of this many passes, so that all are hidden once"
     )
+    standardise: bool = Field(
+        True,
+        description="Whole pictures: each place is judged by what good parts show there; off: as published",
+    )
     steps: Steps = 0
     # Within minutes, many steps from one crop each come further than a quarter of the steps from the published four,
     # and only if they are large: on pictures of good parts that were held back the loss after 80 s of training was

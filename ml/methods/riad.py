@@ -12,7 +12,10 @@ convolutional and inspects whole inputs. Each crop of a batch has squares of its
 when scoring are the same for every picture. Similarities are taken of values from 0 to 1, to which their constants
 belong, the squared error of values from -1 to 1. The learning rate is ten times the published one and falls to nothing
 along a cosine: there are hundreds of steps instead of ten thousands. The map is smoothed by a Gaussian by default
-(`smoothing`), and kept at a quarter of the resolution, which the smoothing leaves nothing finer than.
+(`smoothing`), and kept at a quarter of the resolution, which the smoothing leaves nothing finer than. After minutes of
+training the rarest details of a part are painted in no better than a defect: for whole pictures the map therefore
+counts, place by place, in how far it exceeds that of good parts, in their spread (`standardise`). Of defects painted
+into good pictures of the set aliens that raised the image AUROC from 0.57 to 0.77.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +29,7 @@ from torch.nn import functional
 
 from ml.catalogue.riad import RiadParameters
 from ml.inpainting import disjoint_masks, paint_in
+from ml.maps import ScoreMap
 from ml.methods.base import Geometry, Scored
 from ml.methods.trained import TrainedMethod
 from ml.networks.unet import SIDE_MULTIPLE_PX, UNet
@@ -41,6 +45,9 @@ MASK_SEED = 112
 """Of the squares that are hidden when scoring: part of the method, not of one training."""
 
 VALIDATED_CROPS = 4
+STANDARDISING_PICTURES = 24
+LEAST_SPREAD = 0.01
+"""Of a map, whose values lie between 0 and 1: where good parts hardly differ, no less is counted in."""
 
 
 class Riad(TrainedMethod):
@@ -61,6 +68,10 @@ class Riad(TrainedMethod):
         super().__init__(parameters, geometry, input_size, weights, state)
         self.sigma_px = parameters.sigma_px if parameters.smoothing == "gaussian" else 0.0
         height, width = input_size
+        self._is_standardised = parameters.standardise and geometry == "whole"
+        if self._is_standardised:
+            rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
+            self.statistics = {"usual": torch.zeros(rows, columns), "spread": torch.ones(rows, columns)}
         self._masks = fixed_masks(parameters, height + -height % SIDE_MULTIPLE_PX, width + -width % SIDE_MULTIPLE_PX)
         self.prepare_networks()
 
@@ -71,11 +82,31 @@ class Riad(TrainedMethod):
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
         return InpaintingLesson(self.networks, self.parameters, parts, validation or parts, seed, steps, self.device)
 
+    def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
+        if not self._is_standardised:
+            return
+        # Pictures that were learnt from make up the number: hundreds of steps remember none of them.
+        pictures = [*validation][:STANDARDISING_PICTURES]
+        pictures += [parts[index] for index in range(min(len(parts), STANDARDISING_PICTURES - len(pictures)))]
+        maps = torch.cat([self._cells(picture.to(self.device)) for picture in pictures])
+        smooth = torch.stack([self._smoothed(cells) for cells in maps])
+        # Smoothed once more: the same place of two parts is never the same to the pixel.
+        spread = self._smoothed(smooth.var(0, correction=0)).clamp(min=0).sqrt()
+        self.statistics = {"usual": maps.mean(0), "spread": spread + spread.mean() + LEAST_SPREAD}
+
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
         self.require_fitted()
         # One by one: larger batches are slower per picture on a CPU, and the passes of one picture keep a GPU busy.
-        return Scored(torch.cat([self._cells(picture[None]) for picture in embedded]))
+        cells = torch.cat([self._cells(picture[None]) for picture in embedded])
+        if self._is_standardised:
+            cells = (cells - self.statistics["usual"]) / self.statistics["spread"]
+        return Scored(cells)
+
+    def _smoothed(self, cells: Tensor) -> Tensor:
+        """As `ml.scoring` will smooth the map."""
+        over_input = ScoreMap.over(cells.cpu().numpy(), *self.input_size)
+        return torch.from_numpy(over_input.smoothed(self.sigma_px).cells.copy()).to(self.device)
 
     def _cells(self, picture: Tensor) -> Tensor:
         """(1, rows, columns) for one input (1, 3, height, width)."""

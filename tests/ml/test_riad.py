@@ -13,7 +13,7 @@ from ml.methods.riad import Riad, inpainting_losses
 from ml.networks.unet import UNet
 
 SIDE = 64
-SMALL = {"width": 4, "crop_px": 32, "steps": 2, "batch": 2}
+SMALL = {"width": 4, "crop_px": 32, "steps": 2, "batch": 2, "standardise": False}
 
 
 def _riad(geometry: Geometry = "whole", size: tuple[int, int] = (SIDE, SIDE), **settings: object) -> Riad:
@@ -187,6 +187,22 @@ def test_that_pictures_kept_by_inference_can_be_learnt_from() -> None:
     riad.fit(parts, seed=0)
     with torch.inference_mode():
         assert torch.isfinite(riad.score(parts[0]).cells).all()
+
+
+def test_that_places_are_judged_by_what_good_parts_show_there() -> None:
+    plain, standardised = _fitted(), _fitted(standardise=True)
+    usual, spread = (torch.from_numpy(standardised.tensors()[f"statistic.{name}"]) for name in ("usual", "spread"))
+    expected = (plain.score(_surface(5)).cells - usual) / spread
+    torch.testing.assert_close(standardised.score(_surface(5)).cells, expected)
+    good = torch.cat([standardised.score(_surface(seed)).cells for seed in range(4)])
+    assert abs(float(good.mean())) < 0.1
+    assert good.abs().max() < 5
+
+
+def test_that_patches_have_no_places() -> None:
+    riad = _riad("patches", standardise=True)
+    riad.fit([torch.cat([_surface(0), _surface(1)])] * 3, seed=0)
+    assert not any(key.startswith("statistic.") for key in riad.tensors())
 
 
 def test_that_the_papers_mean_filter_replaces_the_gaussian() -> None:
