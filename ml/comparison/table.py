@@ -34,7 +34,7 @@ class Row:
         """What was trained beside what the method's authors train, in one line; empty where nothing was."""
         if self.first is None:
             return ""
-        here = ", ".join(filter(None, (self.first.trained, self.first.network_input)))
+        here = self.first.trained or self.first.network_input
         return f"Trained here: {here}." + (f" Published: {self.first.published}." if self.first.published else "")
 
     @property
