@@ -129,10 +129,8 @@ def test_that_a_picture_of_any_kind_gets_a_finite_answer_of_its_own_size(
     assert np.isfinite(values).all()
 
 
-@pytest.mark.parametrize(("method", "geometry"), CASES)
-def test_that_identical_pictures_end_in_words_or_in_a_model_that_accepts_them(
-    method: str, geometry: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_that_identical_pictures_end_in_words_or_in_a_model_that_accepts_them(method: str, tmp_path: Path) -> None:
     """As files of one hash they are one part. The same pixels in other files must not make a threshold of 0."""
     (tmp_path / "parts").mkdir()
     for index in range(6):
@@ -140,7 +138,7 @@ def test_that_identical_pictures_end_in_words_or_in_a_model_that_accepts_them(
         with (tmp_path / f"parts/part{index}.png").open("ab") as file:
             file.write(bytes([index]))  # behind the picture's end: another file, the same pixels
     try:
-        result = run(quick_job(tmp_path / "parts", tmp_path / "m.loupe", method, geometry))
+        result = run(quick_job(tmp_path / "parts", tmp_path / "m.loupe", method))
     except LoupeError as error:
         assert len(str(error)) > 20
         return
@@ -148,12 +146,12 @@ def test_that_identical_pictures_end_in_words_or_in_a_model_that_accepts_them(
     assert result.manifest.calibration.judge(detector.score(part(0)).score) != "NG"
 
 
-@pytest.mark.parametrize(("method", "geometry"), CASES)
-def test_that_pictures_of_different_sizes_are_learnt_from(method: str, geometry: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_that_pictures_of_different_sizes_are_learnt_from(method: str, tmp_path: Path) -> None:
     for index, size in enumerate([(96, 128), (80, 128), (128, 96), (96, 96), (64, 64), (100, 140)]):
         write(tmp_path / f"parts/part{index}.png", part(index, *size))
     try:
-        result = run(quick_job(tmp_path / "parts", tmp_path / "m.loupe", method, geometry))
+        result = run(quick_job(tmp_path / "parts", tmp_path / "m.loupe", method))
     except TrainingError as error:
         assert "size" in str(error)
         return
@@ -201,13 +199,13 @@ def test_that_a_bright_square_is_found_within_one_cell_of_where_it_is(
     method: str, geometry: str, top: int, left: int, full_size_detectors: Detectors
 ) -> None:
     score_map = full_size_detectors(method, geometry).score(_with_square(top, left, 16, 256, 320)).score_map
-    values = score_map.at_picture_size()
-    highest = np.argwhere(values == values.max()).mean(axis=0)
-    rows, columns = score_map.cells.shape
-    cell = np.array([score_map.covered_height / rows, score_map.covered_width / columns])
-    # A map finer than the square may peak anywhere on it; one coarser must not be off by more than a cell.
-    allowed = np.maximum(cell, 8.0)
-    assert (np.abs(highest - [top + 7.5, left + 7.5]) <= allowed).all(), (highest, cell)
+    cells = score_map.cells
+    pitch = np.array([score_map.covered_height / cells.shape[0], score_map.covered_width / cells.shape[1]])
+    found = np.unravel_index(int(cells.argmax()), cells.shape)
+    expected = ([top + 7.5, left + 7.5] - np.array([score_map.offset_y, score_map.offset_x]) + 0.5) / pitch - 0.5
+    # A map finer than the square may peak anywhere on it; a coarser one is right within one cell.
+    allowed = np.maximum(1.0, 8.0 / pitch) + 0.5
+    assert (np.abs(found - expected) <= allowed).all(), (found, expected)
 
 
 @pytest.mark.parametrize(("method", "geometry"), CASES)
