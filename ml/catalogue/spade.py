@@ -30,8 +30,8 @@ class SpadeParameters(PyramidParameters):
     metric: Literal["l2", "cosine"] = Field("l2", description="Distance between feature vectors")
     standardise: bool = Field(
         True,
-        description="Scale every feature by its spread over the good pictures and let all depths weigh the same; "
-        "off: distances as published, ruled by the depth with the largest values",
+        description="Let all depths weigh the same, each scaled by its spread over the good pictures; off: as "
+        "published, ruled by the depth with the largest values",
     )
     score: Literal["max", "neighbours"] = Field(
         "max",

@@ -7,12 +7,12 @@ Two readings of the pyramid: `map=concatenated` joins all depths to one vector p
 has it; `map=layers` makes one map per depth at that depth's own resolution and takes their mean, as the known
 implementation does.
 
-Departures: features are scaled by their spread over the good pictures and each depth by the root of its number of
-channels, since the depth with the largest values would make the distance otherwise (`standardise=false`: as
-published); the pooled vector is the mean over the deepest map that is used; K is 10 instead of 50; the picture's score
-is the maximum of the map, so that the two agree (`score=neighbours` is the published one, equation 1); the positions of
-concatenated features lie on a grid coarser than the finest map; the gallery is kept in half precision, and where it
-exceeds `gallery_mb` the pictures that cover the others best are kept. Cleaning of the gallery is not in the paper.
+Departures: each depth is scaled by the spread of its vectors over the good pictures, since the depth with the largest
+values would make the distance otherwise (`standardise=false`: as published); the pooled vector is the mean over the
+deepest map that is used; K is 10 instead of 50; the picture's score is the maximum of the map, so that the two agree
+(`score=neighbours` is the published one, equation 1); the positions of concatenated features lie on a grid coarser than
+the finest map; the gallery is kept in half precision, and where it exceeds `gallery_mb` the pictures that cover the
+others best are kept. Cleaning of the gallery is not in the paper.
 """
 
 from collections.abc import Mapping, Sequence
@@ -96,10 +96,10 @@ class Spade(FeatureMethod):
                 found.add(level)
             pooled.append(maps[-1].mean((2, 3)).cpu())
             owners += [(index, number) for number in range(len(pooled[-1]))]
-        scale = torch.cat([found.spread * len(found.spread) ** 0.5 for found in statistics])
+        scale = torch.stack([found.spread.square().sum().sqrt() for found in statistics])
         if not self.parameters.standardise:
             scale = torch.ones_like(scale)
-        kept = self._chosen(torch.cat(pooled) / scale[-self.extractor.channels[-1] :], seed)
+        kept = self._chosen(torch.cat(pooled) / scale[-1], seed)
         gallery = torch.empty(len(kept), sum(self._packed), *self._cells, dtype=torch.float16)
         for place, (index, number) in enumerate(owners[position] for position in kept):
             _check(cancelled, progress, "Collecting features", place, len(kept))
@@ -125,7 +125,7 @@ class Spade(FeatureMethod):
 
     def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         gallery = required(tensors, "gallery", (None, sum(self._packed), *self._cells), torch.float16)
-        self._take(gallery, required(tensors, "scale", (sum(self.extractor.channels),)))
+        self._take(gallery, required(tensors, "scale", (len(self._blocks),)))
 
     def to(self, device: torch.device | str) -> Self:
         self._gallery, self._scale, self._pooled = (
@@ -151,8 +151,7 @@ class Spade(FeatureMethod):
         return [pixel_shuffle(level, block) for level, block in zip(levels, self._blocks, strict=True)]
 
     def _scaled(self, packed: Tensor) -> list[Tensor]:
-        scales = torch.split(self._scale, list(self.extractor.channels))
-        return [level / scale[:, None, None] for level, scale in zip(self._unpacked(packed), scales, strict=True)]
+        return [level / scale for level, scale in zip(self._unpacked(packed), self._scale, strict=True)]
 
     def _retrieved(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """The nearest pictures to the one with the vector (1, C): distances (K,), rising, and indices (K,)."""
