@@ -1,7 +1,7 @@
 """Load a model file and score pictures: all that an inspection worker needs at run time."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -160,6 +160,22 @@ class Detector:
         if thumbnail is not None and thumbnail.shape != (LIKENESS_SIDE_PX, LIKENESS_SIDE_PX):
             raise ModelFileError(f"{path}: its reference thumbnail has the shape {thumbnail.shape}; train it again.")
         return cls(manifest, method, chosen, thumbnail)
+
+    def learn(self, pictures: Sequence[NDArray[np.uint8] | NDArray[np.uint16]], seed: int) -> None:
+        """Forget what the model has learnt and learn these good pictures instead, with its settings.
+
+        The manifest stays: its calibration is not that of what was learnt. For methods that train no networks.
+        Raises TrainingError where the pictures do not suffice, and as `score` does.
+        """
+        parts = []
+        for pixels in pictures:
+            check_pixels(pixels)
+            with torch.inference_mode():
+                seen = [pixels, *self._method.variants(pixels, seed)]
+                inputs = [prepare(variant, self.manifest.preprocessing) for variant in seen]
+                embedded = [part for one in inputs for _, part in self._batches.run(one, torch.Tensor.cpu)]
+            parts.append(torch.cat(embedded))
+        self._method.fit(parts, seed)
 
     def warm_up(self, *, settles_threads: bool = False) -> None:
         """Score blank pictures, so that the first part does not pay for allocation and kernel choice.

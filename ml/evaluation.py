@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.calibration import Calibration
 from ml.dataset import LabelledPicture, read_mask, read_mvtec
 from ml.detector import Detector
 from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError
@@ -22,7 +23,8 @@ class ScoredPicture:
     """One judged test picture: what it shows, the raw score and map, and where the defect truly is.
 
     `name` is the one of reports (`KIND/FILE`, or `FILE` of a good picture). `pixels` are as read, read-only; `mask` is
-    bool at their size, None for a good picture and where there is none.
+    bool at their size, None for a good picture and where there is none. `calibration` is what score and map are judged
+    by.
     """
 
     labelled: LabelledPicture
@@ -30,6 +32,7 @@ class ScoredPicture:
     pixels: Pixels
     detection: Detection
     mask: NDArray[np.bool_] | None
+    calibration: Calibration
 
 
 def evaluate(
@@ -47,10 +50,29 @@ def evaluate(
     Raises TrainingError when `data` is not an MVTec layout or a mask cannot be used, and CancelledError: figures of a
     part of the pictures would be taken for those of all.
     """
-    pictures = read_mvtec(data)
-    calibration = detector.manifest.calibration
-    evaluation = Evaluation(calibration)
+    read_mvtec(data)  # what is plainly wrong is told before the warm-up
     detector.warm_up(settles_threads=True)
+    calibration = detector.manifest.calibration
+    return measure_pictures(
+        lambda labelled: detector.score, calibration, data, progress, cancelled, on_fault, on_picture
+    )
+
+
+def measure_pictures(
+    prepared: Callable[[LabelledPicture], Callable[[Pixels], Detection]],
+    calibration: Calibration,
+    data: Path,
+    progress: Progress,
+    cancelled: Cancelled,
+    on_fault: Callable[[Path, str], None],
+    on_picture: Callable[[ScoredPicture], None],
+) -> EvaluationReport:
+    """`evaluate` for whatever scores: `prepared` gives for each picture what scores it, and is not part of the latency.
+
+    `prepared` and what it gives may raise PictureError, CalibrationError and DetectorError, which make a FAULT.
+    """
+    pictures = read_mvtec(data)
+    evaluation = Evaluation(calibration)
     for index, labelled in enumerate(pictures):
         if cancelled():
             raise CancelledError("Stopped on request; nothing was measured.")
@@ -58,8 +80,9 @@ def evaluate(
         name = f"{labelled.kind}/{labelled.path.name}" if labelled.kind else labelled.path.name
         try:
             pixels = read_picture(labelled.path).pixels
+            score = prepared(labelled)
             began = time.perf_counter()
-            detection = detector.score(pixels)
+            detection = score(pixels)
             latency_ms = (time.perf_counter() - began) * 1e3
             mask = read_mask(labelled, pixels.shape)
             evaluation.add(
@@ -75,6 +98,6 @@ def evaluate(
             on_fault(labelled.path, str(error))
             evaluation.add_fault(name, labelled.truth, labelled.kind)
         else:
-            on_picture(ScoredPicture(labelled, name, pixels, detection, mask))
+            on_picture(ScoredPicture(labelled, name, pixels, detection, mask, calibration))
     progress("Measuring", len(pictures), len(pictures))
     return evaluation.report()

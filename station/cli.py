@@ -378,6 +378,15 @@ def evaluate(
             show_default=False,
         ),
     ],
+    template_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A good picture of the same name for each test picture: learnt in place of the model's own. "
+            "For methods that learn from one picture.",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -385,7 +394,7 @@ def evaluate(
     from station.commands.evaluate import measure, print_report
 
     with native_words_dropped():
-        report = measure(model, data, device, console)
+        report = measure(model, data, device, console, template_dir)
     if as_json:
         print_json(report.to_json())
     else:
@@ -478,6 +487,15 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    template_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A good picture of the same name for each test picture: learnt in place of the model's own. "
+            "For methods that learn from one picture.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate methods on labelled pictures and rank them. Start it again after a stop: it goes on.
@@ -494,6 +512,7 @@ def compare(
         seeds=seeds,
         fields={"preset": preset, "size": size, "patch": patch, "stride": stride, "alpha": alpha},
         settings=order.settings_by_method(settings or [], names),
+        template_dir=template_dir,
     )
     finished = run_comparison(comparison, report, cells, retry, console)
     if as_json:

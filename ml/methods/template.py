@@ -42,6 +42,8 @@ from ml.registration import Registrar, Registration, seen_of_picture, to_templat
 from ml.training.perturbations import Perturbation
 
 LIKENESS_SIDE_PX = 32
+GALLERY_STREAM = 1
+"""Keeps the gallery's copies apart from those of the same seed that the threshold is made from."""
 
 
 class Template(Method):
@@ -153,7 +155,7 @@ def _most_like_the_others(pictures: Sequence[Planes]) -> Planes:
 
 
 def _gallery(picture: Planes, count: int, seed: int) -> Iterator[Planes]:
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng((seed, GALLERY_STREAM))
     values = np.ascontiguousarray(picture.transpose(1, 2, 0))
     for _ in range(count):
         copy = Perturbation.drawn(random).of(values)

@@ -11,6 +11,7 @@ from rich.text import Text
 from ml.artifact import read_manifest
 from ml.confusion import ConfusionMatrix
 from ml.dataset import read_mvtec
+from ml.pictures import list_pictures
 from station.commands.terminal import plain_table, progress_bar, say
 
 if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
@@ -34,18 +35,30 @@ SHOWN = (
 )
 
 
-def measure(model: Path, data: Path, device: str, console: Console) -> "EvaluationReport":
-    """Score every test picture; faults are named on `console`. Raises LoupeError for a bad model or data set."""
+def measure(
+    model: Path, data: Path, device: str, console: Console, template_dir: Path | None = None
+) -> "EvaluationReport":
+    """Score every test picture; faults are named on `console`. Raises LoupeError for a bad model or data set.
+
+    `template_dir` holds a good picture of the same name for each: it takes the place of what the model has learnt.
+    """
     read_manifest(model)
     read_mvtec(data)
+    if template_dir is not None:
+        list_pictures(template_dir)
+
+    def on_fault(path: Path, reason: str) -> None:
+        say(console, f"FAULT {path}: {reason}", "magenta")
+
     from ml.detector import Detector
     from ml.evaluation import evaluate
+    from ml.template_pairs import PairedDetector, evaluate_pairs
 
     detector = Detector.load(model, device)
     with progress_bar(console) as progress:
-        return evaluate(
-            detector, data, progress, on_fault=lambda path, reason: say(console, f"FAULT {path}: {reason}", "magenta")
-        )
+        if template_dir is not None:
+            return evaluate_pairs(PairedDetector(detector), data, template_dir, progress, on_fault=on_fault)
+        return evaluate(detector, data, progress, on_fault=on_fault)
 
 
 def print_report(report: "EvaluationReport", console: Console) -> None:
