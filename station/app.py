@@ -319,8 +319,9 @@ class Station(QObject):
         if self.archive is None or self._training is None:
             return self._not_open_yet()
         from station.ui.training.page import TrainingPage
+        from station.workers.estimate import Estimator
 
-        page = TrainingPage(self._training, self.archive.recipes, self.keeper.settings.source)
+        page = TrainingPage(self._training, Estimator(parent=self), self.archive.recipes, self.keeper.settings.source)
         page.deploy_requested.connect(self._on_deploy_request)
         page.model_trained.connect(self._on_model_trained)
         page.training_failed.connect(self._on_training_failed)

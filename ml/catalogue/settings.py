@@ -59,6 +59,7 @@ Steps = Annotated[
         ge=0,
         le=10_000_000,
         description="Training steps; 0: as many as the preset's minutes allow on this machine",
+        json_schema_extra={"zero": "by the time budget"},
     ),
 ]
 """Methods that train in steps call this setting `steps`."""

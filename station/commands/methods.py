@@ -13,7 +13,6 @@ from ml.catalogue import BACKBONES, METHODS, TIMM_PREFIX, MethodInfo, Preset, al
 SETTING_WIDTH = 27
 WEIGHTS_FROM = {
     "package": "weights come with Loupe",
-    "pictures": "learnt from your good pictures, no weights needed",
     "download": "weights by torchvision's download, or --weights FILE",
     "pictures": "no weights needed: trained on the good pictures first",
 }

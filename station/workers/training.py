@@ -5,7 +5,6 @@ of its own, which is removed unless the run ends with a model: so nothing half-w
 a killed station ends at its next line, because nobody reads its output any more.
 """
 
-import contextlib
 import json
 import re
 import shutil
@@ -17,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 from pydantic import TypeAdapter, ValidationError
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QProcess, QTimer, Signal, Slot
 
 from ml.job import TrainingJob
+from station.workers.child import child_environment, lower_priority
 
 TERMINATE_MS = 3000
 LONGEST_LINE_BYTES = 64 * 1024 * 1024  # held-out scores of a very large data set fit; endless garbage does not
@@ -56,6 +55,15 @@ class TrainingProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """About how long the run takes on this machine, and what it trains beside what was published."""
+
+    seconds: float
+    done: str = ""
+    published: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingOutcome:
     """The trained model: its file, its hash, and how its threshold was found. Scores and threshold are raw.
 
@@ -72,22 +80,28 @@ class TrainingOutcome:
     skipped: int = 0
     held_out_scores: tuple[float, ...] = ()
     seconds: float = 0.0
+    plan: TrainingPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _ChildError:
+class ChildError:
+    """The child's own last words."""
+
     message: str
 
 
+ChildEvent = TrainingStarted | TrainingPlan | TrainingProgress | TrainingOutcome | ChildError
+
 _EVENTS: dict[str, TypeAdapter[Any]] = {
     "started": TypeAdapter(TrainingStarted),
+    "plan": TypeAdapter(TrainingPlan),
     "progress": TypeAdapter(TrainingProgress),
     "result": TypeAdapter(TrainingOutcome),
-    "error": TypeAdapter(_ChildError),
+    "error": TypeAdapter(ChildError),
 }
 
 
-def parse_event(line: bytes) -> TrainingStarted | TrainingProgress | TrainingOutcome | _ChildError | None:
+def parse_event(line: bytes) -> ChildEvent | None:
     """One line of the child's output as a value; None for a line that is no event of ours."""
     try:
         document = json.loads(line)
@@ -99,7 +113,7 @@ def parse_event(line: bytes) -> TrainingStarted | TrainingProgress | TrainingOut
     if adapter is None:
         return None
     try:
-        event: TrainingStarted | TrainingProgress | TrainingOutcome | _ChildError = adapter.validate_python(document)
+        event: ChildEvent = adapter.validate_python(document)
     except ValidationError:
         return None
     return event
@@ -110,6 +124,8 @@ class TrainingProcess(QObject):
 
     started = Signal(object)
     """TrainingStarted: the pictures are found."""
+    planned = Signal(object)
+    """TrainingPlan: what is going to be done, and about how long it takes."""
     progressed = Signal(object)
     """TrainingProgress."""
     logged = Signal(str)
@@ -135,10 +151,7 @@ class TrainingProcess(QObject):
         self._error: str | None = None
         self._log_tail: deque[str] = deque(maxlen=LOG_TAIL_LINES)
         self._process = QProcess(self)
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUNBUFFERED", "1")
-        environment.insert("PYTHONIOENCODING", "utf-8")
-        self._process.setProcessEnvironment(environment)
+        self._process.setProcessEnvironment(child_environment())
         self._kill_timer = QTimer(self, singleShot=True, interval=TERMINATE_MS)
         self._connect()
 
@@ -207,10 +220,7 @@ class TrainingProcess(QObject):
 
     @Slot()
     def _on_started(self) -> None:
-        # Right at the start, before the child has threads: on Linux a priority belongs to a thread and is inherited.
-        low = getattr(psutil, "BELOW_NORMAL_PRIORITY_CLASS", 10)
-        with contextlib.suppress(psutil.Error, OSError):
-            psutil.Process(self._process.processId()).nice(low)
+        lower_priority(self._process)
 
     @Slot()
     def _on_output(self) -> None:
@@ -225,11 +235,13 @@ class TrainingProcess(QObject):
         match parse_event(line):
             case TrainingStarted() as found:
                 self.started.emit(found)
+            case TrainingPlan() as plan:
+                self.planned.emit(plan)
             case TrainingProgress() as progress:
                 self.progressed.emit(progress)
             case TrainingOutcome() as outcome:
                 self._outcome = outcome
-            case _ChildError(message):
+            case ChildError(message):
                 self._error = message
             case None:
                 self._log(line)

@@ -17,6 +17,7 @@ from station.ui import theme
 from station.ui.training.deploy_panel import DeployRequest
 from station.ui.training.page import TrainingPage
 from station.ui.training.parameter_form import ParameterForm
+from station.workers.estimate import Estimator
 from station.workers.training import TrainingProcess
 from tests.history.parts import frame
 from tests.ui.demo_history import DemoHistory, open_demo_history, write_demo_model
@@ -35,6 +36,19 @@ if job["seed"] == 2:
     time.sleep(60)
 shutil.copy(Path(__file__).with_name("ready.loupe"), job["out"])
 say(event="result", file=job["out"], model_hash="ab" * 32, threshold=27, rule="conformal", n=60, seconds=3)
+"""
+
+ESTIMATE = """
+import json, sys
+from pathlib import Path
+job = json.loads(Path(sys.argv[sys.argv.index("--job") + 1]).read_text())
+def say(**event): print(json.dumps(event), flush=True)
+say(event="started", pictures=5, skipped=[])
+if job["preset"] == "thorough":
+    say(event="error", message="Too little memory for this.")
+    sys.exit(1)
+seconds = 240 if job["method"] == "patchcore" else 30
+say(event="plan", seconds=seconds, done="2,000 steps, crop 128", published="70,000 steps", parameters={})
 """
 
 
@@ -71,8 +85,14 @@ def process(tmp_path: Path) -> Iterator[TrainingProcess]:
 
 
 @pytest.fixture
-def page(process: TrainingProcess, history: DemoHistory, qtbot: QtBot) -> Iterator[TrainingPage]:
-    made = TrainingPage(process, history.recipes, "camera:1")
+def estimator(tmp_path: Path) -> Estimator:
+    (tmp_path / "estimate.py").write_text(ESTIMATE)
+    return Estimator((sys.executable, str(tmp_path / "estimate.py")))
+
+
+@pytest.fixture
+def page(process: TrainingProcess, estimator: Estimator, history: DemoHistory, qtbot: QtBot) -> Iterator[TrainingPage]:
+    made = TrainingPage(process, estimator, history.recipes, "camera:1")
     qtbot.addWidget(made)
     made.resize(1216, 736)
     made.show()
@@ -145,8 +165,7 @@ def test_that_a_dropped_folder_is_chosen(page: TrainingPage, good: Path, qtbot: 
 def test_that_the_order_carries_every_choice(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
     choose_folder(page, good, qtbot)
     order = page._order
-    order._method_buttons["padim"].setChecked(True)
-    order._preset_chips["fast"].setChecked(True)
+    order.method.choose("padim", "fast")
     order._geometry_buttons["patches"].setChecked(True)
     order._patch.setValue(128)
     order._stride.setValue(96)
@@ -173,7 +192,7 @@ def test_that_the_order_carries_every_choice(page: TrainingPage, good: Path, qtb
 
 
 def test_that_a_preset_sets_the_size_and_the_settings(page: TrainingPage) -> None:
-    page._order._preset_chips["thorough"].setChecked(True)
+    page._order.method.choose("patchcore", "thorough")
     assert page._order._size.value() == METHODS["patchcore"].presets["thorough"].size_px
     form = page._order._parameters["patchcore"]
     assert form._fields["coreset_cap"].value() == 10_000  # type: ignore[attr-defined]
@@ -205,6 +224,49 @@ def test_that_settings_that_do_not_go_together_are_told(page: TrainingPage, good
     form._fields["reweight"].setChecked(True)  # type: ignore[attr-defined]
     form._fields["score"].setCurrentText("top1")  # type: ignore[attr-defined]
     assert "reweight" in form.problem() and not page._train.isEnabled()
+
+
+def test_that_the_time_is_told_before_the_start(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    estimate = page._order.method._estimate
+    qtbot.waitUntil(lambda: estimate.text() == "About 4 min on this machine: 2,000 steps, crop 128")
+    page._order.method.choose("padim")
+    assert not estimate.text()
+    qtbot.waitUntil(lambda: "30 s" in estimate.text())
+
+
+def test_that_an_estimate_that_fails_says_why_and_holds_nothing_up(
+    page: TrainingPage, good: Path, qtbot: QtBot
+) -> None:
+    choose_folder(page, good, qtbot)
+    page._order.method.choose("patchcore", "thorough")
+    qtbot.waitUntil(lambda: page._order.method._estimate.text() == "Too little memory for this.")
+    assert page._train.isEnabled()
+
+
+def test_that_a_method_is_recommended_and_the_choice_stays_the_users(
+    page: TrainingPage, good: Path, qtbot: QtBot
+) -> None:
+    page._order.method.choose("padim")
+    choose_folder(page, good, qtbot)
+    advice = page._order.advice
+    qtbot.waitUntil(advice.isVisible)
+    assert page._order.method.method == "padim"
+    assert advice.advice is not None and METHODS[advice.advice.method].title in advice._title.text()
+    assert advice._use.isEnabled()
+    advice._use.click()
+    job = page._order.job()
+    assert job.method == advice.advice.method
+    assert {key: job.parameters[key] for key in advice.advice.settings} == advice.advice.settings
+    assert not advice._use.isEnabled()
+
+
+def test_that_the_advice_goes_with_its_folder(page: TrainingPage, good: Path, tmp_path: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    qtbot.waitUntil(page._order.advice.isVisible)
+    (tmp_path / "empty").mkdir()
+    page._order.folder.choose(tmp_path / "empty")
+    assert page._order.advice.isHidden()
 
 
 # The run

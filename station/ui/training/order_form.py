@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
@@ -19,10 +18,13 @@ from PySide6.QtWidgets import (
 )
 
 from ml.calibration import assign_groups
-from ml.catalogue import METHODS
+from ml.catalogue import METHODS, USUAL_MIN_PICTURES, min_pictures, parse_settings
 from ml.errors import ParameterError
 from ml.job import TrainingJob
+from ml.recommendation import Recommendation
 from station.ui import theme, tokens
+from station.ui.training.advice_card import AdviceCard
+from station.ui.training.method_card import MethodCard
 from station.ui.training.parameter_form import ParameterForm
 from station.ui.training.picture_list import PictureReport
 from station.ui.widgets.card import Card
@@ -32,8 +34,6 @@ from station.ui.widgets.path_field import PathField
 from station.ui.widgets.problem_label import ProblemLabel
 from station.workers.picture_survey import Findings
 
-MIN_PICTURES = 3  # fewer cannot be held out in turn; `ml.training` refuses them with the same figure
-Preset = Literal["fast", "balanced", "thorough"]
 MODEL_FILE = Path("model.loupe")
 
 
@@ -63,9 +63,8 @@ class OrderForm(QWidget):
         self._name.setMaxLength(80)
         self._name.setPlaceholderText(self.tr("Name of the model, for example Valve seat A"))
         self._name.setAccessibleName(self.tr("Name of the model"))
-        self._methods, self._method_buttons = self._radio_group({key: info.title for key, info in METHODS.items()})
-        self._presets = QButtonGroup(self)
-        self._preset_chips = self._make_preset_chips()
+        self.advice = AdviceCard()
+        self.method = MethodCard()
         self._geometries, self._geometry_buttons = self._radio_group(
             {"whole": self.tr("Whole picture"), "patches": self.tr("Patch by patch")}
         )
@@ -91,11 +90,10 @@ class OrderForm(QWidget):
         self._advanced_area = QWidget()
         self._arrange()
         self._connect()
-        self._method_buttons["patchcore"].setChecked(True)
         self._geometry_buttons["whole"].setChecked(True)
         self._fields = FormFields(self)
         self._fields.tend(self)
-        self._show_choices()
+        self._start_from_preset()
 
     def show_findings(self, findings: Findings) -> None:
         """What is known of the chosen folder so far."""
@@ -119,9 +117,9 @@ class OrderForm(QWidget):
                 "data": self.folder.path(),
                 "out": MODEL_FILE,
                 "name": self._name.text().strip(),
-                "method": self._method(),
-                "preset": self._preset(),
-                "parameters": self._parameters[self._method()].settings(),
+                "method": self.method.method,
+                "preset": self.method.preset,
+                "parameters": self._form().settings(),
                 "size": self._size.value() if is_whole else None,
                 "patch": None if is_whole else self._patch.value(),
                 "stride": None if is_whole else self._stride.value(),
@@ -147,19 +145,42 @@ class OrderForm(QWidget):
             return self.tr("Choose a folder of good pictures")
         if not self._is_checked:
             return self.tr("The pictures are being checked")
-        if self._findings.usable < MIN_PICTURES:
-            return self.tr("At least {} usable pictures are needed, 30 or more are better").format(MIN_PICTURES)
+        if self._form().problem() or self._group_problem.text():
+            return self.tr("Correct the settings under Advanced")
         if not self._name.text().strip():
             return self.tr("Give the model a name")
-        if self._parameters[self._method()].problem() or self._group_problem.text():
-            return self.tr("Correct the settings under Advanced")
-        return ""
+        return self._lack_of_pictures(self._findings.usable)
 
-    def _method(self) -> str:
-        return next(name for name, button in self._method_buttons.items() if button.isChecked())
+    def _lack_of_pictures(self, usable: int) -> str:
+        preset = METHODS[self.method.method].presets[self.method.preset]
+        least = min_pictures(parse_settings(self.method.method, {**preset.settings, **self._form().settings()}))
+        if usable >= least:
+            return ""
+        if least < USUAL_MIN_PICTURES:
+            return self.tr("At least {} usable picture is needed").format(least)
+        return self.tr("At least {} usable pictures are needed, 30 or more are better").format(least)
 
-    def _preset(self) -> Preset:
-        return next(name for name, chip in self._preset_chips.items() if chip.isChecked())
+    def follow(self, advice: Recommendation) -> None:
+        """Take over the method, its settings and how it looks at a picture."""
+        self.method.choose(advice.method)
+        self._form().set_settings(advice.settings)
+        self._geometry_buttons["whole" if advice.patch is None else "patches"].setChecked(True)
+        if advice.patch is not None:
+            self._patch.setValue(advice.patch)
+        self.changed.emit()
+
+    def follows(self, advice: Recommendation) -> bool:
+        """Whether the order is as advised."""
+        settings = self._form().values()
+        is_whole = self._geometry_buttons["whole"].isChecked()
+        return (
+            self.method.method == advice.method
+            and all(settings[key] == value for key, value in advice.settings.items())
+            and (is_whole if advice.patch is None else not is_whole and self._patch.value() == advice.patch)
+        )
+
+    def _form(self) -> ParameterForm:
+        return self._parameters[self.method.method]
 
     def _radio_group(self, words: dict[str, str]) -> tuple[QButtonGroup, dict[str, QRadioButton]]:
         group = QButtonGroup(self)
@@ -167,21 +188,6 @@ class OrderForm(QWidget):
         for button in buttons.values():
             group.addButton(button)
         return group, buttons
-
-    def _make_preset_chips(self) -> dict[Preset, QPushButton]:
-        words: dict[Preset, str] = {
-            "fast": self.tr("Fast"),
-            "balanced": self.tr("Balanced"),
-            "thorough": self.tr("Thorough"),
-        }
-        chips = {}
-        for name in get_args(Preset):
-            chip = chips[name] = QPushButton(words[name])
-            chip.setCheckable(True)
-            chip.setChecked(name == "balanced")
-            theme.mark(chip, "kind", "chip")
-            self._presets.addButton(chip)
-        return chips
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
@@ -192,17 +198,6 @@ class OrderForm(QWidget):
         pictures.add(self._report)
         pictures.add(theme.label(self.tr("Name"), "caption", "secondary"))
         pictures.add(self._name)
-        method = Card(self.tr("Method"))
-        for name, button in self._method_buttons.items():
-            button.setFont(theme.font("body", bold=True))
-            method.add(button)
-            method.add(_indented(METHODS[name].summary))
-        chips = QHBoxLayout()
-        chips.setSpacing(tokens.S)
-        for chip in self._preset_chips.values():
-            chips.addWidget(chip)
-        chips.addStretch(1)
-        method.add(chips)
         looks = Card(self.tr("How it looks at a picture"))
         _fill_row(self._size_row, [(self.tr("Resized to"), self._size)])
         _fill_row(self._patch_row, [(self.tr("Patch"), self._patch), (self.tr("every"), self._stride)])
@@ -216,7 +211,7 @@ class OrderForm(QWidget):
             looks.add(_indented(told[name]))
             looks.add(row)
         self._arrange_advanced()
-        for area in (pictures, method, looks):
+        for area in (pictures, self.advice, self.method, looks):
             column.addWidget(area)
         column.addWidget(self._advanced, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self._advanced_area)
@@ -255,30 +250,47 @@ class OrderForm(QWidget):
     def _connect(self) -> None:
         self.folder.path_chosen.connect(self._on_folder)
         self._name.textChanged.connect(self.changed)
-        for group in (self._methods, self._presets, self._geometries):
-            group.buttonToggled.connect(self._show_choices)
+        self.method.changed.connect(self._start_from_preset)
+        self._geometries.buttonToggled.connect(self._show_choices)
+        self.advice.followed.connect(self.follow)
+        self.changed.connect(self._compare_with_advice)
         self._advanced.toggled.connect(self._show_advanced)
         self._group_by.textChanged.connect(self._check_groups)
         self._group_by.textChanged.connect(self.changed)
         for form in self._parameters.values():
             form.changed.connect(self.changed)
 
+    @Slot()
+    def _compare_with_advice(self) -> None:
+        if self.advice.advice is not None:
+            self.advice.show_followed(self.follows(self.advice.advice))
+
+    @Slot(object)
+    def show_advice(self, advice: Recommendation) -> None:
+        """What suits the pictures of the chosen folder."""
+        self.advice.show_advice(advice)
+        self._compare_with_advice()
+
     @Slot(object)
     def _on_folder(self, folder: Path | None) -> None:
         self._findings, self._is_checked = None, False
+        self.advice.clear()
         self._report.show_waiting(folder)
         self.folder_chosen.emit(folder)
         self.changed.emit()
 
     @Slot()
-    def _show_choices(self) -> None:
-        if not all(group.checkedButton() for group in (self._methods, self._presets, self._geometries)):
-            return  # between the toggling of two buttons of one group
-        method = self._method()
-        preset = METHODS[method].presets[self._preset()]
+    def _start_from_preset(self) -> None:
+        preset = METHODS[self.method.method].presets[self.method.preset]
         self._size.setValue(preset.size_px)
-        self._parameters[method].show_base(preset.settings)
-        self._parameter_stack.setCurrentWidget(self._parameters[method])
+        self._form().show_base(preset.settings)
+        self._parameter_stack.setCurrentWidget(self._form())
+        self._show_choices()
+
+    @Slot()
+    def _show_choices(self) -> None:
+        if self._geometries.checkedButton() is None:
+            return  # between the toggling of two buttons of one group
         is_whole = self._geometry_buttons["whole"].isChecked()
         self._size_row.setVisible(is_whole)
         self._patch_row.setVisible(not is_whole)

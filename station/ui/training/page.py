@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSt
 
 from ml.artifact import Manifest, read_manifest
 from ml.errors import ParameterError
+from ml.job import TrainingJob
+from ml.recommendation import Recommendation, recommend
 from station.core.recipe import Recipe
 from station.history.recipes import RecipeBook
 from station.ui import theme, tokens
@@ -17,6 +19,7 @@ from station.ui.training.order_form import OrderForm
 from station.ui.training.result_panel import ResultPanel
 from station.ui.training.run_panel import NoticePanel, RunPanel
 from station.ui.widgets.path_field import dropped_path
+from station.workers.estimate import Estimator
 from station.workers.picture_survey import PictureSurvey
 from station.workers.queries import Queries
 from station.workers.training import TrainingOutcome, TrainingProcess, TrainingProgress, TrainingStarted
@@ -42,14 +45,21 @@ class TrainingPage(QWidget):
     """A run ended without one; the page tells it too."""
 
     def __init__(
-        self, process: TrainingProcess, recipes: RecipeBook, source: str = "demo", parent: QWidget | None = None
+        self,
+        process: TrainingProcess,
+        estimator: Estimator,
+        recipes: RecipeBook,
+        source: str = "demo",
+        parent: QWidget | None = None,
     ) -> None:
         """`source` is what a new recipe is offered for its pictures."""
         super().__init__(parent)
         self.setAcceptDrops(True)
-        self._process, self._recipes = process, recipes
+        self._process, self._estimator, self._recipes = process, estimator, recipes
         self._is_own_run = False  # the process may also be at work for others
+        self._asked: TrainingJob | None = None  # the order whose time is known or being measured
         self._survey = PictureSurvey(self)
+        self._adviser = Queries(self)
         self._queries = Queries(self)
         self._order = OrderForm()
         self._scroll = QScrollArea()
@@ -80,7 +90,9 @@ class TrainingPage(QWidget):
 
     def close_down(self) -> None:
         """Wait for what is being read; the process is stopped by its owner."""
+        self._estimator.close()
         self._survey.close()
+        self._adviser.close()
         self._queries.close()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -123,9 +135,14 @@ class TrainingPage(QWidget):
         self._order.changed.connect(self._show_readiness)
         self._survey.found.connect(self._order.show_findings)
         self._survey.failed.connect(self._order.show_folder_problem)
+        self._adviser.answered.connect(self._on_advice)
+        self._estimator.began.connect(self._order.method.show_estimating)
+        self._estimator.estimated.connect(self._order.method.show_plan)
+        self._estimator.failed.connect(self._order.method.show_no_estimate)
         self._train.clicked.connect(self._start)
         self._run.cancel_requested.connect(self._process.cancel)
         self._process.started.connect(self._on_started)
+        self._process.planned.connect(self._run.show_plan)
         self._process.progressed.connect(self._on_progress)
         self._process.logged.connect(self._on_line)
         self._process.succeeded.connect(self._on_success)
@@ -139,6 +156,12 @@ class TrainingPage(QWidget):
     def _on_folder(self, folder: Path | None) -> None:
         if folder is not None:
             self._survey.look_into(folder)
+            self._adviser.ask(lambda: recommend(folder), withdraw_waiting=True)
+
+    @Slot(int, object)
+    def _on_advice(self, number: int, advice: Recommendation) -> None:
+        if self._adviser.is_latest(number) and self._order.folder.path() is not None:
+            self._order.show_advice(advice)
 
     @Slot()
     def _show_readiness(self) -> None:
@@ -150,6 +173,22 @@ class TrainingPage(QWidget):
         if is_running:
             words = self.tr("Training is running") if self._is_own_run else self.tr("Another recipe is being learnt")
         self._consequence.setText(words)
+        self._ask_for_estimate(is_ready=not readiness.obstacle and not is_running)
+
+    def _ask_for_estimate(self, *, is_ready: bool) -> None:
+        """Once per order: a name or a seed does not change how long it takes."""
+        if not is_ready:
+            self._asked = None
+            self._estimator.withdraw()
+            return
+        try:
+            job = self._order.job().model_copy(update={"name": "", "seed": 0, "alpha": 0.01})
+        except ParameterError:
+            return
+        if job != self._asked:
+            self._asked = job
+            self._order.method.show_no_estimate()
+            self._estimator.ask(job)
 
     @Slot()
     def _start(self) -> None:

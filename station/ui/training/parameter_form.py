@@ -86,10 +86,18 @@ class ParameterForm(QWidget):
             field.blockSignals(False)
         self._check()
 
+    def values(self) -> dict[str, Any]:
+        """Every setting as it stands."""
+        return {name: _value(field) for name, field in self._fields.items()}
+
     def settings(self) -> dict[str, Any]:
         """What differs from the base."""
-        values = {name: _value(field) for name, field in self._fields.items()}
-        return {name: value for name, value in values.items() if value != self._base[name]}
+        return {name: value for name, value in self.values().items() if value != self._base[name]}
+
+    def set_settings(self, settings: Mapping[str, Any]) -> None:
+        """As if the user had set them."""
+        for name, value in settings.items():
+            _set_value(self._fields[name], value)
 
     def problem(self) -> str:
         """Why the settings cannot be used together; empty when they can."""
@@ -111,14 +119,18 @@ class ParameterForm(QWidget):
             field.currentTextChanged.connect(self._on_change)
         elif schema["type"] == "integer":
             field = QSpinBox()
-            field.setRange(schema.get("minimum", 0), schema.get("maximum", 2**31 - 1))
+            field.setRange(schema.get("minimum", 0), min(schema.get("maximum", 2**31 - 1), 2**31 - 1))
+            if "zero" in schema:
+                field.setSpecialValueText(schema["zero"])
             field.setGroupSeparatorShown(True)
             field.valueChanged.connect(self._on_change)
         else:
             field = QDoubleSpinBox()
-            field.setDecimals(DECIMALS)
-            lowest = schema.get("exclusiveMinimum", 0) + 10**-DECIMALS if "exclusiveMinimum" in schema else 0
-            field.setRange(schema.get("minimum", lowest), schema.get("maximum", 1e9))
+            field.setDecimals(_decimals(schema))
+            step = 10 ** -field.decimals()
+            lowest = schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else 0
+            highest = schema["exclusiveMaximum"] - step if "exclusiveMaximum" in schema else 1e9
+            field.setRange(schema.get("minimum", lowest), schema.get("maximum", highest))
             field.setSingleStep(0.05 if field.maximum() <= 1 else 0.5)
             field.valueChanged.connect(self._on_change)
         return field
@@ -137,6 +149,12 @@ class ParameterForm(QWidget):
             self._problem.show_problem("")
 
 
+def _decimals(schema: Schema) -> int:
+    """Enough for the default to stand there as it is: a learning rate has more than a share."""
+    digits = f"{schema.get('default', 0):.12f}".rstrip("0").partition(".")[2]
+    return max(DECIMALS, len(digits))
+
+
 def _value(field: QWidget) -> Any:
     match field:
         case QCheckBox():
@@ -149,7 +167,7 @@ def _value(field: QWidget) -> Any:
         case QSpinBox():
             return field.value()
         case QDoubleSpinBox():
-            return round(field.value(), DECIMALS)
+            return round(field.value(), field.decimals())
 
 
 def _set_value(field: QWidget, value: Any) -> None:

@@ -11,9 +11,9 @@ from station.core.recipe import Recipe
 from station.ui import theme, tokens
 from station.ui.training.deploy_panel import DeployPanel
 from station.ui.training.score_histogram import ScoreHistogram
-from station.ui.training.words import duration, percent, rule_words
+from station.ui.training.words import duration, false_alarm_words, rule_words
 from station.ui.widgets.card import Card
-from station.workers.training import TrainingOutcome
+from station.workers.training import TrainingOutcome, TrainingPlan
 
 
 class ResultPanel(QScrollArea):
@@ -41,6 +41,7 @@ class ResultPanel(QScrollArea):
                 self.tr("False alarms"),
                 self.tr("Model"),
                 self.tr("Time"),
+                self.tr("Trained"),
             )
         ):
             figure = self._figures[word] = theme.label("")
@@ -68,7 +69,6 @@ class ResultPanel(QScrollArea):
 
     def show_result(self, outcome: TrainingOutcome, manifest: Manifest, recipes: Mapping[str, Recipe]) -> None:
         calibration = manifest.calibration
-        low, high = calibration.false_alarm_interval
         used, skipped = len(manifest.data.files), len(manifest.data.skipped)
         self._title.setText(self.tr("'{}' is trained").format(manifest.name))
         pictures = self.tr("{} used").format(used)
@@ -80,13 +80,19 @@ class ResultPanel(QScrollArea):
             pictures,
             f"{calibration.threshold:.4g}",
             rule_words(calibration),
-            self.tr("{} wanted; between {} and {} with 95 % certainty").format(
-                percent(calibration.alpha), percent(low), percent(high)
-            ),
+            false_alarm_words(calibration),
             f"{METHODS[manifest.method].title}  {manifest.model_hash[:12]}",
             duration(outcome.seconds),
+            _training_words(outcome.plan),
         )
         for figure, text in zip(self._figures.values(), words, strict=True):
             figure.setText(text)
         self._histogram.show_calibration(calibration)
         self.deploy.show_model(outcome.file, manifest.name, recipes)
+
+
+def _training_words(plan: TrainingPlan | None) -> str:
+    """What was trained, and what the paper trains."""
+    if plan is None:
+        return ""
+    return "\n".join(filter(None, (plan.done, plan.published and f"({plan.published})")))

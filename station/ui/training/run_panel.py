@@ -6,10 +6,10 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from station.ui import theme, tokens
-from station.ui.training.words import duration
+from station.ui.training.words import duration, short_duration
 from station.ui.widgets.card import Card
 from station.ui.widgets.icon_label import IconLabel
-from station.workers.training import TrainingProgress, TrainingStarted
+from station.workers.training import TrainingPlan, TrainingProgress, TrainingStarted
 
 LOG_LINES = 2000
 ICON_PX = 64
@@ -62,6 +62,12 @@ class RunPanel(Card):
         self.add_line(self.tr("{} pictures of good parts").format(found.pictures))
         for picture in found.skipped:
             self.add_line(self.tr("left out: {}: {}").format(picture.file, picture.reason))
+
+    def show_plan(self, plan: TrainingPlan) -> None:
+        words = self.tr("About {} on this machine").format(short_duration(plan.seconds))
+        self.add_line(f"{words}: {plan.done}" if plan.done else words)
+        if plan.done and plan.published:
+            self.add_line(self.tr("Published with: {}").format(plan.published))
 
     def show_progress(self, progress: TrainingProgress) -> None:
         if progress.stage != self._stage_told:

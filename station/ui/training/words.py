@@ -2,7 +2,9 @@
 
 from PySide6.QtCore import QCoreApplication
 
+from ml.alignment import Alignment
 from ml.calibration import Calibration
+from ml.catalogue import MethodInfo
 
 
 def _tr(text: str) -> str:
@@ -19,6 +21,45 @@ def duration(seconds: float) -> str:
     return _tr("{} h {} min").format(whole // 3600, whole % 3600 // 60)
 
 
+def short_duration(seconds: float) -> str:
+    """`8 s`, `4 min`, `1.5 h`: for what is not known exactly."""
+    if seconds < 90:
+        return _tr("{} s").format(max(1, round(seconds)))
+    if seconds < 90 * 60:
+        return _tr("{} min").format(round(seconds / 60))
+    return _tr("{} h").format(f"{seconds / 3600:.1f}")
+
+
+def needs_words(info: MethodInfo) -> str:
+    """What a method asks for."""
+    words = [_tr("Uses a pretrained network") if info.needs_weights else _tr("Needs no pretrained network")]
+    if info.positions == "aligned":
+        words.append(_tr("parts must lie in the same place"))
+    return "; ".join(words)
+
+
+def placement_words(alignment: Alignment) -> str:
+    """How the parts lie in the pictures."""
+    return {
+        "aligned": _tr("The parts lie in the same place in these pictures."),
+        "moved": _tr("The parts lie in different places or turned in these pictures."),
+        "texture": _tr("These pictures have no common shape."),
+        "unknown": _tr("These are too few pictures to tell how the parts lie."),
+    }[alignment.placement]
+
+
+def false_alarm_words(calibration: Calibration) -> str:
+    """The rate that was asked for, and what is known of the real one."""
+    if calibration.source == "perturbations":
+        return _tr("{} wanted; not known, as there were no other good parts to measure").format(
+            percent(calibration.alpha)
+        )
+    low, high = calibration.false_alarm_interval
+    return _tr("{} wanted; between {} and {} with 95 % certainty").format(
+        percent(calibration.alpha), percent(low), percent(high)
+    )
+
+
 def rule_words(calibration: Calibration) -> str:
     """How the threshold was found."""
     rule = {
@@ -29,6 +70,7 @@ def rule_words(calibration: Calibration) -> str:
         "5-fold": _tr("each part scored by a model that had not seen it, in five turns"),
         "leave-one-out": _tr("each part scored by a model trained on all others"),
         "hold-out": _tr("parts set aside before training"),
+        "perturbations": _tr("slightly moved and changed copies of the same pictures"),
     }[calibration.source]
     return f"{rule} ({source})"
 
