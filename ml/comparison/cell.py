@@ -39,19 +39,26 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
     result = run(job.training, progress)
     peak = peak_memory_bytes()
     detector = Detector.load(result.path)
-    kept = KeptPictures(result.manifest, WORST_PICTURES)
-    report = evaluate(detector, job.training.data, progress, on_picture=kept.add)
+    preprocessing = result.manifest.preprocessing
+    kept = KeptPictures((preprocessing.window_low, preprocessing.window_high), WORST_PICTURES)
+    data, templates = job.training.data, job.template_dir
+    if templates is None:
+        report = evaluate(detector, data, progress, on_picture=kept.add)
+    else:
+        from ml.template_pairs import PairedDetector, evaluate_pairs
+
+        report = evaluate_pairs(PairedDetector(detector), data, templates, progress, on_picture=kept.add)
     return DoneCell(
         report=report.to_json(),
         pictures=tuple(kept.scores),
         lowest_defects=kept.extremes("anomaly"),
         highest_good=kept.extremes("normal"),
-        threshold=_threshold_note(result.manifest.calibration),
+        threshold=_threshold_note(result.manifest.calibration, has_band=templates is None),
         model_hash=result.manifest.model_hash,
         model_bytes=result.path.stat().st_size,
         training_pictures=len(result.survey.names),
         skipped_pictures=len(result.survey.skipped),
-        network_input=_input_words(result.manifest.preprocessing),
+        network_input=_input_words(preprocessing),
         trained=result.plan.done,
         published=result.plan.published,
         fit_s=result.seconds,
@@ -61,8 +68,9 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
     )
 
 
-def _threshold_note(calibration: Calibration) -> ThresholdNote:
-    low = calibration.threshold_low
+def _threshold_note(calibration: Calibration, *, has_band: bool) -> ThresholdNote:
+    """Where each picture has a template of its own, UNSURE begins elsewhere for each: there is no band to show."""
+    low = calibration.threshold_low if has_band else None
     return ThresholdNote(
         alpha=calibration.alpha,
         rule=calibration.rule,

@@ -52,7 +52,9 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _hashes_in(folder: Path | None) -> dict[str, str]:
-    return {} if folder is None else {path.name: _file_hash(path) for path in list_pictures(folder)}
+    if folder is None:
+        return {}
+    return {path.relative_to(folder).as_posix(): _file_hash(path) for path in list_pictures(folder, recursive=True)}
 
 
 def _file_hash(path: Path) -> str:

@@ -12,6 +12,7 @@ from ml.comparison.records import CellJob
 from ml.dataset import read_mvtec, read_normals
 from ml.errors import ParameterError
 from ml.job import TrainingJob
+from ml.pictures import list_pictures
 
 ALL_METHODS = "all"
 _MODEL = Path("model.loupe")
@@ -58,7 +59,10 @@ class Comparison:
         ]
 
     def check(self) -> None:
-        """Raises what the cells would raise for settings, patterns and folders: TrainingError or ParameterError."""
+        """Raises what the cells would raise for settings, patterns and folders: TrainingError, ParameterError, or
+        PictureError for templates that are no folder."""
+        if self.template_dir is not None:
+            list_pictures(self.template_dir)
         for job in self.jobs():
             preset = method(job.method).presets[job.training.preset]
             parse_settings(job.method, {**preset.settings, **job.training.parameters})

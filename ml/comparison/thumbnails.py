@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml.artifact import Manifest
-from ml.calibration import Calibration
 from ml.comparison.records import PictureScore, ShownPicture
 from ml.dataset import Truth
 from ml.evaluation import ScoredPicture
@@ -25,13 +23,11 @@ OUTLINE_RGB = (0, 190, 230)
 Rgb = NDArray[np.uint8]
 
 
-def shown(
-    scored: ScoredPicture, score: PictureScore, window: tuple[float, float], calibration: Calibration
-) -> ShownPicture:
+def shown(scored: ScoredPicture, score: PictureScore, window: tuple[float, float]) -> ShownPicture:
     """The picture and its heat map on the fixed scale; the true defect is outlined in both."""
     plain = _shrunken(scored.pixels, window)
     height, width = plain.shape[:2]
-    heat = heat_rgba(calibration.normalise_map(scored.detection.score_map.at_size(height, width)))
+    heat = heat_rgba(scored.calibration.normalise_map(scored.detection.score_map.at_size(height, width)))
     share = heat[..., 3:].astype(np.float32) / 255 * HEAT_OPACITY
     overlay = (plain * (1 - share) + heat[..., :3] * share).round().astype(np.uint8)
     for image in (plain, overlay):
@@ -52,10 +48,10 @@ class KeptPictures:
     `count` defective ones with the lowest scores, and as many good ones with the highest.
     """
 
-    def __init__(self, manifest: Manifest, count: int) -> None:
+    def __init__(self, window: tuple[float, float], count: int) -> None:
+        """`window`: the pixel values that are shown black and white."""
         self.scores: list[PictureScore] = []
-        self._calibration = manifest.calibration
-        self._window = (manifest.preprocessing.window_low, manifest.preprocessing.window_high)
+        self._window = window
         self._count = count
         self._kept: dict[Truth, list[_Kept]] = {"normal": [], "anomaly": []}
 
@@ -67,15 +63,15 @@ class KeptPictures:
             truth=scored.labelled.truth,
             kind=scored.labelled.kind,
             score=raw,
-            normalised=self._calibration.normalise(raw),
-            verdict=self._calibration.judge(raw),
+            normalised=scored.calibration.normalise(raw),
+            verdict=scored.calibration.judge(raw),
         )
         self.scores.append(score)
         ranks = score.normalised if score.truth == "anomaly" else -score.normalised
         kept = self._kept[score.truth]
         if len(kept) == self._count and ranks >= kept[-1].ranks:
             return
-        kept.append(_Kept(ranks, shown(scored, score, self._window, self._calibration)))
+        kept.append(_Kept(ranks, shown(scored, score, self._window)))
         kept.sort(key=lambda each: each.ranks)
         del kept[self._count :]
 

@@ -34,7 +34,7 @@ from ml.comparison.store import CellStore
 from ml.comparison.table import markdown, table_of
 from ml.comparison.thumbnails import OUTLINE_RGB
 from ml.dataset import Truth
-from ml.errors import ComparisonError, ParameterError, TrainingError
+from ml.errors import ComparisonError, ParameterError, PictureError, TrainingError
 from tests.ml.small_models import QUICK, part, write, write_parts
 
 QUICK_SETTINGS: dict[str, dict[str, object]] = {"patchcore": {**QUICK["patchcore"]}}
@@ -378,6 +378,8 @@ def test_that_everything_wrong_shows_before_the_first_cell(comparison: Compariso
         replace(comparison, settings={"patchcore": {"coreset_cup": "5"}}).check()
     with pytest.raises(ParameterError, match="finds no part"):
         replace(comparison, data_sets=(DataSet("parts", data, "seat"),)).check()
+    with pytest.raises(PictureError, match="nowhere"):
+        replace(comparison, template_dir=tmp_path / "nowhere").check()
     with pytest.raises(ParameterError, match="not both"):
         replace(comparison, fields={"size": 64, "patch": 64}).check()
 
