@@ -1,11 +1,12 @@
 """Patch SVDD: "Patch-level SVDD for Anomaly Detection and Segmentation", Yi and Yoon, ACCV 2020, arXiv 2006.16067.
 
 An encoder learns from the good pictures alone to embed patches of two sizes (`ml.position_lesson`); each patch of a
-picture scores its distance to the nearest normal patch of its size (equation 6). A place scores the mean of all patches
+picture scores its distance to the nearest normal patch of its size (equation 6). A place scores the mean of the patches
 that hold it, and the two maps are multiplied (section 3.5); a picture's score is the map's maximum.
 
-Departures beside the encoder's and the lesson's: pictures are reflected at their borders, so that every place is judged
-by as many patches; the published 1-NN over every training patch asks a greedy coreset of at most `bank_cap` of them.
+Departures beside the encoder's and the lesson's: the picture's edge is repeated outwards, so that every place, at the
+borders too, is judged by as many patches (mirrored, a defect near the border would count twice and be found on it); the
+published nearest neighbour among all training patches is sought in a greedy coreset of at most `bank_cap` of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -122,12 +123,12 @@ class PatchSvdd(TrainedMethod):
         self._banks[size] = MemoryBank(rows).to(self.device)
 
     def _embeddings(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Per size (n, 64, rows, columns): the patches of which every place of the picture is held by as many."""
-        pad_cells = 2 * SMALL_CELLS - LARGE_STRIDE
-        padded = functional.pad(pixels, (pad_cells * self.networks.cell_px,) * 4, mode="reflect")
+        """Per size (n, 64, rows, columns): all patches that hold any stride of the picture."""
+        outside = 2 * SMALL_CELLS - LARGE_STRIDE
+        padded = functional.pad(pixels, (outside * self.networks.cell_px,) * 4, mode="replicate")
         dense = self.networks.embed_small(padded.contiguous(memory_format=torch.channels_last))
-        beyond = pad_cells - (SMALL_CELLS - SMALL_STRIDE)  # small patches need less padding
-        inside = slice(beyond, -beyond, SMALL_STRIDE)
+        unneeded = outside - (SMALL_CELLS - SMALL_STRIDE)  # small patches reach out less far
+        inside = slice(unneeded, -unneeded, SMALL_STRIDE)
         return {"small": dense[..., inside, inside], "large": self.networks.embed_large(dense, LARGE_STRIDE)}
 
     def _cells(self, pixels: Tensor) -> Tensor:
