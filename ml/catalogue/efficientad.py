@@ -40,10 +40,12 @@ class EfficientadParameters(PyramidParameters):
     autoencoder_px: Annotated[Literal[64, 128, 256], BeforeValidator(_read_number)] = Field(
         128, description="Side of the square that the autoencoder sees the whole input on; 256 as published"
     )
+    # The published values are made for 70,000 steps on whole pictures. After hundreds of steps on crops the larger ones
+    # told defects painted on held-out good pictures from those better (image AUROC 0.71 against 0.59 in 200 steps).
     hard_share: float = Field(
-        0.001, gt=0, le=1, description="Share of the student's largest errors that it learns from at each step"
+        0.1, gt=0, le=1, description="Share of the student's largest errors that it learns from; 0.001 published"
     )
-    learning_rate: float = Field(1e-4, gt=0, le=0.1, description="Size of Adam's steps")
+    learning_rate: float = Field(1e-3, gt=0, le=0.1, description="Size of Adam's steps; 0.0001 published")
     steps: Steps = 0
     sigma_px: SigmaPx = 4.0
 
@@ -64,6 +66,7 @@ INFO = MethodInfo(
     },
     ladder=(
         {"width": 128, "crop_px": 256},
+        {"width": 64, "crop_px": 256},
         {"width": 64, "crop_px": 128},
         {"width": 32, "crop_px": 128},
         {"width": 32, "crop_px": 64},
