@@ -31,9 +31,10 @@ class StudentTeacherParameters(PyramidParameters):
         le=1_000_000,
         description="The score counts only regions of at least this area, in pixels of the network's input; 0: any",
     )
-    # Published is 0.4 for batches of 32, which diverges with the few pictures that a station has.
+    # Scaled down to the batch it leaves the student untaught after the steps that minutes allow: after 50 steps in
+    # batches of 4 the held-out good parts' distance was five times that with the published rate, which a warm-up tames.
     learning_rate: float = Field(
-        0.2, gt=0, le=1, description="For a batch of 32 pictures; scaled to the batch, after a warm-up"
+        0.4, gt=0, le=2, description="Highest rate, as published: it rises at first, then falls along a cosine"
     )
     batch: int = Field(4, ge=1, le=256, description="Pictures per training step; published: 32")
     steps: Steps = 0
@@ -50,8 +51,8 @@ INFO = MethodInfo(
     parameters=StudentTeacherParameters,
     published="100 epochs in batches of 32 pictures at 256 px; ResNet-18, strides 4, 8 and 16",
     presets={
-        "fast": Preset(160, {}, minutes=1),
-        "balanced": Preset(224, {}, minutes=4),
+        "fast": Preset(128, {}, minutes=1),
+        "balanced": Preset(160, {}, minutes=4),
         "thorough": Preset(256, {"batch": 8}, minutes=40),
     },
 )
