@@ -42,7 +42,7 @@ class PatchSvddParameters(BaseModel):
 INFO = MethodInfo(
     name="patch_svdd",
     title="Patch SVDD",
-    summary="Learns what patches of this part look like, and compares with remembered ones. Needs no weights.",
+    summary="Learns what patches of this part look like, and compares with remembered ones.",
     paper="Yi, Yoon: Patch SVDD, ACCV 2020, arXiv 2006.16067",
     needs_weights=False,
     parameters=PatchSvddParameters,

@@ -85,7 +85,7 @@ class RiadParameters(BaseModel):
 INFO = MethodInfo(
     name="riad",
     title="RIAD",
-    summary="Paints hidden squares in from their surroundings. For textures and fine edges; needs no weights.",
+    summary="Paints hidden squares in from their surroundings. For textures and fine edges.",
     paper="Zavrtanik, Kristan, Skočaj: Reconstruction by inpainting for visual anomaly detection, "
     "Pattern Recognition 112, 2021",
     needs_weights=False,

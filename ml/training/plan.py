@@ -143,5 +143,10 @@ def _words(info: MethodInfo, parameters: BaseModel, method: Method) -> str:
     settings = parameters.model_dump()
     height, width = method.input_size
     chosen = dict.fromkeys(key for rung in info.ladder for key in rung)
-    parts = [f"{settings['steps']:,} steps", *(f"{key} {settings[key]}" for key in chosen), f"{width}x{height} px"]
-    return ", ".join(parts)
+    parts = [f"{settings['steps']:,} steps", *(_setting(key, settings[key]) for key in chosen)]
+    return ", ".join([*parts, f"input {width} x {height} px"])
+
+
+def _setting(name: str, value: object) -> str:
+    words = name.replace("_", " ")
+    return f"{words.removesuffix(' px')} {value} px" if words.endswith(" px") else f"{words} {value}"

@@ -135,9 +135,7 @@ class OrderForm(QWidget):
         if obstacle or self._findings is None:
             return Readiness(obstacle)
         left_out = len(self._findings.unreadable)
-        words = self.tr("{} good pictures; each is also held out once to find the threshold").format(
-            self._findings.usable
-        )
+        words = self.tr("{} good pictures; the threshold comes from held-out ones").format(self._findings.usable)
         return Readiness("", words + (self.tr("; {} left out").format(left_out) if left_out else ""))
 
     def _obstacle(self) -> str:
