@@ -66,7 +66,7 @@ def test_that_a_bright_square_is_localised_within_a_cell(fitted: StudentTeacher,
 def test_that_scores_do_not_depend_on_the_batch(fitted: StudentTeacher) -> None:
     pictures = torch.cat(_parts(3, seed=3))
     together = fitted.score(pictures).cells
-    alone = torch.cat([fitted.score(one).cells for one in pictures.flip(0).split(1)]).flip(0)
+    alone = torch.cat([fitted.score(one).cells for one in torch.split(pictures.flip(0), 1)]).flip(0)
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-4)
 
 
