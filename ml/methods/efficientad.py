@@ -8,14 +8,13 @@ their quantiles over good pictures that were not learnt from and averaged (secti
 map's maximum.
 
 Departures. No published teacher can be had offline: the teacher is a frozen ImageNet backbone, its maps brought onto
-the student's grid after a 3x3 mean (it keeps the outermost cells quiet, see `ml.pyramid`), all its channels or a fixed
-semi-orthogonal projection to `channels` of them, standardised over at most STATISTICS_INPUTS good pictures. It looks
-further around than the student does. It sees good pictures as they are, so that what it says of each is computed once;
-the autoencoder, which sees them with brightness, contrast or saturation changed, has to say the same. The largest tenth
-of the errors counts instead of the largest thousandth, and the learning rate is ten times the published one: there are
-hundreds of steps instead of 70,000. The penalty's pictures are procedural textures instead of ImageNet's. The student
-is narrower and learns from crops as far as the time at hand demands. It sees reflections beyond the picture's edge, and
-the map has no blind frame; it is smoothed for display.
+the student's grid, all its channels or a fixed semi-orthogonal projection to `channels` of them, standardised over at
+most STATISTICS_INPUTS good pictures. It looks further around than the student does. It sees good pictures as they are,
+so that what it says of each is computed once; the autoencoder, which sees them with brightness, contrast or saturation
+changed, has to say the same. The largest tenth of the errors counts instead of the largest thousandth, and the learning
+rate is ten times the published one: there are hundreds of steps instead of 70,000. The penalty's pictures are
+procedural textures instead of ImageNet's. The student is narrower and learns from crops as far as the time at hand
+demands. It sees reflections beyond the picture's edge, and the map has no blind frame; it is smoothed for display.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +72,7 @@ class Efficientad(TrainedMethod):
         super().__init__(parameters, geometry, input_size, weights, state)
         own = None if state is None else _of_backbone(state)
         self.extractor = build_backbone(parameters.backbone, parameters.strides, weights, own)
-        self.pyramid = Pyramid(self.extractor, input_size, parameters.grid_stride, neighbourhood=3)
+        self.pyramid = Pyramid(self.extractor, input_size, parameters.grid_stride)
         self.mean, self.std = self.extractor.mean, self.extractor.std
         self.offset_px = (self.pyramid.offset_px, self.pyramid.offset_px)
         self.sigma_px = parameters.sigma_px

@@ -25,7 +25,7 @@ QUICK = {
         "cell_sides_px": (4, 16),
         "sigma_px": 4.0,
     },
-    "efficientad": {"width": 8, "channels": 16, "crop_px": 64, "autoencoder_px": 64, "steps": 30},
+    "efficientad": {"width": 4, "channels": 16, "crop_px": 32, "autoencoder_px": 64, "steps": 60},
     "student_teacher": {"steps": 20, "batch": 2},
     "patch_svdd": {"patch_px": 32, "steps": 2, "batch": 1, "bank_cap": 200},
     "template": {"gallery": 2},

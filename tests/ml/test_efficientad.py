@@ -221,7 +221,7 @@ def test_that_a_stored_model_scores_the_same(geometry: Geometry) -> None:
 def test_that_a_bright_square_is_found_where_it_is_and_at_the_border(geometry: Geometry) -> None:
     """The published network is blind for 16 px along the border; and no map may be shifted."""
     side, square = 128, 12
-    method = _efficientad(geometry, (side, side), steps=30, crop_px=64)
+    method = _efficientad(geometry, (side, side), steps=60, crop_px=64)
     method.fit(_parts(6, side, inputs=2 if geometry == "patches" else 1), seed=0)
     corners = [(24, 80), (61, 43), (90, 90), (0, 0), (0, 60), (side - square, 30), (50, side - square)]
     for top, left in corners:
@@ -239,7 +239,7 @@ def test_that_the_arrangement_is_judged_even_where_every_spot_looks_usual() -> N
     side = 64
     good = functional.pad(torch.full((1, 3, 16, 16), 1.0), (8, 40, 24, 24))
     moved = good.flip(3)
-    method = _efficientad(size=(side, side), steps=100, learning_rate=3e-3)
+    method = _efficientad(size=(side, side), steps=200, learning_rate=2e-3)
     parts = [
         good + 0.05 * torch.randn(good.shape, generator=torch.Generator().manual_seed(index)) for index in range(4)
     ]
