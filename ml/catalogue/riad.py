@@ -66,8 +66,7 @@ class RiadParameters(BaseModel):
     )
     steps: Steps = 0
     # Within minutes, many steps from one crop each come further than a quarter of the steps from the published four,
-    # and only if they are large: on pictures of good parts that were held back the loss after 80 s of training was
-    # 0.20 at 0.004 with single crops, and 0.23 with four. At 0.0001 hundreds of steps hardly leave the start.
+    # and only if they are large: at 0.0001 hundreds of steps hardly leave the start.
     batch: int = Field(1, ge=1, le=64, description="Crops per training step; 4 published")
     learning_rate: float = Field(4e-3, gt=0, le=0.1, description="Size of Adam's steps at the start; 0.0001 published")
     smoothing: Literal["gaussian", "mean"] = Field(
