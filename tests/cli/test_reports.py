@@ -72,6 +72,18 @@ def test_that_evaluate_names_faults_on_stderr_and_counts_them(
     assert outcome.err.startswith("FAULT ") and "broken.png" in outcome.err
 
 
+def test_that_evaluate_takes_templates_only_for_a_model_that_learns_from_one_picture(
+    loupe: Loupe, model: Path, parts: Path, tmp_path: Path
+) -> None:
+    outcome = loupe("evaluate", model, parts, "--template-dir", tmp_path)
+
+    assert outcome.code != 0
+    assert "one template" in " ".join(outcome.err.split())
+    outcome = loupe("evaluate", model, parts, "--template-dir", tmp_path / "nowhere")
+    assert outcome.code != 0
+    assert "nowhere" in "".join(outcome.err.split())
+
+
 def test_that_evaluate_refuses_another_layout_in_one_line(loupe: Loupe, model: Path, tmp_path: Path) -> None:
     outcome = loupe("evaluate", model, tmp_path)
 
