@@ -5,6 +5,9 @@ ResNets carry torchvision's parameter names. In the published networks each conv
 normalisation whose statistics never change here, so the two are folded into one: the same function within rounding,
 a quarter less time per picture. The backbone `self_trained` has no published weights: `ml.self_trained` trains it on
 the pictures of the job before anything else is done.
+
+A vision transformer (`timm:vit_small_patch14_dinov2.lvd142m` and the like) has one stride, its patch, and takes inputs
+whose sides are multiples of it. Its last block's normalised patch tokens are the features.
 """
 
 import hashlib
@@ -69,7 +72,10 @@ class FeatureExtractor(nn.Module):
     def forward(self, inputs: Tensor) -> list[Tensor]:
         """Standardised RGB (n, 3, height, width) -> per stride (n, channels, height / stride, width / stride)."""
         inputs = inputs.contiguous(memory_format=torch.channels_last)
-        maps: list[Tensor] = self.network.forward_intermediates(inputs, indices=self._indices, intermediates_only=True)
+        normalised = {"norm": True} if _is_transformer(self.network) else {}
+        maps: list[Tensor] = self.network.forward_intermediates(
+            inputs, indices=self._indices, intermediates_only=True, **normalised
+        )
         return maps
 
     def train(self, mode: bool = True) -> Self:
@@ -104,7 +110,8 @@ def measure_offsets(extractor: FeatureExtractor) -> tuple[float, ...]:
     px at the strides 4, 8 and 16, where geometry says 1.5, 3.5 and 7.5). So squares are painted on a smooth random
     picture and the centroid of the change in every map is compared with the square's.
     """
-    side, square, count = 8 * max(extractor.strides[-1], 16), 8, 16
+    deepest, square, count = extractor.strides[-1], 8, 16
+    side = deepest * max(8, math.ceil(128 / deepest))
     random = torch.Generator().manual_seed(0)
     coarse = torch.randn(1, 3, side // 16, side // 16, generator=random)
     smooth = nn.functional.interpolate(coarse, size=side, mode="bilinear")
@@ -176,9 +183,16 @@ def _create(name: str) -> nn.Module:
             f"unknown backbone '{name}'; known: {', '.join(BACKBONES)} and timm:NAME (see timm.list_models())"
         )
     network: nn.Module = timm.create_model(architecture, pretrained=False)
+    if _is_transformer(network):  # made for one size; its position embedding is interpolated to any other
+        network = timm.create_model(architecture, pretrained=False, dynamic_img_size=True)
     if not hasattr(network, "forward_intermediates") or not hasattr(network, "prune_intermediate_layers"):
         raise ParameterError(f"backbone {name} does not give intermediate features in timm {timm.__version__}")
     return network
+
+
+def _is_transformer(network: nn.Module) -> bool:
+    """A vision transformer of one stride: its patch tokens mean something after its last normalisation only."""
+    return hasattr(network, "dynamic_img_size")
 
 
 def _standardisation(name: str, network: Any) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
@@ -194,7 +208,7 @@ def _cut(name: str, network: Any, strides: tuple[int, ...]) -> dict[int, tuple[i
         if stride not in levels:
             raise ParameterError(f"backbone {name} has no stride {stride}; it has {', '.join(map(str, levels))}")
     indices = [levels[stride][0] for stride in strides]
-    network.prune_intermediate_layers(indices, prune_norm=True, prune_head=True)
+    network.prune_intermediate_layers(indices, prune_norm=not _is_transformer(network), prune_head=True)
     return {stride: levels[stride] for stride in strides}
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from ml.catalogue import dfr, efficientad, padim, patch_svdd, patchcore, riad, spade, student_teacher, template
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import USUAL_MIN_PICTURES, MethodInfo, Preset
 from ml.errors import ParameterError
 
 __all__ = [
@@ -27,8 +27,6 @@ __all__ = [
     "parameters_of",
     "parse_settings",
 ]
-
-USUAL_MIN_PICTURES = 3
 
 METHODS: Mapping[str, MethodInfo] = {
     info.name: info

@@ -8,6 +8,9 @@ from pydantic import BaseModel
 
 Settings = Mapping[str, Any]
 
+USUAL_MIN_PICTURES = 3
+"""With fewer good parts none can be held out to find the threshold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:

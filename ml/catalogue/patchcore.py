@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import USUAL_MIN_PICTURES, MethodInfo, Preset
 from ml.catalogue.settings import PyramidParameters, SigmaPx, Strides
 
 
@@ -12,8 +12,10 @@ class PatchcoreParameters(PyramidParameters):
     """PatchCore: distance to the nearest of a thinned-out set of normal feature vectors."""
 
     strides: Strides = (8, 16)
-    embedding: Literal["mean", "published"] = Field(
-        "mean", description="3x3 mean per feature, or the paper's 3x3 neighbourhood pooled to feature_dim"
+    embedding: Literal["mean", "plain", "published"] = Field(
+        "mean",
+        description="3x3 mean per feature, the features as they are (vision transformers), or the paper's 3x3 "
+        "neighbourhood pooled to feature_dim",
     )
     feature_dim: int = Field(1024, ge=8, le=4096, description="Length of a 'published' feature vector")
     # A lite network's channels differ in size by two orders of magnitude; unscaled, a few of them make the distance.
@@ -33,7 +35,24 @@ class PatchcoreParameters(PyramidParameters):
         "max", description="Picture score: the map's maximum, or the mean of its highest 1 %"
     )
     metric: Literal["l2", "cosine"] = Field("l2", description="Distance between feature vectors")
+    foreground: bool = Field(
+        False,
+        description="Judge only the part and not the background it lies on, told apart by their features; without a "
+        "clear background everything is judged",
+    )
+    rotations: int = Field(
+        1, ge=1, le=24, description="Turns in which each good picture is remembered, for parts that lie any way"
+    )
+    few_shot: bool = Field(
+        False,
+        description="For 1 to 8 good pictures: slightly changed copies join them and every vector is kept",
+    )
     sigma_px: SigmaPx = 4.0
+
+    @property
+    def min_pictures(self) -> int:
+        """With `few_shot` one good picture suffices: the threshold then comes from perturbed copies of it."""
+        return 1 if self.few_shot else USUAL_MIN_PICTURES
 
     @model_validator(mode="after")
     def _one_score(self) -> Self:

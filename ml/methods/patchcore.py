@@ -8,9 +8,14 @@ of stretching them to 1,024 (`embedding=published` has the paper's section 3.1 a
 are scaled by their spread over the good pictures, since a few large channels would make the distance otherwise
 (`standardise=false` has the published distances); the coreset is capped and chosen among at most `candidates` vectors,
 drawn evenly over the pictures; re-weighting (equation 7) is optional, as the authors' code leaves it out.
+
+With a vision transformer (`backbone=timm:vit_small_patch14_dinov2.lvd142m`, its weights from a file, `strides=14`,
+`embedding=plain`, `metric=cosine`, `standardise=false`, `score=top1`, `few_shot=true`, an input of 448 px) this is
+AnomalyDINO ("AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with DINOv2", arXiv 2405.14529): nearest
+patch tokens, a `foreground` mask (`ml.foreground`), `rotations` of the good pictures, the mean of the highest 1 %.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,11 +25,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from ml.catalogue.patchcore import PatchcoreParameters
-from ml.errors import CancelledError, TrainingError
+from ml.errors import CancelledError, ParameterError, TrainingError
+from ml.foreground import Foreground, learn_foreground
 from ml.memory_bank import MemoryBank, draw_rows, greedy_coreset
 from ml.methods.base import Geometry, Scored, ScoreRule, Tensors
 from ml.methods.features import FeatureMethod, required
+from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
+from ml.rotations import rotated
+from ml.training.perturbations import perturbed
+
+FEW_SHOT_COPIES = 4
+"""Changed copies of each good picture that `few_shot` remembers; each costs as much memory and time as the picture."""
+
+FEW_SHOT_SEED = 2**20
+"""Added to the seed: the copies that the threshold comes from must be others, or all of them would score nothing."""
 
 SMALLEST_SPREAD = 1e-6
 """A feature that never varied must not turn rounding into a distance."""
@@ -44,28 +59,38 @@ class Patchcore(FeatureMethod):
         weights: Path | None = None,
         state: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        is_mean = parameters.embedding == "mean"
         super().__init__(
             parameters,
             geometry,
             input_size,
             parameters.strides[0],
-            neighbourhood=3 if is_mean else 1,
+            neighbourhood=3 if parameters.embedding == "mean" else 1,
             weights=weights,
             state=state,
         )
+        if parameters.foreground and geometry == "patches":
+            raise ParameterError(
+                "foreground=true needs the whole picture in one input: a single patch does not tell the part from "
+                "what it lies on. Train without patches or with foreground=false."
+            )
         self.sigma_px = parameters.sigma_px
         self.score_rule: ScoreRule = "max_raw" if parameters.score == "max" else "top1_raw"
         self._bank: MemoryBank | None = None
         self._stored = torch.empty(0, 0)
         self._spread = torch.ones(self._feature_count())
+        self._foreground = Foreground.everything(self._feature_count())
 
     @torch.inference_mode()
     def embed(self, inputs: Tensor) -> Tensor:
         maps = self.extractor(inputs)
-        if self.parameters.embedding == "mean":
-            return torch.cat(self.pyramid.resample(maps), dim=1)
-        return _published_embedding(maps, self.parameters.feature_dim)
+        if self.parameters.embedding == "published":
+            return _published_embedding(maps, self.parameters.feature_dim)
+        return torch.cat(self.pyramid.resample(maps), dim=1)
+
+    def variants(self, pixels: Pixels, seed: int) -> Iterator[Pixels]:
+        yield from rotated(pixels, self.parameters.rotations)
+        if self.parameters.few_shot:
+            yield from perturbed(pixels, FEW_SHOT_COPIES, seed + FEW_SHOT_SEED)
 
     def fit(
         self,
@@ -78,13 +103,19 @@ class Patchcore(FeatureMethod):
         if not len(parts):
             raise TrainingError("PatchCore needs at least one normal picture.")
         random = torch.Generator().manual_seed(seed)
+        foreground = Foreground.everything(self._feature_count())
+        if self.parameters.foreground:
+            foreground = learn_foreground(parts)
         quota = -(-self.parameters.candidates // len(parts))
         drawn, total = [], 0
         for index in range(len(parts)):
             if cancelled():
                 raise CancelledError("cancelled while collecting features")
             progress("Collecting features", index, len(parts))
-            rows = _as_rows(parts[index])
+            embedded = parts[index]
+            rows = _as_rows(embedded)
+            if self.parameters.foreground:
+                rows = rows[foreground.cells(embedded).flatten()]
             total += len(rows)
             drawn.append(draw_rows(rows, quota, random).to(self.device, torch.float32))
         candidates = torch.cat(drawn)
@@ -94,33 +125,45 @@ class Patchcore(FeatureMethod):
         candidates /= spread
         if self.parameters.metric == "cosine":
             candidates = functional.normalize(candidates, dim=1)
-        count = max(min(round(self.parameters.coreset_ratio * total), self.parameters.coreset_cap), 1)
-        chosen = greedy_coreset(candidates, count, seed, self.parameters.projection, progress, cancelled)
-        self._take(candidates[chosen], spread)
+        if not self.parameters.few_shot:
+            count = max(min(round(self.parameters.coreset_ratio * total), self.parameters.coreset_cap), 1)
+            chosen = greedy_coreset(candidates, count, seed, self.parameters.projection, progress, cancelled)
+            candidates = candidates[chosen]
+        self._take(candidates, spread, foreground)
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
         bank = self._fitted_bank()
         count, _, grid_rows, grid_columns = embedded.shape
         queries = _as_rows(embedded) / self._spread
+        judged = self._foreground.cells(embedded) if self.parameters.foreground else None
+        scores = None
         if self.parameters.reweight:
-            distances, indices = bank.nearest(queries, self.parameters.neighbours)
-            cells = distances.mean(1).reshape(count, grid_rows, grid_columns)
-            return Scored(cells, self._reweighted(bank, queries, distances[:, 0], indices[:, 0], count))
-        if self.parameters.neighbours == 1:
+            nearest, indices = bank.nearest(queries, self.parameters.neighbours)
+            distances = nearest.mean(1)
+            highest = nearest[:, 0] if judged is None else nearest[:, 0] * judged.flatten()
+            scores = self._reweighted(bank, queries, highest, indices[:, 0], count)
+        elif self.parameters.neighbours == 1:
             distances = bank.distances(queries)
         else:
             distances = bank.nearest(queries, self.parameters.neighbours)[0].mean(1)
-        return Scored(distances.reshape(count, grid_rows, grid_columns))
+        cells = distances.reshape(count, grid_rows, grid_columns)
+        return Scored(cells if judged is None else cells * judged, scores)
 
     def tensors(self) -> Tensors:
         self._fitted_bank()
-        return {**self.backbone_tensors(), "bank": self._stored.cpu().numpy(), "spread": self._spread.cpu().numpy()}
+        own = {"bank": self._stored.cpu().numpy(), "spread": self._spread.cpu().numpy()}
+        if self.parameters.foreground:
+            own["foreground"] = self._foreground.tensor().numpy()
+        return {**self.backbone_tensors(), **own}
 
     def load_tensors(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         count = self._feature_count()
         bank = required(tensors, "bank", (None, count)).to(self.device)
-        self._take(bank, required(tensors, "spread", (count,)).to(self.device))
+        foreground = Foreground.everything(count)
+        if self.parameters.foreground:
+            foreground = Foreground.of(required(tensors, "foreground", (count + 2,)))
+        self._take(bank, required(tensors, "spread", (count,)).to(self.device), foreground)
 
     def to(self, device: torch.device | str) -> Self:
         if self._bank is not None:
@@ -128,9 +171,10 @@ class Patchcore(FeatureMethod):
         self._spread = self._spread.to(device)
         return super().to(device)
 
-    def _take(self, rows: Tensor, spread: Tensor) -> None:
+    def _take(self, rows: Tensor, spread: Tensor, foreground: Foreground) -> None:
         self._stored = rows
         self._spread = spread
+        self._foreground = foreground
         self._bank = MemoryBank(rows, self.parameters.metric).to(self.device)
 
     def _fitted_bank(self) -> MemoryBank:
@@ -139,7 +183,9 @@ class Patchcore(FeatureMethod):
         return self._bank
 
     def _feature_count(self) -> int:
-        return sum(self.extractor.channels) if self.parameters.embedding == "mean" else self.parameters.feature_dim
+        if self.parameters.embedding == "published":
+            return self.parameters.feature_dim
+        return sum(self.extractor.channels)
 
     def _reweighted(self, bank: MemoryBank, queries: Tensor, distances: Tensor, indices: Tensor, count: int) -> Tensor:
         """Equation 7 per input, float32 (count,): the highest distance s* from the query m_test to its nearest row m*,

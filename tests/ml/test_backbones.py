@@ -228,3 +228,27 @@ def test_that_symmetric_padding_shifts_to_the_upper_left() -> None:
             (4, 8, 16), build_backbone("resnet18", (4, 8, 16), pretrained=False).offsets_px, strict=True
         )
     )
+
+
+@pytest.mark.parametrize(("name", "patch"), [("vit_tiny_patch16_224", 16), ("vit_small_patch14_dinov2.lvd142m", 14)])
+def test_that_a_vision_transformer_takes_inputs_of_any_size(name: str, patch: int) -> None:
+    extractor = build_backbone(f"timm:{name}", (patch,), pretrained=False)
+    (features,) = extractor(torch.randn(2, 3, 4 * patch, 9 * patch))
+    assert features.shape == (2, extractor.channels[0], 4, 9)
+    assert abs(extractor.offsets_px[0]) <= 2  # patches lie where they lie
+    tokens = features.permute(0, 2, 3, 1)  # after the last normalisation, which is fresh here
+    torch.testing.assert_close(tokens.mean(-1), torch.zeros(2, 4, 9), rtol=0, atol=1e-4)
+
+
+def test_that_a_vision_transformers_file_is_read_and_its_state_rebuilds_it(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    network = timm.create_model("vit_tiny_patch16_224", pretrained=False).eval()
+    path = tmp_path / "vit.safetensors"
+    safetensors.torch.save_file(network.state_dict(), path)
+    extractor = build_backbone("timm:vit_tiny_patch16_224", (16,), weights=path)
+    inputs = _picture(side=224)
+    with torch.inference_mode():
+        (expected,) = network.forward_intermediates(inputs, indices=[11], norm=True, intermediates_only=True)
+        torch.testing.assert_close(extractor(inputs)[0], expected, rtol=1e-3, atol=1e-4)
+    again = build_backbone("timm:vit_tiny_patch16_224", (16,), state=extractor.state())
+    assert torch.equal(again(inputs)[0], extractor(inputs)[0])

@@ -1,17 +1,22 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
+import timm
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ml import methods
+from ml.catalogue import parse_settings
 from ml.catalogue.padim import PadimParameters
 from ml.catalogue.patchcore import PatchcoreParameters
 from ml.errors import CancelledError, ModelFileError, ParameterError, TrainingError
 from ml.methods.base import Geometry, Method
-from ml.methods.patchcore import Patchcore
+from ml.methods.patchcore import FEW_SHOT_COPIES, Patchcore
+from ml.training.perturbations import perturbed
 
 SIDE = 64
 
@@ -251,3 +256,84 @@ def test_that_a_gpu_gives_the_cpus_scores() -> None:
     patchcore.to("cuda")
     found = patchcore.score(patchcore.embed(probe.cuda())).cells.cpu()
     torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-1)
+
+
+def _on_background(seed: int) -> Tensor:
+    features = 0.2 * torch.randn(1, 152, 8, 8, generator=torch.Generator().manual_seed(seed))
+    features[:, :, 2:6, 2:6] += 2.0
+    return features
+
+
+@pytest.mark.parametrize("settings", [{}, {"reweight": True}, {"score": "top1"}])
+def test_that_background_is_not_judged_where_asked(settings: dict[str, object]) -> None:
+    everywhere, part_only = _patchcore(**settings), _patchcore(foreground=True, **settings)
+    for patchcore in (everywhere, part_only):
+        patchcore.fit([_on_background(seed) for seed in range(6)], seed=0)
+    probe = _on_background(9)
+    probe[0, ::2, 0, 0] += 3.0  # dirt on the table, no more like the part than the table is
+    probe[0, 1::2, 0, 0] -= 3.0
+    cells = everywhere.score(probe).cells
+    assert cells[0, 0, 0] == cells.max()
+    scored = part_only.score(probe)
+    assert scored.cells[0, 0, 0] == 0
+    assert scored.cells[0, 4, 4] > 0
+    if scored.scores is not None:
+        assert scored.scores[0] <= scored.cells.max()
+    again = _patchcore(foreground=True, **settings)
+    again.load_tensors(part_only.tensors())
+    assert torch.equal(again.score(probe).cells, scored.cells)
+
+
+def test_that_a_picture_without_its_part_is_not_good() -> None:
+    patchcore = _patchcore(foreground=True)
+    patchcore.fit([_on_background(seed) for seed in range(6)], seed=0)
+    empty = 0.2 * torch.randn(1, 152, 8, 8, generator=torch.Generator().manual_seed(9))
+    assert patchcore.score(empty).cells.max() > 1.5 * patchcore.score(_on_background(9)).cells.max()
+
+
+def test_that_a_foreground_is_refused_patch_by_patch() -> None:
+    with pytest.raises(ParameterError, match="foreground=true needs the whole picture"):
+        _patchcore("patches", foreground=True)
+
+
+def test_that_rotations_are_further_pictures_to_fit_on() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 48, 3), dtype=np.uint8)
+    assert list(_patchcore().variants(pixels, 0)) == []
+    assert len(list(_patchcore(rotations=8).variants(pixels, 0))) == 7
+
+
+def test_that_few_shots_keep_every_vector_of_the_picture_and_its_copies() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
+    patchcore = _patchcore(few_shot=True)
+    copies = list(patchcore.variants(pixels, 0))
+    assert len(copies) == FEW_SHOT_COPIES
+    assert not any(np.array_equal(copy, other) for copy in copies for other in perturbed(pixels, FEW_SHOT_COPIES, 0))
+    patchcore.fit([torch.cat(_parts(1 + len(copies)))], seed=0)
+    assert len(patchcore.tensors()["bank"]) == 64 * (1 + len(copies))
+    assert patchcore.min_parts == 1
+    assert _patchcore().min_parts == 3
+
+
+def test_that_a_vision_transformer_makes_it_anomaly_dino(tmp_path: Path) -> None:
+    """DINOv2's architecture with random weights from a file, which already tells a bright square from a surface."""
+    name, side = "vit_small_patch14_dinov2.lvd142m", 140
+    torch.manual_seed(0)
+    weights = tmp_path / "vit.safetensors"
+    safetensors.torch.save_file(timm.create_model(name, pretrained=False).state_dict(), weights)
+    settings = {"strides": "14", "embedding": "plain", "standardise": False, "metric": "cosine", "score": "top1"}
+    parameters = parse_settings("patchcore", {**settings, "backbone": f"timm:{name}", "few_shot": True})
+    dino = methods.create("patchcore", parameters, "whole", (side, side), weights=weights)
+    generator = torch.Generator().manual_seed(0)
+    same = torch.randn(1, 3, side, side, generator=generator)
+    surface = [same + 0.05 * torch.randn(1, 3, side, side, generator=generator) for _ in range(3)]
+    dino.fit([dino.embed(picture) for picture in surface[:2]], seed=0)
+    probe = surface[2].clone()
+    probe[..., 42:70, 84:112] = 1.5
+    cells = dino.score(dino.embed(probe)).cells[0]
+    assert cells.shape == (10, 10)
+    row, column = divmod(int(cells.argmax()), 10)
+    assert 3 <= row <= 4
+    assert 6 <= column <= 7
+    again = methods.create("patchcore", parameters, "whole", (side, side), state=dino.tensors())
+    again.load_tensors(dino.tensors())
+    assert torch.equal(again.score(again.embed(probe)).cells[0], cells)
