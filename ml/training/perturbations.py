@@ -4,8 +4,8 @@ They stand in for further good parts where there are only one or two pictures, a
 made from then: what else good parts differ in is not known.
 
 The ranges of shift, turn and scale are those within which a part in a fixture lies; methods that register pictures
-take these out again. The waviness is of about a pixel: how far edges of the same drawing run beside each other on
-two parts, after printing, etching or moulding. The appearance stays within what an exposure control leaves.
+take these out again. The waviness is of a pixel or two: how far edges of the same drawing run beside each other
+on two parts, after printing, etching or moulding. The appearance stays within what an exposure control leaves.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from ml.pictures import Pixels
 SHIFT_PX = 2.0
 TURN_DEG = 2.0
 SCALE = 0.01
-WAVE_PX = 1.25
+WAVE_PX = 1.5
 WAVE_LENGTH_PX = 12.0
 GAIN = 0.1
 OFFSET = 0.03
