@@ -3,15 +3,17 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.artifact import Manifest
 from ml.calibration import Calibration
 from ml.dataset import LabelledPicture, read_mask, read_mvtec
 from ml.detector import Detector
-from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError
+from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError, TrainingError
 from ml.maps import Detection
 from ml.metrics import Evaluation, EvaluationReport
 from ml.pictures import Pixels, read_picture
@@ -47,10 +49,11 @@ def evaluate(
 
     A picture that cannot be read or scored is a FAULT: counted, in no rate. Latency is decoded pixels to score and map.
     `on_picture` receives every judged picture in turn; keep of it what you need, pictures are large.
-    Raises TrainingError when `data` is not an MVTec layout or a mask cannot be used, and CancelledError: figures of a
-    part of the pictures would be taken for those of all.
+    Raises TrainingError when `data` is not an MVTec layout, a mask cannot be used or the model learnt from a defect
+    that is among the test pictures, and CancelledError: figures of some pictures would be taken for those of all.
     """
-    read_mvtec(data)  # what is plainly wrong is told before the warm-up
+    pictures = read_mvtec(data)  # what is plainly wrong is told before the warm-up
+    _refuse_learnt(pictures, detector.manifest)
     detector.warm_up(settles_threads=True)
     calibration = detector.manifest.calibration
     return measure_pictures(
@@ -101,3 +104,16 @@ def measure_pictures(
             on_picture(ScoredPicture(labelled, name, pixels, detection, mask, calibration))
     progress("Measuring", len(pictures), len(pictures))
     return evaluation.report()
+
+
+def _refuse_learnt(pictures: list[LabelledPicture], manifest: Manifest) -> None:
+    """A defect that the model was shown says nothing of those that will come."""
+    if not manifest.data.defects:
+        return
+    learnt = {digest for _, digest in manifest.data.defects}
+    shown = [picture.path for picture in pictures if sha256(picture.path.read_bytes()).hexdigest() in learnt]
+    if shown:
+        raise TrainingError(
+            f"{len(shown)} of the test pictures were learnt from as defects (first {shown[0]}). "
+            "Take them out of the test, or train without them."
+        )

@@ -76,8 +76,8 @@ def read_picture_bytes(path: Path) -> bytes:
 def decode_picture(data: bytes, name: str) -> Picture:
     """A picture from a file's bytes; `name` is what errors call it.
 
-    Raises PictureError for what is no picture, damaged, cut short, with no side of MIN_LONG_SIDE_PX or above MAX_PIXELS (known from
-    the header: such a file is never unpacked) or of a kind that is not inspected (several pages, fractions).
+    Raises PictureError for what is no picture, damaged, cut short, with no side of MIN_LONG_SIDE_PX or above MAX_PIXELS
+    (known from the header: such a file is never unpacked) or of a kind that is not inspected (of several pages).
     """
     header = read_header(data, name)
     _check_size(header.height, header.width, name)
@@ -119,7 +119,8 @@ def check_pixels(pixels: Pixels, name: str = "The picture") -> None:
 
 def _check_size(height: int, width: int, name: str) -> None:
     if max(height, width) < MIN_LONG_SIDE_PX or min(height, width) < 1:
-        raise PictureError(f"{name} is {width} x {height} px. The longer side must have at least {MIN_LONG_SIDE_PX} px.")
+        least = f"The longer side must have at least {MIN_LONG_SIDE_PX} px."
+        raise PictureError(f"{name} is {width} x {height} px. {least}")
     if height * width > MAX_PIXELS:
         raise PictureError(
             f"{name} is {width} x {height} px, more than {MAX_PIXELS // 1_000_000} megapixels. Cut it up or shrink it."

@@ -54,7 +54,8 @@ class Method(ABC):
     learns_embedding: `learn_embedding` is called before the first `embed`; such a method is calibrated by hold-out.
     embedding_hash: names what `embed` computes, so that its results may be kept on disk (in half precision); None
         where they are not worth it.
-    labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore it.
+    labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore
+        it. needs_defects: with these parameters the method cannot do without.
     """
 
     name: ClassVar[str]
@@ -68,6 +69,7 @@ class Method(ABC):
     learns_embedding: bool = False
     embedding_hash: str | None = None
     labelled_defects: Sequence[Tensor] = ()
+    needs_defects: bool = False
 
     def __init__(
         self,

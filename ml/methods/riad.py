@@ -10,8 +10,8 @@ Trained by the sum of squared error, multi-scale gradient similarity and structu
 Departures: the network is narrower, and learns from crops, as far as the time at hand demands; it is fully
 convolutional and inspects whole inputs. Each crop of a batch has squares of its own size. The squares that are hidden
 when scoring are the same for every picture. Similarities are taken of values from 0 to 1, to which their constants
-belong, the squared error of values from -1 to 1. The learning rate is forty times the published one and falls to nothing
-along a cosine: there are hundreds of steps instead of ten thousands. The map is smoothed by a Gaussian by default
+belong, the squared error of values from -1 to 1. The learning rate is forty times the published one and falls along a
+cosine: there are hundreds of steps instead of ten thousands. The map is smoothed by a Gaussian by default
 (`smoothing`), and kept at a quarter of the resolution, which the smoothing leaves nothing finer than. After minutes of
 training the rarest details of a part are painted in no better than a defect: for whole pictures the map therefore
 counts, place by place, in how far it exceeds that of good parts, in their spread (`standardise`). Of defects painted

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from ml.area_rule import level_of_area
 from ml.backbones import FeatureExtractor, build_backbone
 from ml.catalogue.student_teacher import StudentTeacherParameters
-from ml.errors import ParameterError, TrainingError
+from ml.errors import ParameterError
 from ml.methods.base import Geometry, Scored, Tensors
 from ml.methods.features import BACKBONE_PREFIX, FeatureMethod
 from ml.methods.trained import TrainedMethod
@@ -68,6 +68,7 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
             )
         super().__init__(parameters, geometry, input_size, parameters.strides[0], weights=weights, state=state)
         self.sigma_px = parameters.sigma_px
+        self.needs_defects = parameters.teacher == "labelled"
         self._untuned: FeatureExtractor = self.extractor
         self.statistics = {"level": torch.ones(len(parameters.strides))}
         self.prepare_networks()
@@ -76,7 +77,7 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
         return Student(self.parameters.backbone, self.parameters.strides)
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
-        """Raises TrainingError where the teacher is to be tuned to labelled defects and there are none."""
+        """A teacher that is tuned to labelled defects takes them from `labelled_defects`."""
         random = torch.Generator().manual_seed(seed)
 
         def begin(steps: int) -> StudentLesson:
@@ -87,11 +88,6 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
         if self.parameters.teacher == "pretrained":
             return begin(steps)
         is_labelled = self.parameters.teacher == "labelled"
-        if is_labelled and not len(self.labelled_defects):
-            raise TrainingError(
-                "student_teacher: teacher=labelled needs pictures of defective parts. Name a folder of them, which are "
-                "then no longer fit to evaluate the model with, or choose teacher=synthetic."
-            )
         self._untuned.to(self.device)
         self.extractor = copy.deepcopy(self._untuned)
         defects = self.labelled_defects if is_labelled else ()

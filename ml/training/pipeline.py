@@ -4,11 +4,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel
-from torch import Tensor
 
 from ml import methods
 from ml.artifact import DataFingerprint, Manifest, write_model
@@ -21,7 +21,7 @@ from ml.images import prepare
 from ml.job import TrainingJob
 from ml.methods.base import Method
 from ml.methods.trained import TrainedMethod
-from ml.pictures import list_pictures, read_picture
+from ml.pictures import decode_picture, list_pictures, read_picture_bytes
 from ml.progress import Cancelled, Progress, never, silent
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
@@ -106,8 +106,7 @@ def _run(
         pictures.load(index)
     progress("Computing features", len(pictures), len(pictures))
     reference, thumbnail = pictures.reference()
-    if job.defects is not None:
-        method.labelled_defects = _embedded_defects(job, pictures)
+    defects = _learn_from_defects(job, method, pictures)
     calibration = _fit(job, prepared, pictures, progress, cancelled)
     check_cancelled(cancelled)
     manifest = write_model(
@@ -122,6 +121,7 @@ def _run(
         data=DataFingerprint(
             files=tuple(zip(survey.names, survey.hashes, strict=True)),
             skipped=tuple(item.file for item in survey.skipped),
+            defects=defects,
         ),
         seed=job.seed,
         notes=job.notes,
@@ -146,6 +146,11 @@ def _prepare(
     method = _build(job, parameters, input_size)
     parts = distinct_parts(assign_groups(survey.names, job.group_by), survey.hashes)
     different = len(set(parts))
+    if method.needs_defects and job.defects is None:
+        raise TrainingError(
+            f"{info.title} with these settings learns from pictures of defective parts. Name a folder of them "
+            "(--defects), which are then no longer fit to evaluate the model with, or change the settings."
+        )
     if len(parts) < method.min_parts:
         raise TrainingError(too_few(job, len(parts), method.min_parts, survey.skipped))
     if different < method.min_parts:
@@ -186,18 +191,20 @@ def _fit(
     return fit_and_fold(job, method, pictures, parts, progress, cancelled)
 
 
-def _embedded_defects(job: TrainingJob, pictures: EmbeddedPictures) -> list[Tensor]:
-    """The job's pictures of defective parts, embedded like the good ones."""
-    assert job.defects is not None
+def _learn_from_defects(job: TrainingJob, method: Method, pictures: EmbeddedPictures) -> tuple[tuple[str, str], ...]:
+    """Give the method the job's pictures of defective parts, embedded like the good ones; their names and hashes."""
+    if job.defects is None:
+        return ()
+    read: dict[str, bytes] = {}
     try:
-        paths = list_pictures(job.defects)
-        if not paths:
-            raise TrainingError(
-                f"{job.defects}: no pictures of defective parts. Choose another folder or leave it out."
-            )
-        return [pictures.embed(read_picture(path).pixels) for path in paths]
+        for path in list_pictures(job.defects):
+            read[path.name] = read_picture_bytes(path)
+        method.labelled_defects = [pictures.embed(decode_picture(data, name).pixels) for name, data in read.items()]
     except PictureError as error:
         raise TrainingError(f"A picture of a defective part cannot be used: {error}") from error
+    if not read:
+        raise TrainingError(f"{job.defects}: no pictures of defective parts. Choose another folder or leave it out.")
+    return tuple((name, sha256(data).hexdigest()) for name, data in read.items())
 
 
 def resolved(job: TrainingJob) -> tuple[int, BaseModel]:

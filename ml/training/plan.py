@@ -122,6 +122,7 @@ def _step_seconds(parameters: BaseModel, build: Build, device: str) -> float:
 
 def _first_lesson(method: TrainedMethod, parts: list[Tensor]) -> Any:
     method.prepare_networks()
+    method.labelled_defects = parts if method.needs_defects else ()
     with torch.inference_mode(False), torch.enable_grad():
         return method.lesson(parts, (), 0, method.parameters.steps)
 

@@ -126,3 +126,16 @@ def test_that_what_is_no_layout_is_refused(tmp_path: Path, detector: Detector) -
         evaluate(detector, tmp_path / "nowhere")
     with pytest.raises(TrainingError, match="MVTec layout"):
         evaluate(detector, tmp_path)
+
+
+def test_that_defects_that_were_learnt_from_are_no_test(demo_set: Path, copy: Path, tmp_path: Path) -> None:
+    kind = next(folder for folder in sorted((copy / "test").iterdir()) if folder.name != "good")
+    job = quick_job(demo_set, tmp_path / "m.loupe", "student_teacher", defects=kind)
+    job = job.model_copy(update={"parameters": {**job.parameters, "teacher": "labelled"}})
+    trained = run(job)
+    assert len(trained.manifest.data.defects) == len(list(kind.iterdir()))
+    detector = Detector.load(trained.path, "cpu")
+    with pytest.raises(TrainingError, match=f"learnt from as defects .*{kind.name}"):
+        evaluate(detector, copy)
+    shutil.rmtree(kind)
+    assert evaluate(detector, copy).anomalous

@@ -119,10 +119,9 @@ def test_that_a_pretrained_teacher_stays_as_it_is_and_a_tuned_one_starts_from_it
     assert not any(weight.requires_grad for weight in tuned.extractor.parameters())
 
 
-def test_that_labelled_defects_tune_the_teacher_and_are_asked_for_where_there_are_none() -> None:
+def test_that_labelled_defects_tune_the_teacher() -> None:
     method = _method(teacher="labelled", steps=10)
-    with pytest.raises(TrainingError, match="folder"):
-        method.fit(_parts(), seed=0)
+    assert method.needs_defects and not _method().needs_defects
     published = method.extractor.weights_hash
     method.labelled_defects = [part + 1 for part in _parts(2, seed=4)]
     method.fit(_parts(), seed=0)

@@ -538,3 +538,13 @@ def test_that_progress_runs_forward_within_every_stage(parts: Path, out: Path) -
 def test_that_a_survey_can_be_stopped(parts: Path, out: Path) -> None:
     with pytest.raises(CancelledError):
         survey_pictures(quick_job(parts, out), cancelled=lambda: True)
+
+
+def test_that_a_method_that_learns_from_defects_asks_for_them(parts: Path, tmp_path: Path, out: Path) -> None:
+    job = quick_job(parts, out, "student_teacher")
+    labelled = {"parameters": {**job.parameters, "teacher": "labelled"}}
+    with pytest.raises(TrainingError, match="defective parts"):
+        run(job.model_copy(update=labelled))
+    (tmp_path / "none").mkdir()
+    with pytest.raises(TrainingError, match="none"):
+        run(job.model_copy(update={**labelled, "defects": tmp_path / "none"}))
