@@ -26,7 +26,7 @@ from ml.progress import Cancelled, Progress, never, silent
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
 from ml.training.held_out import FOLDS, fit_and_fold, fit_and_hold_out, fit_and_perturb, staged
-from ml.training.plan import Plan, make_plan
+from ml.training.plan import PROBED_PICTURES, Plan, make_plan
 from ml.training.splits import can_split, distinct_parts, hold_out
 from ml.training.survey import Survey, check_cancelled, survey_pictures, too_few
 
@@ -164,10 +164,12 @@ def _prepare(
     blank = torch.zeros(survey.height_px, survey.width_px, dtype=torch.uint8).numpy()
     splits = method.held_out == "hold-out" and can_split(parts)
     fits = 1 if splits or different < MIN_PARTS else min(FOLDS, different) + 1
+    inputs = InputPictures(survey, preprocessing, cancelled)
     plan = make_plan(
         info,
         parameters,
         lambda complete: _build(job, complete, input_size),
+        samples=[inputs[index][:1] for index in range(min(PROBED_PICTURES, len(inputs)))],
         pictures=len(survey.names),
         inputs_per_picture=prepare(blank, preprocessing).count,
         minutes=info.presets[job.preset].minutes,

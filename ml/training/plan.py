@@ -1,12 +1,12 @@
 """What a training will take on this machine, and how much training its preset's minutes allow.
 
-A short probe times the method on random inputs of the right size. Methods that train in steps then take as many as
+A short probe times the method on a few of the pictures. Methods that train in steps then take as many as
 fit, rounded down to a coarse scale; a method with a `ladder` first takes the costliest rung that leaves enough steps.
 Settings that the user or the preset gives are never changed.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,8 @@ from ml.training.speed import settled
 TRAINING_SHARE = 0.85
 """Of the preset's minutes; the rest is for reading, features, validation and calibration."""
 
-PROBED_INPUTS = 3
+PROBED_PICTURES = 3
+"""What the probe of a method's steps looks at."""
 
 _SCALE = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
@@ -48,6 +49,7 @@ def make_plan(
     parameters: BaseModel,
     build: Build,
     *,
+    samples: Sequence[Tensor],
     pictures: int,
     inputs_per_picture: int,
     minutes: float,
@@ -56,13 +58,14 @@ def make_plan(
 ) -> Plan:
     """Complete `parameters` and estimate the time.
 
-    `build` makes the method from complete parameters, `pictures` times `inputs_per_picture` inputs are learnt from,
-    `fits` is how often the method will be fitted: `minutes` are shared among them.
+    `build` makes the method from complete parameters, `samples` are a few inputs (1, 3, height, width). `pictures` by
+    `inputs_per_picture` inputs are learnt from; `fits` is how often the method will be fitted, and `minutes` are shared
+    among them.
     """
     budget_s = minutes * 60 * TRAINING_SHARE / fits
     work_s = 0.0
     if hasattr(parameters, "steps"):
-        parameters, work_s = _stepped(info, parameters, build, budget_s, device)
+        parameters, work_s = _stepped(info, parameters, build, samples, budget_s, device)
     method = build(parameters).to(torch.device(device))
     inputs = pictures * inputs_per_picture
     one = torch.zeros(1, 3, *method.input_size, device=device)
@@ -75,15 +78,15 @@ def make_plan(
 
 
 def _stepped(
-    info: MethodInfo, parameters: BaseModel, build: Build, budget_s: float, device: str
+    info: MethodInfo, parameters: BaseModel, build: Build, samples: Sequence[Tensor], budget_s: float, device: str
 ) -> tuple[BaseModel, float]:
     rungs = [_open(parameters, rung) for rung in info.ladder] or [{}]
     fixed_steps = int(getattr(parameters, "steps"))  # noqa: B009  # every method with steps has its own class
     for number, rung in enumerate(rungs):
         complete = _with(parameters, {**rung, "steps": fixed_steps or 1000})
         if fixed_steps and not any(rung.values()):
-            return complete, _step_seconds(complete, build, device) * fixed_steps
-        step_s = _step_seconds(complete, build, device)
+            return complete, _step_seconds(complete, build, samples, device) * fixed_steps
+        step_s = _step_seconds(complete, build, samples, device)
         steps = fixed_steps or rounded_down(budget_s / step_s)
         if step_s * (fixed_steps or info.enough_steps) <= budget_s or number == len(rungs) - 1:
             return _with(parameters, {**rung, "steps": steps}), step_s * steps
@@ -107,17 +110,15 @@ def rounded_down(steps: float) -> int:
     return int(max(factor for factor in _SCALE if factor * power <= steps) * power)
 
 
-def _step_seconds(parameters: BaseModel, build: Build, device: str) -> float:
+def _step_seconds(parameters: BaseModel, build: Build, samples: Sequence[Tensor], device: str) -> float:
     method = build(parameters).to(torch.device(device))
     if not isinstance(method, TrainedMethod):
         raise TypeError(f"{type(method).__name__} has a setting 'steps' and does not train in steps")
-    random = torch.Generator().manual_seed(0)
     with torch.inference_mode():
-        parts = [
-            method.embed(torch.randn(1, 3, *method.input_size, generator=random).to(device)).cpu()
-            for _ in range(PROBED_INPUTS)
-        ]
-    return settled(_work(method), device, seconds_per_step(lambda: _first_lesson(method, parts)))
+        embedded = [method.embed(sample.to(device)).cpu() for sample in samples]
+    parts = [part.clone() for part in embedded]  # out here they are tensors that can be learnt from
+    measured_s = seconds_per_step(lambda: _first_lesson(method, parts))
+    return settled(_work(method), device, measured_s)
 
 
 def _first_lesson(method: TrainedMethod, parts: list[Tensor]) -> Any:
@@ -129,7 +130,8 @@ def _first_lesson(method: TrainedMethod, parts: list[Tensor]) -> Any:
 
 def _work(method: TrainedMethod) -> str:
     settings = method.parameters.model_dump(mode="json", exclude={"steps"})
-    return f"{type(method).__name__}|{method.geometry}|{method.input_size}|{sorted(settings.items())}"
+    size = sum(weight.numel() for weight in method.networks.parameters())  # may depend on the pictures
+    return f"{type(method).__name__}|{method.geometry}|{method.input_size}|{size}|{sorted(settings.items())}"
 
 
 def _seconds(work: Callable[[], object]) -> float:
