@@ -1,5 +1,6 @@
 """The one interface of all methods: fit on what `embed` makes of normal pictures, score what it makes of others."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Method(ABC):
     learns_embedding: `learn_embedding` is called before the first `embed`; such a method is calibrated by hold-out.
     embedding_hash: names what `embed` computes, so that its results may be kept on disk (in half precision); None
         where they are not worth it.
+    failed_score: from this score on a picture could not be compared at all. Such a good part must not make a threshold.
     labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore
         it. needs_defects: with these parameters the method cannot do without.
     """
@@ -68,6 +70,7 @@ class Method(ABC):
     min_parts: int
     learns_embedding: bool = False
     embedding_hash: str | None = None
+    failed_score: float = math.inf
     labelled_defects: Sequence[Tensor] = ()
     needs_defects: bool = False
 

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from ml.catalogue.template import TemplateParameters
 from ml.errors import CancelledError, ModelFileError, ParameterError, TrainingError
-from ml.golden_template import GoldenTemplate, Planes, grey, in_channels, to_planes
+from ml.golden_template import UNREGISTERED, GoldenTemplate, Planes, grey, in_channels, to_planes
 from ml.methods.base import Geometry, Method, Scored, Tensors
 from ml.methods.features import required
 from ml.progress import Cancelled, Progress, never, silent
@@ -52,6 +52,7 @@ class Template(Method):
     name = "template"
     parameters: TemplateParameters
     score_rule = "max_smoothed"
+    failed_score = UNREGISTERED / 2  # smoothing at the border of what was compared may take some of it
     min_parts = 1
 
     def __init__(

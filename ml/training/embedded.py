@@ -81,6 +81,10 @@ class EmbeddedPictures(Sequence[Tensor]):
             raise IndexError(index)
         return self._kept[index] if index in self._kept else self.load(index)
 
+    def name(self, index: int) -> str:
+        """The file of picture `index`, relative to the folder."""
+        return self._survey.names[index]
+
     def load(self, index: int) -> Tensor:
         """Embed picture `index`, and keep the result while the budget lasts."""
         check_cancelled(self._cancelled)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml.calibration import Calibration, Source, calibrate, ensure_disjoint, folds
+from ml.errors import TrainingError
 from ml.job import TrainingJob
 from ml.maps import Detection
 from ml.methods.base import Method
@@ -38,7 +39,7 @@ def fit_and_fold(
         method.fit(Chosen(pictures, fitted_on), job.seed, staged(progress, stage), cancelled)
         for index in fold:
             check_cancelled(cancelled)
-            detection = pictures.detect(index)
+            detection = _compared(pictures.detect(index), method, pictures.name(index))
             scores[index], maxima[index] = detection.score, detection.score_map.maximum
     source: Source = "leave-one-out" if len(held_out) == len(set(parts)) else "5-fold"
     calibration = calibrate(scores, maxima, parts, alpha=job.alpha, source=source, band_factor=job.unsure_factor)
@@ -64,7 +65,7 @@ def fit_and_hold_out(
     for done, index in enumerate(held):
         check_cancelled(cancelled)
         progress("Calibrating", done, len(held))
-        detections.append(pictures.detect(index))
+        detections.append(_compared(pictures.detect(index), method, pictures.name(index)))
     return calibrate(
         [detection.score for detection in detections],
         [detection.score_map.maximum for detection in detections],
@@ -94,7 +95,7 @@ def fit_and_perturb(
         for copy in perturbed(survey.read(index).pixels, copies, job.seed + index):
             check_cancelled(cancelled)
             progress("Calibrating", len(detections), copies * len(pictures))
-            detections.append(pictures.detect_pixels(copy))
+            detections.append(_compared(pictures.detect_pixels(copy), method, f"A copy of {pictures.name(index)}"))
     return calibrate(
         [detection.score for detection in detections],
         [detection.score_map.maximum for detection in detections],
@@ -103,6 +104,16 @@ def fit_and_perturb(
         source="perturbations",
         band_factor=job.unsure_factor,
     )
+
+
+def _compared(detection: Detection, method: Method, name: str) -> Detection:
+    """The detection itself. Raises TrainingError for a good part that the method could not compare."""
+    if detection.score >= method.failed_score:
+        raise TrainingError(
+            f"{name} could not be brought to lie upon the others, so it cannot help to find the threshold. Exclude it "
+            "if the part lies differently there, or choose a method that needs no fixed place, such as patchcore."
+        )
+    return detection
 
 
 def staged(progress: Progress, stage: str) -> Progress:

@@ -15,8 +15,10 @@ from ml.catalogue.template import TemplateParameters
 from ml.detector import Detector
 from ml.errors import ModelFileError, ParameterError, TrainingError
 from ml.golden_template import UNREGISTERED
+from ml.maps import Detection
 from ml.methods.template import Template
 from ml.template_pairs import PairedDetector, evaluate_pairs
+from ml.training.embedded import EmbeddedPictures
 from ml.training.perturbations import WAVE_PX, Perturbation, perturbed
 from ml.training.pipeline import run
 from tests.ml.small_models import part, quick_job, write
@@ -269,3 +271,14 @@ def test_that_pairs_are_evaluated_by_name_and_a_missing_template_is_a_fault(
 def test_that_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ParameterError, match="edge_px"):
         parse_settings("template", {"edge_px": -1})
+
+
+def test_that_a_good_part_that_is_not_found_cannot_make_the_threshold(tmp_path: Path) -> None:
+    for index in range(6):
+        write(tmp_path / f"parts/part{index}.png", part(index))
+    job = quick_job(tmp_path / "parts", tmp_path / "m.loupe", "template")
+    lost = Detection(2 * Template.failed_score, Detector.load(run(job).path, "cpu").score(part(0)).score_map)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(EmbeddedPictures, "detect", lambda self, index: lost)
+        with pytest.raises(TrainingError, match=r"part\d\.png could not be brought"):
+            run(job)
