@@ -15,6 +15,21 @@ from rich.console import Console
 
 from ml.errors import CancelledError, LoupeError, ParameterError
 from ml.job import TrainingJob
+from station.commands.options import (
+    GEOMETRY,
+    METHOD,
+    THRESHOLD,
+    AlphaOption,
+    DeviceOption,
+    HomeOption,
+    JsonOption,
+    ModelArgument,
+    PatchOption,
+    PresetOption,
+    SizeOption,
+    StrideOption,
+    TemplatesOption,
+)
 from station.commands.terminal import native_words_dropped, one_line, print_json
 from station.core.errors import StationError
 
@@ -36,16 +51,6 @@ console = Console(stderr=True, highlight=False)
 
 STATION, MODELS = "Station", "Models"
 """Groups of commands in `loupe --help`."""
-
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home", metavar="DIR", help="Folder of settings, models and history.", envvar="LOUPE_HOME", show_default=False
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
-DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network runs.")]
-ModelArgument = Annotated[Path, typer.Argument(help="Model file.", metavar="FILE.loupe", show_default=False)]
 
 
 def run_command(arguments: Sequence[str]) -> int:
@@ -122,10 +127,6 @@ def _require_display() -> None:
         )
 
 
-METHOD, GEOMETRY, THRESHOLD = "Method", "What the network sees", "Threshold"
-"""Groups of options in `loupe train --help`."""
-
-
 @app.command(rich_help_panel=MODELS)
 def train(
     data: Annotated[
@@ -157,10 +158,7 @@ def train(
             rich_help_panel=METHOD,
         ),
     ] = "patchcore",
-    preset: Annotated[
-        Literal["fast", "balanced", "thorough"],
-        typer.Option(help="Size and settings to start from.", rich_help_panel=METHOD),
-    ] = "balanced",
+    preset: PresetOption = "balanced",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -195,42 +193,13 @@ def train(
             show_default=False,
         ),
     ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX",
-            min=32,
-            max=4096,
-            help="Side in px that whole pictures are resized to; the preset's unless given.",
-            rich_help_panel=GEOMETRY,
-            show_default=False,
-        ),
-    ] = None,
+    size: SizeOption = None,
     aspect: Annotated[
         Literal["stretch", "keep"],
         typer.Option(help="Stretch pictures to a square, or keep their aspect ratio.", rich_help_panel=GEOMETRY),
     ] = "stretch",
-    patch: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX",
-            min=32,
-            max=4096,
-            help="Cut patches of this side in px at native resolution instead.",
-            rich_help_panel=GEOMETRY,
-            show_default=False,
-        ),
-    ] = None,
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX",
-            min=8,
-            help="Distance of patches in px; three quarters of a patch unless given.",
-            rich_help_panel=GEOMETRY,
-            show_default=False,
-        ),
-    ] = None,
+    patch: PatchOption = None,
+    stride: StrideOption = None,
     window: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -240,10 +209,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    alpha: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="Accepted share of false alarms, below 0.5.", rich_help_panel=THRESHOLD),
-    ] = 0.01,
+    alpha: AlphaOption = 0.01,
     group_by: Annotated[
         str | None,
         typer.Option(
@@ -378,15 +344,7 @@ def evaluate(
             show_default=False,
         ),
     ],
-    template_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="A good picture of the same name for each test picture: learnt in place of the model's own. "
-            "For methods that learn from one picture.",
-            show_default=False,
-        ),
-    ] = None,
+    template_dir: TemplatesOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -416,9 +374,7 @@ def compare(
         typer.Option(metavar="A,B,...", help="Methods, see `loupe methods`, or `all`.", show_default=False),
     ],
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Each cell with the seeds 0 to N - 1.")] = 1,
-    preset: Annotated[
-        Literal["fast", "balanced", "thorough"], typer.Option(help="Size and settings to start from.")
-    ] = "balanced",
+    preset: PresetOption = "balanced",
     report: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of report.html, table.md, results.json and the finished cells.")
     ] = Path("loupe-comparison"),
@@ -442,42 +398,10 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX",
-            min=32,
-            max=4096,
-            help="Side in px that whole pictures are resized to; the preset's unless given.",
-            rich_help_panel=GEOMETRY,
-            show_default=False,
-        ),
-    ] = None,
-    patch: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX",
-            min=32,
-            max=4096,
-            help="Cut patches of this side in px at native resolution instead.",
-            rich_help_panel=GEOMETRY,
-            show_default=False,
-        ),
-    ] = None,
-    stride: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PX",
-            min=8,
-            help="Distance of patches in px; three quarters of a patch unless given.",
-            rich_help_panel=GEOMETRY,
-            show_default=False,
-        ),
-    ] = None,
-    alpha: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="Accepted share of false alarms, below 0.5.", rich_help_panel=THRESHOLD),
-    ] = 0.01,
+    size: SizeOption = None,
+    patch: PatchOption = None,
+    stride: StrideOption = None,
+    alpha: AlphaOption = 0.01,
     group_by: Annotated[
         list[str] | None,
         typer.Option(
@@ -487,15 +411,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
-    template_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="A good picture of the same name for each test picture: learnt in place of the model's own. "
-            "For methods that learn from one picture.",
-            show_default=False,
-        ),
-    ] = None,
+    template_dir: TemplatesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate methods on labelled pictures and rank them. Start it again after a stop: it goes on.

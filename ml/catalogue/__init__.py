@@ -18,6 +18,7 @@ __all__ = [
     "BACKBONES",
     "METHODS",
     "TIMM_PREFIX",
+    "USUAL_MIN_PICTURES",
     "BackboneInfo",
     "MethodInfo",
     "Preset",
