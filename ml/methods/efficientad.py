@@ -11,10 +11,20 @@ Departures. No published teacher can be had offline: the teacher is a frozen Ima
 the student's grid, all its channels or a fixed semi-orthogonal projection to `channels` of them, standardised over at
 most STATISTICS_INPUTS good pictures. It looks further around than the student does. It sees good pictures as they are,
 so that what it says of each is computed once; the autoencoder, which sees them with brightness, contrast or saturation
-changed, has to say the same. The largest tenth of the errors counts instead of the largest thousandth, and the learning
-rate is ten times the published one: there are hundreds of steps instead of 70,000. The penalty's pictures are
-procedural textures instead of ImageNet's. The student is narrower and learns from crops as far as the time at hand
-demands. It sees reflections beyond the picture's edge, and the map has no blind frame; it is smoothed for display.
+changed, has to say the same. The penalty's pictures are procedural textures instead of ImageNet's. The student sees
+reflections beyond the picture's edge, and the map has no blind frame; it is smoothed for display.
+
+Since there are about a thousand steps instead of 70,000, and a fraction of the published network's work in each:
+- the student is narrower, has batch normalisation (textures pass with the good pictures' statistics) and a first layer
+  of stride 2 (`student=published`: neither), and learns from crops of `batch` pictures;
+- the learning rate is higher, rises over the first tenth and falls along half a cosine (`schedule=late_drop`);
+- the hard loss starts as the mean of all errors and narrows to the largest tenth of them, published a thousandth;
+- a student that has not learnt all still errs much on good pictures, in directions common to them. Differences are
+  therefore whitened by their second moments over the good pictures learnt from, which weighs every direction by how
+  well the student foretells it (`differences=squares`);
+- a branch that explains nothing says nothing: both maps are weighted by the share of the good pictures' mean square
+  that they explain on pictures not learnt from, the autoencoder's by its own share of the teacher times the student's
+  share of the autoencoder (`branches=equal`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +45,7 @@ from ml.methods.features import BACKBONE_PREFIX
 from ml.methods.trained import TrainedMethod
 from ml.networks.pdn import Autoencoder, padding_px, patch_description_network, reflect_padded
 from ml.pyramid import Pyramid
+from ml.student_lessons import schedule
 from ml.training.loop import Lesson, Losses
 
 PROJECTION_SEED = 0
@@ -51,6 +62,9 @@ WEIGHT_DECAY = 1e-5
 LATE_SHARE, LATE_FACTOR = 0.95, 0.1
 LARGEST_JITTER = 0.2
 SMALLEST_SPREAD = 1e-6
+SHRINKAGE = 0.01
+"""Of the mean variance, added to each direction's: one without any difference must not turn rounding into a score."""
+
 LUMA = (0.299, 0.587, 0.114)
 
 
@@ -81,6 +95,8 @@ class Efficientad(TrainedMethod):
         self.statistics = {
             "teacher_weight": torch.zeros(self.channels, available),
             "teacher_bias": torch.zeros(self.channels),
+            "whitening": torch.eye(self.channels).repeat(2, 1, 1),  # of the student's map's differences, of the other's
+            "explained": torch.ones(2),
             "quantiles": torch.tensor([[0.0, 1.0], [0.0, 1.0]]),  # of the student's map, of the autoencoder's
         }
         self.prepare_networks()
@@ -89,7 +105,11 @@ class Efficientad(TrainedMethod):
         settings = self.parameters
         # Width 0 is not decided yet: such a network is looked at, but neither trained nor stored.
         student = patch_description_network(
-            settings.network, max(settings.width, 1), 2 * self.channels, settings.grid_stride
+            settings.network,
+            max(settings.width, 1),
+            2 * self.channels,
+            settings.grid_stride,
+            quick=settings.student == "quick",
         )
         autoencoder = Autoencoder(self.channels, (self.pyramid.rows, self.pyramid.columns), settings.autoencoder_px)
         return nn.ModuleDict({"student": student, "autoencoder": autoencoder}).to(memory_format=torch.channels_last)
@@ -106,7 +126,19 @@ class Efficientad(TrainedMethod):
         return functional.conv2d(features, weight[:, :, None, None], bias)
 
     def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
-        maps = [torch.stack(self._maps(one)).flatten(1).cpu().numpy() for one in self._some_inputs(validation or parts)]
+        if self.parameters.differences == "whitened":
+            self.statistics["whitening"] = self._whitening(parts)
+        squares = torch.zeros(5, dtype=torch.float64)
+        maps = []
+        for one in self._some_inputs(validation or parts):
+            said, surface, arrangement, remembered = self._answers(one)
+            values = (said, remembered, said - surface, said - remembered, remembered - arrangement)
+            squares += torch.stack([value.square().mean() for value in values]).double().cpu()
+            maps.append(torch.stack(self._maps(one)).flatten(1).cpu().numpy())
+        of_teacher, of_autoencoder, surface_left, memory_left, arrangement_left = squares.clamp(min=SMALLEST_SPREAD)
+        by_student = 1 - surface_left / of_teacher
+        by_autoencoder = (1 - memory_left / of_teacher).clamp(min=0) * (1 - arrangement_left / of_autoencoder)
+        self.statistics["explained"] = torch.stack([by_student, by_autoencoder]).clamp(min=0).float().to(self.device)
         # numpy's quantiles, since torch's take no more than 2^24 values
         quantiles = np.quantile(np.concatenate(maps, axis=1), (LOW_QUANTILE, HIGH_QUANTILE), axis=1).T
         self.statistics["quantiles"] = torch.from_numpy(quantiles.copy()).float().to(self.device)
@@ -115,10 +147,18 @@ class Efficientad(TrainedMethod):
     def score(self, embedded: Tensor) -> Scored:
         self.require_fitted()
         low, high = self.statistics["quantiles"].unbind(1)
-        scale = AT_HIGH_QUANTILE / (high - low).clamp(min=SMALLEST_SPREAD)
+        scale = self.weights() * AT_HIGH_QUANTILE / (high - low).clamp(min=SMALLEST_SPREAD)
         # One by one: larger batches are slower per picture on a CPU, and wide students need much memory.
         maps = torch.stack([torch.cat(self._maps(one[None])) for one in embedded])
-        return Scored(((maps - low[:, None, None]) * scale[:, None, None]).mean(1))
+        return Scored(((maps - low[:, None, None]) * scale[:, None, None]).sum(1))
+
+    def weights(self) -> Tensor:
+        """Of the student's and the autoencoder's map, (2,), together 1."""
+        explained = self.statistics["explained"]
+        if self.parameters.branches == "equal" or float(explained.sum()) < SMALLEST_SPREAD:
+            return torch.full_like(explained, 0.5)
+        shares: Tensor = explained / explained.sum()
+        return shares
 
     def tensors(self) -> Tensors:
         frozen = {f"{BACKBONE_PREFIX}{key}": value for key, value in self.extractor.state().items()}
@@ -129,12 +169,36 @@ class Efficientad(TrainedMethod):
         self.pyramid.to(device)
         return super().to(device)
 
-    def _maps(self, one: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared differences student - teacher and student - autoencoder, (1, rows, columns) each."""
+    def _answers(self, one: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the teacher, both halves of the student and the autoencoder say of one input, (1, C, rows, columns)."""
         answers = self.networks["student"](reflect_padded(one, self.parameters.grid_stride))
         surface, arrangement = answers.split(self.channels, dim=1)
-        remembered = self.networks["autoencoder"](one)
-        return (self.ask_teacher(one) - surface).square().mean(1), (remembered - arrangement).square().mean(1)
+        return self.ask_teacher(one), surface, arrangement, self.networks["autoencoder"](one)
+
+    def _differences(self, one: Tensor) -> tuple[Tensor, Tensor]:
+        """Teacher - student and autoencoder - student, (1, C, rows, columns) each."""
+        said, surface, arrangement, remembered = self._answers(one)
+        return said - surface, remembered - arrangement
+
+    def _maps(self, one: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared differences student - teacher and student - autoencoder, (1, rows, columns) each."""
+        whitening = self.statistics["whitening"][:, :, :, None, None]
+        surface, arrangement = (
+            functional.conv2d(difference, matrix).square().mean(1)
+            for difference, matrix in zip(self._differences(one), whitening, strict=True)
+        )
+        return surface, arrangement
+
+    def _whitening(self, parts: Sequence[Tensor]) -> Tensor:
+        """(2, C, C): what makes the differences over good pictures uncorrelated, each of mean square 1."""
+        products, count = torch.zeros(2, self.channels, self.channels, dtype=torch.float64), 0
+        for one in self._some_inputs(parts):
+            rows = torch.cat(self._differences(one)).flatten(2).double().cpu()
+            products, count = products + rows @ rows.mT, count + rows.shape[2]
+        moments = products / count
+        level = moments.diagonal(dim1=1, dim2=2).mean(1).clamp(min=SMALLEST_SPREAD)[:, None, None]
+        factor = torch.linalg.cholesky(moments + SHRINKAGE * level * torch.eye(self.channels, dtype=torch.float64))
+        return torch.linalg.inv(factor).float().to(self.device)
 
     def _standardise_teacher(self, parts: Sequence[Tensor]) -> None:
         """Projection, means and spreads of the teacher in one affine map: weight x + bias."""
@@ -165,7 +229,7 @@ class Efficientad(TrainedMethod):
 
 
 class MimicryLesson(Lesson):
-    """One good picture, one jittered copy of it and one texture per step."""
+    """`batch` good pictures, a jittered copy of each and one texture per step."""
 
     def __init__(self, method: Efficientad, parts: Sequence[Tensor], seed: int, steps: int) -> None:
         self.networks = method.networks
@@ -180,36 +244,66 @@ class MimicryLesson(Lesson):
         settings = method.parameters
         optimiser = torch.optim.Adam(method.networks.parameters(), lr=settings.learning_rate, weight_decay=WEIGHT_DECAY)
         self.optimisers = (optimiser,)
-        self._schedule = torch.optim.lr_scheduler.StepLR(optimiser, max(int(LATE_SHARE * steps), 1), LATE_FACTOR)
+        self._steps = steps
         self._stride = settings.grid_stride
         self._grid = (method.pyramid.rows, method.pyramid.columns)
         cells = max(settings.crop_px // self._stride, 1) if settings.crop_px else max(self._grid)
         self._crop = tuple(min(cells, side) for side in self._grid)
 
     def step(self, number: int) -> Losses:
-        picture, said = self._drawn_picture()
-        jittered = self._jittered(picture)
-        (top, left), (rows, columns) = (
-            (self._drawn(s - c + 1) for s, c in zip(self._grid, self._crop, strict=True)),
-            self._crop,
-        )
-        inputs = torch.cat([self._cut(picture, top, left), self._cut(jittered, top, left), self._penalty_picture()])
-        inputs = inputs.to(self._device, memory_format=torch.channels_last)
-        here = (..., slice(top, top + rows), slice(left, left + columns))
-        surface, arrangement = self._student(inputs).split(self._method.channels, dim=1)
-        remembered = self._autoencoder(jittered.to(self._device), self.random)
+        settings = self._method.parameters
+        self._set_rate(number)
+        clean, changed, said_here, remembered_here, said_whole, remembered_whole = [], [], [], [], [], []
+        for _ in range(settings.batch):
+            picture, said = self._drawn_picture()
+            jittered = self._jittered(picture)
+            remembered = self._autoencoder(jittered.to(self._device), self.random)
+            top, left = (self._drawn(side - cells + 1) for side, cells in zip(self._grid, self._crop, strict=True))
+            here = (..., slice(top, top + self._crop[0]), slice(left, left + self._crop[1]))
+            clean.append(self._cut(picture, top, left))
+            changed.append(self._cut(jittered, top, left))
+            said_here.append(said[here])
+            remembered_here.append(remembered[here])
+            said_whole.append(said)
+            remembered_whole.append(remembered)
+        inputs = torch.cat(clean + changed).to(self._device, memory_format=torch.channels_last)
+        answers = self._student(inputs)
+        surface = answers[: settings.batch, : self._method.channels]
+        arrangement = answers[settings.batch :, self._method.channels :]
         losses = {
-            "hard": hardest_mean((surface[:1] - said[here]).square(), self._method.parameters.hard_share),
-            "penalty": surface[2].square().mean(),
-            "autoencoder": functional.mse_loss(remembered, said),
-            "agreement": functional.mse_loss(arrangement[1:2], remembered[here]),
+            "hard": hardest_mean((surface - torch.cat(said_here)).square(), self._hard_share(number)),
+            "penalty": self._penalty(),
+            "autoencoder": functional.mse_loss(torch.cat(remembered_whole), torch.cat(said_whole)),
+            "agreement": functional.mse_loss(arrangement, torch.cat(remembered_here)),
         }
         total = torch.stack(list(losses.values())).sum()
         self.optimisers[0].zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         self.optimisers[0].step()
-        self._schedule.step()
         return {"total": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
+
+    def _set_rate(self, number: int) -> None:
+        settings = self._method.parameters
+        if settings.schedule == "cosine":
+            factor = schedule(number, self._steps)
+        else:
+            factor = 1.0 if number < max(int(LATE_SHARE * self._steps), 1) else LATE_FACTOR
+        for group in self.optimisers[0].param_groups:
+            group["lr"] = settings.learning_rate * factor
+
+    def _hard_share(self, number: int) -> float:
+        """From all errors to `hard_share` of them, geometrically over the first `hard_after` of the steps."""
+        settings = self._method.parameters
+        done = min(number / (settings.hard_after * self._steps), 1.0) if settings.hard_after else 1.0
+        return float(settings.hard_share**done)
+
+    def _penalty(self) -> Tensor:
+        """Mean square of what the student says of a texture, which must not blur the good pictures' statistics."""
+        self._student.eval()
+        answers = self._student(self._penalty_picture().to(self._device, memory_format=torch.channels_last))
+        self._student.train()
+        penalty: Tensor = answers[:, : self._method.channels].square().mean()
+        return penalty
 
     def _drawn_picture(self) -> tuple[Tensor, Tensor]:
         """An input (1, 3, height, width) on the CPU, and what the teacher says of it on the device."""

@@ -54,10 +54,11 @@ def test_that_the_published_networks_have_their_published_sizes() -> None:
     assert small(torch.zeros(1, 3, 256, 256)).shape == (1, 384, 56, 56)
 
 
+@pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("grid_stride", [4, 8])
-def test_that_a_cell_of_the_student_looks_at_its_own_place(grid_stride: int) -> None:
+def test_that_a_cell_of_the_student_looks_at_its_own_place(grid_stride: int, quick: bool) -> None:
     """Its field of view, found by gradients, is centred on the cell within half a pixel."""
-    network = patch_description_network("small", 4, 1, grid_stride)
+    network = patch_description_network("small", 4, 1, grid_stride, quick).eval()
     for layer in network.modules():
         if isinstance(layer, torch.nn.Conv2d):
             torch.nn.init.constant_(layer.weight, 1.0)
@@ -67,7 +68,7 @@ def test_that_a_cell_of_the_student_looks_at_its_own_place(grid_stride: int) -> 
     for axis, cell in ((1, 6), (0, 8)):
         seen = pictures.grad[0, 0].sum(axis).nonzero().flatten()
         assert abs(float(seen.min() + seen.max()) / 2 - ((cell + 0.5) * grid_stride - 0.5)) <= 0.5
-        assert int(seen.max() - seen.min()) + 1 == {4: 33, 8: 49}[grid_stride]
+        assert int(seen.max() - seen.min()) + 1 == {4: 33, 8: 49}[grid_stride] - quick
 
 
 @pytest.mark.parametrize("side_px", [64, 128, 256])
@@ -126,7 +127,7 @@ def test_that_a_crop_is_answered_as_the_whole_is() -> None:
 
 
 def test_that_all_losses_fall_and_reach_both_networks() -> None:
-    method = _efficientad(steps=40)
+    method = _efficientad(steps=40, hard_after=0)
     lesson = _lesson(method, _parts(2))
     method.networks.train()
     losses = [lesson.step(number) for number in range(40)]
@@ -137,13 +138,70 @@ def test_that_all_losses_fall_and_reach_both_networks() -> None:
 
 
 def test_that_the_rate_falls_to_a_tenth_for_the_last_twentieth() -> None:
-    method = _efficientad(steps=20, learning_rate=1e-4)
+    method = _efficientad(steps=20, learning_rate=1e-4, schedule="late_drop")
     lesson = _lesson(method, _parts(2))
     rates = []
     for number in range(20):
-        rates.append(lesson.optimisers[0].param_groups[0]["lr"])
         lesson.step(number)
+        rates.append(lesson.optimisers[0].param_groups[0]["lr"])
     assert rates == pytest.approx([1e-4] * 19 + [1e-5])
+
+
+def test_that_the_loss_narrows_from_all_errors_to_the_hardest() -> None:
+    lesson = _lesson(_efficientad(steps=100, hard_share=0.01, hard_after=0.5), _parts(1))
+    assert [lesson._hard_share(number) for number in (0, 25, 50, 99)] == pytest.approx([1, 0.1, 0.01, 0.01])
+    assert _lesson(_efficientad(hard_share=0.01, hard_after=0), _parts(1))._hard_share(0) == pytest.approx(0.01)
+
+
+def test_that_textures_do_not_change_the_good_pictures_statistics() -> None:
+    method = _efficientad()
+    lesson = _lesson(method, _parts(1))
+    method.networks.train()
+    before = {key: value.clone() for key, value in method.networks.named_buffers()}
+    assert before
+    lesson._penalty()
+    assert all(torch.equal(value, before[key]) for key, value in method.networks.named_buffers())
+    assert method.networks["student"].training
+
+
+def test_that_whitened_differences_have_mean_square_one_in_every_direction() -> None:
+    method = _efficientad(steps=10)
+    parts = _parts()
+    method.fit(parts, seed=0)
+    with torch.no_grad():
+        both = [torch.cat([method._differences(part)[index] for part in parts]) for index in range(2)]
+    for difference, matrix in zip(both, method.statistics["whitening"], strict=True):
+        rows = matrix @ difference.transpose(0, 1).flatten(1)
+        moments = rows @ rows.T / rows.shape[1]
+        assert float(moments.diag().min()) > 0.4  # the rest is what keeps directions without any difference quiet
+        assert float(moments.diag().max()) < 1 + 1e-3
+        assert float((moments - moments.diag().diag()).abs().max()) < 0.2
+
+
+def test_that_a_map_which_explains_nothing_has_no_say() -> None:
+    method = _efficientad()
+    method.statistics["explained"] = torch.tensor([0.6, 0.0])
+    assert method.weights().tolist() == [1.0, 0.0]
+    method.statistics["explained"] = torch.tensor([0.6, 0.2])
+    assert method.weights().tolist() == pytest.approx([0.75, 0.25])
+    method.statistics["explained"] = torch.zeros(2)
+    assert method.weights().tolist() == [0.5, 0.5]
+    published = _efficientad(branches="equal")
+    published.statistics["explained"] = torch.tensor([0.6, 0.0])
+    assert published.weights().tolist() == [0.5, 0.5]
+
+
+def test_that_the_published_form_can_be_had() -> None:
+    networks = {"student": "published", "channels": 384, "batch": 1, "schedule": "late_drop"}
+    losses = {"hard_after": 0, "hard_share": 0.001, "differences": "squares", "branches": "equal"}
+    settings = EfficientadParameters.model_validate({**QUICK, **networks, **losses})
+    method = Efficientad(settings, "whole", (SIDE, SIDE))
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in method.networks.modules())
+    method.fit(_parts(), seed=0)
+    one = _parts(1, seed=9)[0]
+    with torch.inference_mode():
+        for difference, cells in zip(method._differences(one), method._maps(one), strict=True):
+            torch.testing.assert_close(cells, difference.square().mean(1))
 
 
 def test_that_jitter_changes_one_thing_by_a_fifth_at_most() -> None:
@@ -176,7 +234,7 @@ def test_that_what_the_teacher_said_is_asked_once(monkeypatch: pytest.MonkeyPatc
 
 
 def test_that_both_maps_are_scaled_by_their_quantiles_over_pictures_not_learnt_from() -> None:
-    method = _efficientad()
+    method = _efficientad(branches="equal")
     validation = _parts(4, seed=9)
     method.fit(_parts(), seed=0, validation=validation)
     low, high = method.statistics["quantiles"].unbind(1)
@@ -231,7 +289,7 @@ def test_that_a_bright_square_is_found_where_it_is_and_at_the_border(geometry: G
         row, column = divmod(int(cells.argmax()), cells.shape[1])
         pitch = side / cells.shape[0]
         for cell, offset, corner in zip((row, column), method.offset_px, (top, left), strict=True):
-            assert abs((cell + 0.5) * pitch - 0.5 + offset - (corner + square / 2 - 0.5)) <= pitch + 1.5
+            assert abs((cell + 0.5) * pitch - 0.5 + offset - (corner + square / 2 - 0.5)) <= 1.5 * pitch
 
 
 def test_that_the_arrangement_is_judged_even_where_every_spot_looks_usual() -> None:
@@ -239,7 +297,7 @@ def test_that_the_arrangement_is_judged_even_where_every_spot_looks_usual() -> N
     side = 64
     good = functional.pad(torch.full((1, 3, 16, 16), 1.0), (8, 40, 24, 24))
     moved = good.flip(3)
-    method = _efficientad(size=(side, side), steps=200, learning_rate=2e-3)
+    method = _efficientad(size=(side, side), steps=150)
     parts = [
         good + 0.05 * torch.randn(good.shape, generator=torch.Generator().manual_seed(index)) for index in range(4)
     ]
