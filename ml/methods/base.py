@@ -116,8 +116,11 @@ class Method(ABC):
         """About how long `learn_embedding` takes here, for the estimate."""
         return 0.0
 
-    def fit_seconds(self, pictures: int, inputs_per_picture: int) -> float:
-        """About how long one `fit` on so many pictures takes here, for the estimate; 0 where it is of no weight."""
+    def fit_seconds(self, sample: Tensor, pictures: int, inputs_per_picture: int) -> float:
+        """About how long one `fit` on so many pictures takes here, for the estimate; 0 where it is of no weight.
+
+        sample: one embedded input (1, C, rows, columns). Called before `fit`; what is learnt meanwhile is thrown away.
+        """
         return 0.0
 
     @abstractmethod

@@ -15,8 +15,9 @@ changed, has to say the same. The penalty's pictures are procedural textures ins
 reflections beyond the picture's edge, and the map has no blind frame; it is smoothed for display.
 
 Since there are about a thousand steps instead of 70,000, and a fraction of the published network's work in each:
-- the student is narrower, has batch normalisation (textures pass with the good pictures' statistics) and a first layer
-  of stride 2 (`student=published`: neither), and learns from crops of `batch` pictures;
+- the student is narrower, has batch normalisation (textures pass with the good pictures' statistics, and so do these
+  themselves in the second half) and a first layer of stride 2 (`student=published`: neither), and learns from crops of
+  `batch` pictures;
 - the learning rate is higher, rises over the first tenth and falls along half a cosine (`schedule=late_drop`);
 - the hard loss starts as the mean of all errors and narrows to the largest tenth of them, published a thousandth;
 - a student that has not learnt all still errs much on good pictures, in directions common to them. Differences are
@@ -59,6 +60,10 @@ LOW_QUANTILE, HIGH_QUANTILE, AT_HIGH_QUANTILE = 0.9, 0.995, 0.1
 """Section 3.4: the maps become 0 at the one and 0.1 at the other."""
 
 WEIGHT_DECAY = 1e-5
+STATISTICS_SHARE = 0.5
+"""Of the steps, after which the student normalises by the statistics gathered: those of a few crops tell pictures
+apart, which it must not rely on."""
+
 LATE_SHARE, LATE_FACTOR = 0.95, 0.1
 LARGEST_JITTER = 0.2
 SMALLEST_SPREAD = 1e-6
@@ -198,7 +203,8 @@ class Efficientad(TrainedMethod):
         moments = products / count
         level = moments.diagonal(dim1=1, dim2=2).mean(1).clamp(min=SMALLEST_SPREAD)[:, None, None]
         factor = torch.linalg.cholesky(moments + SHRINKAGE * level * torch.eye(self.channels, dtype=torch.float64))
-        return torch.linalg.inv(factor).float().to(self.device)
+        whitening: Tensor = torch.linalg.inv(factor).float().to(self.device)
+        return whitening
 
     def _standardise_teacher(self, parts: Sequence[Tensor]) -> None:
         """Projection, means and spreads of the teacher in one affine map: weight x + bias."""
@@ -253,6 +259,7 @@ class MimicryLesson(Lesson):
     def step(self, number: int) -> Losses:
         settings = self._method.parameters
         self._set_rate(number)
+        self._student.train(number < STATISTICS_SHARE * self._steps)
         clean, changed, said_here, remembered_here, said_whole, remembered_whole = [], [], [], [], [], []
         for _ in range(settings.batch):
             picture, said = self._drawn_picture()
@@ -299,9 +306,10 @@ class MimicryLesson(Lesson):
 
     def _penalty(self) -> Tensor:
         """Mean square of what the student says of a texture, which must not blur the good pictures' statistics."""
+        was_training = self._student.training
         self._student.eval()
         answers = self._student(self._penalty_picture().to(self._device, memory_format=torch.channels_last))
-        self._student.train()
+        self._student.train(was_training)
         penalty: Tensor = answers[:, : self._method.channels].square().mean()
         return penalty
 

@@ -91,7 +91,7 @@ class Padim(FeatureMethod):
         ]
         return torch.cat(self.pyramid.resample(chosen), dim=1)
 
-    def fit_seconds(self, pictures: int, inputs_per_picture: int) -> float:
+    def fit_seconds(self, sample: Tensor, pictures: int, inputs_per_picture: int) -> float:
         size = self.parameters.channels
         positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
         probed = min(positions, _POSITIONS_AT_A_TIME)

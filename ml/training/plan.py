@@ -71,7 +71,8 @@ def make_plan(
     one = torch.zeros(1, 3, *method.input_size, device=device)
     embed_s = _seconds(lambda: method.embed(one)) * inputs
     if not isinstance(method, TrainedMethod):
-        work_s = method.fit_seconds(pictures, inputs_per_picture)
+        with torch.inference_mode():
+            work_s = method.fit_seconds(method.embed(samples[0].to(device)), pictures, inputs_per_picture)
     done = "" if not hasattr(parameters, "steps") else _words(info, parameters, method)
     seconds = method.embedding_seconds() + embed_s + work_s * fits
     return Plan(parameters, seconds, done, info.published)
