@@ -35,7 +35,9 @@ if job["seed"] == 1:
 if job["seed"] == 2:
     time.sleep(60)
 shutil.copy(Path(__file__).with_name("ready.loupe"), job["out"])
-say(event="result", file=job["out"], model_hash="ab" * 32, threshold=27, rule="conformal", n=60, seconds=3)
+plan = dict(seconds=240, done="2,000 steps, crop 128 px", published="70,000 steps")
+say(event="plan", **plan)
+say(event="result", file=job["out"], model_hash="ab" * 32, threshold=27, rule="conformal", n=60, seconds=3, plan=plan)
 """
 
 ESTIMATE = """
@@ -278,6 +280,9 @@ def test_that_a_run_ends_with_the_models_figures(page: TrainingPage, good: Path,
     assert page._side.currentWidget() is page._result
     assert "Valve seat" in page._result._title.text()
     assert page._result._histogram._plot is not None
+    told = [figure.text() for _, figure in page._result._figures]
+    assert "2,000 steps, crop 128 px\npublished: 70,000 steps" in told
+    assert "About 4 min on this machine: 2,000 steps, crop 128 px" in page._run.log_text()
     assert page._train.isEnabled()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QCoreApplication, Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from ml.artifact import Manifest
@@ -32,7 +32,7 @@ class ResultPanel(QScrollArea):
         self._grid.setHorizontalSpacing(tokens.L)
         self._grid.setVerticalSpacing(tokens.XS)
         self._grid.setColumnStretch(1, 1)
-        self._figures: dict[str, QLabel] = {}
+        self._figures: list[tuple[QLabel, QLabel]] = []
         for row, word in enumerate(
             (
                 self.tr("Pictures"),
@@ -44,9 +44,10 @@ class ResultPanel(QScrollArea):
                 self.tr("Trained"),
             )
         ):
-            figure = self._figures[word] = theme.label("")
+            title, figure = theme.label(word, "body", "secondary"), theme.label("")
             figure.setWordWrap(True)
-            self._grid.addWidget(theme.label(word, "body", "secondary"), row, 0)
+            self._figures.append((title, figure))
+            self._grid.addWidget(title, row, 0, Qt.AlignmentFlag.AlignTop)
             self._grid.addWidget(figure, row, 1)
         self._histogram = ScoreHistogram()
         self.deploy = DeployPanel(source)
@@ -85,14 +86,17 @@ class ResultPanel(QScrollArea):
             duration(outcome.seconds),
             _training_words(outcome.plan),
         )
-        for figure, text in zip(self._figures.values(), words, strict=True):
+        for (title, figure), text in zip(self._figures, words, strict=True):
             figure.setText(text)
+            for label in (title, figure):
+                label.setVisible(bool(text))
         self._histogram.show_calibration(calibration)
         self.deploy.show_model(outcome.file, manifest.name, recipes)
 
 
 def _training_words(plan: TrainingPlan | None) -> str:
-    """What was trained, and what the paper trains."""
-    if plan is None:
+    """What was trained beside what the paper trains; nothing where no steps are trained."""
+    if plan is None or not plan.done:
         return ""
-    return "\n".join(filter(None, (plan.done, plan.published and f"({plan.published})")))
+    published = QCoreApplication.translate("Training", "published: {}").format(plan.published)
+    return f"{plan.done}\n{published}"
