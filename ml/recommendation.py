@@ -31,7 +31,7 @@ class Alternative:
 class Recommendation:
     """A method to begin with. `settings` are its own, `patch` in px where native resolution is advised.
 
-    `remarks` are what else a careful colleague would say of these pictures.
+    `pictures` counts those that can be used. `remarks` are what else a careful colleague would say of them.
     """
 
     method: str
@@ -62,7 +62,8 @@ def recommend(
     if not thumbnails:
         raise PictureError(f"{data}: none of the pictures can be read, e.g. {trouble}")
     number_of_defects = 0 if defects is None else len(read_normals(defects)[1])
-    return choose(measure_alignment(thumbnails), len(paths), longest, number_of_defects, has_weights)
+    usable = max(len(thumbnails), len(paths) * len(thumbnails) // min(LOOKED_AT, len(paths)))
+    return choose(measure_alignment(thumbnails), usable, longest, number_of_defects, has_weights)
 
 
 def choose(
@@ -75,7 +76,8 @@ def choose(
         settings["few_shot"] = True
     if advice.method == "student_teacher":
         settings["teacher"] = "labelled"
-    is_large = longest_side_px > LARGE_SIDE_PX and advice.method != "template"
+    # The others take whole pictures only: of a patch nobody says whether it shows the labelled defect.
+    is_large = longest_side_px > LARGE_SIDE_PX and advice.method not in ("template", "student_teacher")
     return Recommendation(
         method=advice.method,
         reason=advice.reason,
@@ -124,7 +126,7 @@ _BY_PLACEMENT = {
 
 
 def _advice(alignment: Alignment, pictures: int, defects: int, has_weights: bool) -> _Advice:
-    if pictures < MIN_PICTURES:
+    if pictures < MIN_PICTURES or alignment.placement == "unknown":
         return _Advice(
             "template",
             "With one or two good pictures nothing is known of how good parts differ; a golden template allows for "

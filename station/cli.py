@@ -302,9 +302,9 @@ def recommend(
     with native_words_dropped():
         found = recommend_for(data, defects, has_weights, console)
     if as_json:
-        print_json(recommendation_document(found, data))
+        print_json(recommendation_document(found, data, defects))
     else:
-        print_recommendation(found, data, Console(highlight=False))
+        print_recommendation(found, data, defects, Console(highlight=False))
 
 
 @app.command(rich_help_panel=MODELS)

@@ -25,12 +25,12 @@ def recommend_for(data: Path, defects: Path | None, has_weights: bool, console: 
         return recommend(data, defects, has_weights, progress)
 
 
-def recommendation_document(found: Recommendation, data: Path) -> dict[str, Any]:
+def recommendation_document(found: Recommendation, data: Path, defects: Path | None) -> dict[str, Any]:
     """For a script: everything, and the command that follows the advice."""
-    return {**asdict(found), "command": train_command(found, data)}
+    return {**asdict(found), "command": train_command(found, data, defects)}
 
 
-def print_recommendation(found: Recommendation, data: Path, console: Console) -> None:
+def print_recommendation(found: Recommendation, data: Path, defects: Path | None, console: Console) -> None:
     info = METHODS[found.method]
     say(console, f"{info.title} (--method {info.name})", "bold")
     say(console, found.reason)
@@ -45,11 +45,14 @@ def print_recommendation(found: Recommendation, data: Path, console: Console) ->
         say(console, f"or {METHODS[other.method].title} (--method {other.method}): {other.reason}")
     for remark in found.remarks:
         say(console, remark)
-    say(console, train_command(found, data), "bold")
+    say(console, train_command(found, data, defects), "bold")
 
 
-def train_command(found: Recommendation, data: Path) -> str:
-    """What to type to follow the advice."""
+def train_command(found: Recommendation, data: Path, defects: Path | None) -> str:
+    """What to type to follow the advice; `defects` are named where the method learns from them."""
     settings = "".join(f" --set {key}={str(value).lower()}" for key, value in found.settings.items())
     patch = f" --patch {found.patch}" if found.patch else ""
-    return f"loupe train {shlex.quote(str(data))} --out model.loupe --method {found.method}{patch}{settings}"
+    learnt = (
+        f" --defects {shlex.quote(str(defects))}" if defects and found.settings.get("teacher") == "labelled" else ""
+    )
+    return f"loupe train {shlex.quote(str(data))} --out model.loupe --method {found.method}{patch}{settings}{learnt}"

@@ -65,6 +65,19 @@ def test_that_labelled_defects_are_made_use_of() -> None:
     assert (found.method, found.settings) == ("student_teacher", {"teacher": "labelled"})
 
 
+def test_that_labelled_defects_are_learnt_from_in_whole_pictures() -> None:
+    found = choose(_alignment(), 40, 4000, defects=40)
+    assert (found.method, found.patch) == ("student_teacher", None)
+
+
+def test_that_pictures_that_cannot_be_read_do_not_count(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "parts", 2)
+    for index in range(12):
+        (folder / f"bad{index}.png").write_bytes(b"no picture")
+    found = recommend(folder)
+    assert (found.pictures, found.method) == (2, "template")
+
+
 def test_that_a_folder_is_looked_at(tmp_path: Path) -> None:
     write_parts(tmp_path / "parts", 9)
     found = recommend(tmp_path / "parts")
