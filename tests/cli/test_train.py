@@ -27,8 +27,8 @@ def test_that_json_lines_tell_start_progress_and_result(loupe: Loupe, parts: Pat
     assert outcome.err == ""
     lines = outcome.json_lines
     kinds = [line["event"] for line in lines]
-    assert set(kinds) == {"started", "progress", "result"}
-    assert kinds.count("started") == 1
+    assert set(kinds) == {"started", "plan", "progress", "result"}
+    assert (kinds.count("started"), kinds.count("plan")) == (1, 1)
     assert kinds[-1] == "result"
     started = next(line for line in lines if line["event"] == "started")
     assert started == {"event": "started", "pictures": 6, "skipped": []}
