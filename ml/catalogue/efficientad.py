@@ -80,7 +80,8 @@ class EfficientadParameters(PyramidParameters):
 INFO = MethodInfo(
     name="efficientad",
     title="EfficientAD",
-    summary="A student mimics a teacher on good parts, an autoencoder knows the whole. Finds missing and extra pieces.",
+    summary="A student mimics a teacher on good parts, an autoencoder knows the whole. Within minutes the autoencoder "
+    "learns little: weak at misplaced pieces then, and at surfaces that vary much.",
     paper="Batzner, Heckler, König: EfficientAD, WACV 2024, arXiv 2303.14535",
     needs_weights=True,
     parameters=EfficientadParameters,

@@ -26,6 +26,12 @@ Since there are about a thousand steps instead of 70,000, and a fraction of the 
 - a branch that explains nothing says nothing: both maps are weighted by the share of the good pictures' mean square
   that they explain on pictures not learnt from, the autoencoder's by its own share of the teacher times the student's
   share of the autoencoder (`branches=equal`).
+
+Where it is weak. Defects painted on good pictures that were not learnt from, after 250 steps of width 32: on toys and
+biscuits, where the student explained 0.52 and 0.34 of the teacher, image AUROC 0.81 and 0.84; on ground metal, where it
+explained 0.03, 0.72: surfaces whose good pictures differ much from each other are hardly learnt in minutes, and what is
+found there is mostly found by the whitening. The autoencoder together with the student explained next to nothing of any
+of them, so that a usual spot in an unusual place goes unnoticed after such a training; longer ones were not measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
