@@ -15,9 +15,9 @@ looked at once it errs on the careful side. The centre of the scale is the media
 Scores of 5-fold or leave-one-out models are pooled as if one model had given them. Each of those saw fewer parts than
 the model that is kept, so the scores tend to lie high and the real rate below alpha.
 
-With one or two parts nothing can be held out. Scores of perturbed copies of the pictures themselves (`perturbations`)
-then stand in: they show what small movements and changes of light do, not how parts differ, and nothing is known of the
-real false-alarm rate.
+With one or two parts, or below six where the features themselves are learnt, nothing can be held out. Scores of
+perturbed copies of the pictures themselves (`perturbations`) then stand in: they show what small movements and changes
+of light do, not how parts differ, and nothing is known of the real false-alarm rate.
 
 Thresholds are rounded up to the next float32: scores and maps are float32, and `>=` must say the same in both widths.
 """

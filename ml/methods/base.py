@@ -52,7 +52,7 @@ class Method(ABC):
     held_out: how pictures are held back to find the threshold. `folds`: the method is fitted again without each fifth
         of the parts, then on all; for methods whose fit is quick. `hold-out`: it is fitted once, without some parts.
     min_parts: below three, nothing can be held out; perturbed copies of the pictures themselves stand in.
-    learns_embedding: `learn_embedding` is called before the first `embed`; such a method is calibrated by hold-out.
+    learns_embedding: `learn_embedding` is called before the first `embed`; such a method is never fitted in folds.
     embedding_hash: names what `embed` computes, so that its results may be kept on disk (in half precision); None
         where they are not worth it.
     failed_score: from this score on a picture could not be compared at all. Such a good part must not make a threshold.

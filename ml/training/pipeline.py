@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -151,6 +151,7 @@ def _prepare(
             f"{info.title} with these settings learns from pictures of defective parts. Name a folder of them "
             "(--defects), which are then no longer fit to evaluate the model with, or change the settings."
         )
+    _defect_paths(job)  # a wrong folder shows now and not after the features
     if len(parts) < method.min_parts:
         raise TrainingError(too_few(job, len(parts), method.min_parts, survey.skipped))
     if different < method.min_parts:
@@ -162,8 +163,7 @@ def _prepare(
     device = best_device()
     preprocessing = preprocessing_of(job, method, survey)
     blank = torch.zeros(survey.height_px, survey.width_px, dtype=torch.uint8).numpy()
-    splits = method.held_out == "hold-out" and can_split(parts)
-    fits = 1 if splits or different < MIN_PARTS else min(FOLDS, different) + 1
+    fits = min(FOLDS, different) + 1 if _held_out_in_turn(method, parts) else 1
     inputs = InputPictures(survey, preprocessing, cancelled)
     plan = make_plan(
         info,
@@ -186,27 +186,42 @@ def _fit(
     job: TrainingJob, prepared: _Prepared, pictures: EmbeddedPictures, progress: Progress, cancelled: Cancelled
 ) -> Calibration:
     method, parts = prepared.method, prepared.parts
-    if len(set(parts)) < MIN_PARTS:
-        return fit_and_perturb(job, method, pictures, prepared.survey, progress, cancelled)
-    if (method.held_out == "hold-out" or method.learns_embedding) and can_split(parts):
+    if _held_out_in_turn(method, parts):
+        return fit_and_fold(job, method, pictures, parts, progress, cancelled)
+    if can_split(parts):
         return fit_and_hold_out(job, method, pictures, parts, hold_out(parts, job.seed), progress, cancelled)
-    return fit_and_fold(job, method, pictures, parts, progress, cancelled)
+    return fit_and_perturb(job, method, pictures, prepared.survey, progress, cancelled)
+
+
+def _held_out_in_turn(method: Method, parts: Sequence[str]) -> bool:
+    """Whether the method is fitted several times; not where its features are learnt, which happens only once: no part
+    would be new to them.
+    """
+    is_whole = method.held_out == "hold-out" and can_split(parts)
+    return len(set(parts)) >= MIN_PARTS and not is_whole and not method.learns_embedding
 
 
 def _learn_from_defects(job: TrainingJob, method: Method, pictures: EmbeddedPictures) -> tuple[tuple[str, str], ...]:
     """Give the method the job's pictures of defective parts, embedded like the good ones; their names and hashes."""
-    if job.defects is None:
-        return ()
-    read: dict[str, bytes] = {}
     try:
-        for path in list_pictures(job.defects):
-            read[path.name] = read_picture_bytes(path)
+        read = {path.name: read_picture_bytes(path) for path in _defect_paths(job)}
         method.labelled_defects = [pictures.embed(decode_picture(data, name).pixels) for name, data in read.items()]
     except PictureError as error:
         raise TrainingError(f"A picture of a defective part cannot be used: {error}") from error
-    if not read:
-        raise TrainingError(f"{job.defects}: no pictures of defective parts. Choose another folder or leave it out.")
     return tuple((name, sha256(data).hexdigest()) for name, data in read.items())
+
+
+def _defect_paths(job: TrainingJob) -> list[Path]:
+    """The job's pictures of defective parts. Raises TrainingError where a folder is named that holds none."""
+    if job.defects is None:
+        return []
+    try:
+        paths = list_pictures(job.defects)
+    except PictureError as error:
+        raise TrainingError(f"No pictures of defective parts: {error}") from error
+    if not paths:
+        raise TrainingError(f"{job.defects}: no pictures of defective parts. Choose another folder or leave it out.")
+    return paths
 
 
 def resolved(job: TrainingJob) -> tuple[int, BaseModel]:

@@ -125,6 +125,13 @@ def test_that_a_model_is_trained_stored_and_finds_a_square(tmp_path: Path, monke
     assert abs((column + 0.5) * pitch - 30) <= pitch + 2
 
 
+def test_that_no_part_that_the_features_were_learnt_from_gives_the_threshold(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "parts", 4, SIDE, SIDE)
+    parameters = {**QUICK, "coreset_cap": 50}
+    result = run(quick_job(folder, tmp_path / "m.loupe", size=SIDE, parameters=parameters))
+    assert result.manifest.calibration.source == "perturbations"
+
+
 def test_that_unusable_requests_are_refused_with_a_reason() -> None:
     parameters = parse_settings("patchcore", QUICK)
     with pytest.raises(ParameterError, match="at least 128x128 px, not 96x64"):

@@ -545,6 +545,13 @@ def test_that_a_method_that_learns_from_defects_asks_for_them(parts: Path, tmp_p
     labelled = {"parameters": {**job.parameters, "teacher": "labelled"}}
     with pytest.raises(TrainingError, match="defective parts"):
         run(job.model_copy(update=labelled))
-    (tmp_path / "none").mkdir()
-    with pytest.raises(TrainingError, match="none"):
-        run(job.model_copy(update={**labelled, "defects": tmp_path / "none"}))
+    for folder in (tmp_path / "none", tmp_path / "empty"):
+        if folder.name == "empty":
+            folder.mkdir()
+        stages: list[str] = []
+        with pytest.raises(TrainingError, match=folder.name):
+            run(
+                job.model_copy(update={**labelled, "defects": folder}),
+                lambda stage, done, total, told=stages: told.append(stage),
+            )
+        assert set(stages) == {"Reading pictures"}
