@@ -100,7 +100,8 @@ def test_that_a_person_reads_what_was_left_out_and_how_the_threshold_was_found(
 
     assert outcome.code == 0
     assert outcome.out == ""
-    lines = outcome.err.splitlines()
+    plan, *lines = outcome.err.splitlines()
+    assert "on this machine" in plan
     assert len(lines) == 3
     assert "left out" in lines[0] and "picture.png" in lines[0]
     assert "6 pictures (1 left out)" in lines[1]
