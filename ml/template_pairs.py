@@ -77,6 +77,11 @@ class PairedDetector:
         self._learnt = template, calibration
         return calibration
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """That of the template learnt last."""
+        return None if self._learnt is None else self._learnt[1]
+
     def score(self, template: Pixels, picture: Pixels) -> tuple[Detection, Calibration]:
         """Raw score and map of `picture`, and the calibration of `template` that they are to be judged by."""
         calibration = self.learn(template)

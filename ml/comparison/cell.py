@@ -42,18 +42,21 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
     preprocessing = result.manifest.preprocessing
     kept = KeptPictures((preprocessing.window_low, preprocessing.window_high), WORST_PICTURES)
     data, templates = job.training.data, job.template_dir
+    calibration: Calibration | None = result.manifest.calibration
     if templates is None:
         report = evaluate(detector, data, progress, on_picture=kept.add)
     else:
         from ml.template_pairs import PairedDetector, evaluate_pairs
 
-        report = evaluate_pairs(PairedDetector(detector), data, templates, progress, on_picture=kept.add)
+        paired = PairedDetector(detector)
+        report = evaluate_pairs(paired, data, templates, progress, on_picture=kept.add)
+        calibration = paired.calibration
     return DoneCell(
         report=report.to_json(),
         pictures=tuple(kept.scores),
         lowest_defects=kept.extremes("anomaly"),
         highest_good=kept.extremes("normal"),
-        threshold=_threshold_note(result.manifest.calibration, has_band=templates is None),
+        threshold=_threshold_note(calibration or result.manifest.calibration, has_band=templates is None),
         model_hash=result.manifest.model_hash,
         model_bytes=result.path.stat().st_size,
         training_pictures=len(result.survey.names),

@@ -4,7 +4,7 @@ No torch.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +39,22 @@ class Row:
 
     @property
     def note(self) -> str:
-        """What failed, in one line; empty where nothing did."""
+        """What failed, and test pictures that could not be judged, in one line; empty where there is neither."""
+        return ". ".join(filter(None, (self._failures, self._faults)))
+
+    @property
+    def _failures(self) -> str:
         if not self.failed:
             return ""
-        seeds = ", ".join(str(seed) for seed, _ in self.failed)
-        every = f"seed {seeds}" if len(self.failed) == 1 else f"seeds {seeds}"
-        return f"failed ({every}): {self.failed[0][1].message}"
+        return f"failed ({_seeds(seed for seed, _ in self.failed)}): {self.failed[0][1].message}"
+
+    @property
+    def _faults(self) -> str:
+        faulty = {seed: list(cell.report["fault_pictures"]) for seed, cell in self.done if cell.report["faults"]}
+        if not faulty:
+            return ""
+        names = max(faulty.values(), key=len)
+        return f"{len(names)} test picture(s) are FAULT and in no figure ({_seeds(faulty)}; the first is {names[0]})"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -124,6 +134,11 @@ def _lines(rows: Sequence[Row]) -> Iterator[str]:
         "the model's own threshold, F1-max at the best one for these labels (an oracle). Times and memory are of one "
         "machine."
     )
+
+
+def _seeds(seeds: Iterable[int]) -> str:
+    each = [str(seed) for seed in seeds]
+    return f"seed {each[0]}" if len(each) == 1 else f"seeds {', '.join(each)}"
 
 
 def _cell(row: Row, measure: Measure) -> str:

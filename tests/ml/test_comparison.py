@@ -420,6 +420,16 @@ def test_that_the_table_has_mean_and_spread_over_seeds_and_marks_the_best(
     assert padim.note == "failed (seed 1): killed"
 
 
+def test_that_pictures_that_could_not_be_judged_are_told(comparison: Comparison, done: DoneCell) -> None:
+    report = {**done.report, "faults": 1, "fault_pictures": ["spot/7.png"]}
+    faulty = cell(comparison, done.model_copy(update={"report": report}))
+
+    (row,) = table_of([faulty])
+
+    assert row.note == "1 test picture(s) are FAULT and in no figure (seed 0; the first is spot/7.png)"
+    assert "spot/7.png" in page([faulty])
+
+
 def test_that_the_written_table_cannot_be_broken_by_names(comparison: Comparison, done: DoneCell) -> None:
     named = replace(comparison, data_sets=(DataSet("a|b\n# *x*", comparison.data_sets[0].folder),))
 
