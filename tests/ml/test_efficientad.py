@@ -279,7 +279,7 @@ def test_that_a_stored_model_scores_the_same(geometry: Geometry) -> None:
 def test_that_a_bright_square_is_found_where_it_is_and_at_the_border(geometry: Geometry) -> None:
     """The published network is blind for 16 px along the border; and no map may be shifted."""
     side, square = 128, 12
-    method = _efficientad(geometry, (side, side), steps=60, crop_px=64)
+    method = _efficientad(geometry, (side, side), steps=60, crop_px=64, channels=128)
     method.fit(_parts(6, side, inputs=2 if geometry == "patches" else 1), seed=0)
     corners = [(24, 80), (61, 43), (90, 90), (0, 0), (0, 60), (side - square, 30), (50, side - square)]
     for top, left in corners:
