@@ -103,7 +103,7 @@ _BY_PLACEMENT = {
         "The parts lie in the same place; comparing with remembered good spots is the most accurate there as a rule.",
         (
             Alternative("padim", "as the parts are aligned: three times as fast, of constant size"),
-            Alternative("efficientad", "also looks at the picture as a whole: missing, extra or misplaced pieces"),
+            Alternative("efficientad", "a trained network of constant size; finds missing and foreign pieces"),
         ),
     ),
     "moved": _Advice(
