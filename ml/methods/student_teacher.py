@@ -78,6 +78,8 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
         """A teacher that is tuned to labelled defects takes them from `labelled_defects`."""
+        # What a fit before left must not choose this one's state.
+        self.statistics = {"level": torch.ones(len(self.parameters.strides), device=self.device)}
         random = torch.Generator().manual_seed(seed)
 
         def begin(steps: int) -> StudentLesson:

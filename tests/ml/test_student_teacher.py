@@ -154,6 +154,15 @@ def test_that_depths_weigh_the_same_on_held_out_good_parts(fitted: StudentTeache
     np.testing.assert_allclose(fitted.statistics["level"].numpy(), means, rtol=1e-3)
 
 
+def test_that_levels_of_an_earlier_fit_do_not_judge_a_later_one() -> None:
+    parts, held_out = _parts(), _parts(2, seed=1)
+    new, used = _method(steps=2), _method(steps=2)
+    used.statistics["level"] = torch.tensor([1.0, 1e-3, 1e3])
+    with torch.no_grad():
+        found = [method.lesson(parts, held_out, 0, 2).validate() for method in (new, used)]
+    assert found[0] == found[1]
+
+
 def test_that_published_weights_of_the_depths_stay_one() -> None:
     method = _method(standardise=False)
     method.fit(_parts(), seed=0)
