@@ -177,6 +177,11 @@ class Detector:
             parts.append(torch.cat(embedded))
         self._method.fit(parts, seed)
 
+    @property
+    def failed_score(self) -> float:
+        """From this score on a picture could not be compared at all: such a good part must not make a threshold."""
+        return self._method.failed_score
+
     def warm_up(self, *, settles_threads: bool = False) -> None:
         """Score blank pictures, so that the first part does not pay for allocation and kernel choice.
 

@@ -66,6 +66,8 @@ class PairedDetector:
         own, seed = self.manifest.calibration, self.manifest.seed
         self._detector.learn([template], seed)
         copies = [self._detector.score(copy) for copy in perturbed(template, PERTURBED_COPIES, seed)]
+        if any(copy.score >= self._detector.failed_score for copy in copies):  # the threshold would pass everything
+            raise TrainingError("slightly changed copies of it cannot be brought to lie upon it")
         calibration = calibrate(
             [copy.score for copy in copies],
             [copy.score_map.maximum for copy in copies],

@@ -237,6 +237,15 @@ def test_that_a_pair_is_judged_by_its_own_template(model: Path) -> None:
     assert paired.score_normalised(template, defective).score_map.maximum >= 1
 
 
+def test_that_a_template_whose_copies_are_not_found_makes_no_threshold(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paired = PairedDetector.load(model, "cpu")
+    monkeypatch.setattr(Template, "failed_score", 1e-9)
+    with pytest.raises(TrainingError, match="changed copies"):
+        paired.learn(_board(8))
+
+
 def test_that_a_model_that_learns_from_many_pictures_takes_no_pairs(model: Path, parts_folder: Path) -> None:
     few = run(quick_job(parts_folder, model.with_name("p.loupe"), "patchcore")).path
     with pytest.raises(ParameterError, match="one template"):
