@@ -7,7 +7,7 @@ from pathlib import Path
 from ml.alignment import MIN_PICTURES, Alignment, Thumbnail, edge_thumbnail, measure_alignment
 from ml.dataset import read_normals
 from ml.errors import CancelledError, PictureError
-from ml.pictures import read_picture
+from ml.pictures import list_pictures, read_picture
 from ml.progress import Cancelled, Progress, never, silent
 
 LOOKED_AT = 60
@@ -61,7 +61,7 @@ def recommend(
     thumbnails, longest, trouble = _look(paths, progress, cancelled)
     if not thumbnails:
         raise PictureError(f"{data}: none of the pictures can be read, e.g. {trouble}")
-    number_of_defects = 0 if defects is None else len(read_normals(defects)[1])
+    number_of_defects = 0 if defects is None else len(list_pictures(defects))
     usable = max(len(thumbnails), len(paths) * len(thumbnails) // min(LOOKED_AT, len(paths)))
     return choose(measure_alignment(thumbnails), usable, longest, number_of_defects, has_weights)
 

@@ -10,7 +10,7 @@ for the threshold:
     loupe evaluate patchcore.loupe DATA --template-dir DIR
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -18,7 +18,7 @@ from typing import Self
 from ml.calibration import Calibration, calibrate
 from ml.catalogue import method as method_info
 from ml.catalogue import min_pictures, parameters_of
-from ml.dataset import LabelledPicture
+from ml.dataset import LabelledPicture, read_mvtec
 from ml.detector import Detector
 from ml.errors import ParameterError, PictureError, TrainingError
 from ml.evaluation import ScoredPicture, measure_pictures
@@ -113,11 +113,17 @@ def evaluate_pairs(
     """
     by_name = {path.relative_to(templates).with_suffix("").as_posix(): path for path in list_pictures(templates, True)}
 
+    pictures = read_mvtec(data)
+    if not any(_template_of(labelled, by_name) for labelled in pictures):
+        raise TrainingError(
+            f"{templates}: none of the {len(pictures)} test pictures has a template of its name here. A template is "
+            "called like its picture, in this folder or in one called like the picture's kind of defect."
+        )
+
     def prepared(labelled: LabelledPicture) -> Callable[[Pixels], Detection]:
-        stem = labelled.path.stem
-        found = by_name.get(f"{labelled.path.parent.name}/{stem}") or by_name.get(stem)
+        found = _template_of(labelled, by_name)
         if found is None:
-            raise PictureError(f"{templates}: there is no template '{stem}' for {labelled.path}.")
+            raise PictureError(f"{templates}: there is no template '{labelled.path.stem}' for {labelled.path}.")
         template = read_picture(found).pixels
         try:
             paired.learn(template)
@@ -130,3 +136,8 @@ def evaluate_pairs(
         update={"median": 0.0, "threshold": 1.0, "threshold_low": None, "pixel_median": 0.0, "pixel_threshold": 1.0}
     )
     return measure_pictures(prepared, normalised, data, progress, cancelled, on_fault, on_picture)
+
+
+def _template_of(labelled: LabelledPicture, by_name: Mapping[str, Path]) -> Path | None:
+    stem = labelled.path.stem
+    return by_name.get(f"{labelled.path.parent.name}/{stem}") or by_name.get(stem)

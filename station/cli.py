@@ -141,7 +141,9 @@ def train(
     name: Annotated[
         str, typer.Option(metavar="NAME", help="Name of the model; the file's unless given.", show_default=False)
     ] = "",
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, data and machine: same model.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Same seed, data, steps, threads and machine: same model.")
+    ] = 0,
     job: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take everything from this job file instead.", show_default=False),

@@ -25,6 +25,7 @@ __all__ = [
     "allowed_values",
     "method",
     "min_pictures",
+    "needs_defects",
     "parameters_of",
     "parse_settings",
 ]
@@ -62,6 +63,11 @@ def min_pictures(parameters: BaseModel) -> int:
     With fewer than three none can be held out to find the threshold.
     """
     return int(getattr(parameters, "min_pictures", USUAL_MIN_PICTURES))
+
+
+def needs_defects(parameters: BaseModel) -> bool:
+    """Whether these settings ask for pictures of defective parts to learn from."""
+    return bool(getattr(parameters, "needs_defects", False))
 
 
 def parse_settings(method_name: str, settings: Mapping[str, object]) -> BaseModel:

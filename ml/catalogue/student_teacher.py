@@ -40,6 +40,10 @@ class StudentTeacherParameters(PyramidParameters):
     steps: Steps = 0
     sigma_px: SigmaPx = 4.0
 
+    @property
+    def needs_defects(self) -> bool:
+        return self.teacher == "labelled"
+
 
 INFO = MethodInfo(
     name="student_teacher",

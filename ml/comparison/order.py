@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.calibration import assign_groups
-from ml.catalogue import METHODS, method, parse_settings
+from ml.catalogue import METHODS, method, needs_defects, parse_settings
 from ml.comparison.records import CellJob
 from ml.dataset import read_mvtec, read_normals
 from ml.errors import ParameterError
@@ -65,7 +65,11 @@ class Comparison:
             list_pictures(self.template_dir)
         for job in self.jobs():
             preset = method(job.method).presets[job.training.preset]
-            parse_settings(job.method, {**preset.settings, **job.training.parameters})
+            if needs_defects(parse_settings(job.method, {**preset.settings, **job.training.parameters})):
+                raise ParameterError(
+                    f"{job.method} with these settings learns from pictures of defective parts, which a comparison "
+                    "does not hand out. Train it by itself (loupe train --defects DIR) or change the settings."
+                )
         for data_set in self.data_sets:
             folder, normals = read_normals(data_set.folder)
             read_mvtec(data_set.folder)

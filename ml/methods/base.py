@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
-from ml.catalogue import min_pictures
+from ml.catalogue import min_pictures, needs_defects
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
 
@@ -72,7 +72,7 @@ class Method(ABC):
     embedding_hash: str | None = None
     failed_score: float = math.inf
     labelled_defects: Sequence[Tensor] = ()
-    needs_defects: bool = False
+    needs_defects: bool
 
     def __init__(
         self,
@@ -87,6 +87,7 @@ class Method(ABC):
         self.input_size = input_size
         self.parameters = parameters
         self.min_parts = min_pictures(parameters)
+        self.needs_defects = needs_defects(parameters)
         self.device = torch.device("cpu")
 
     @property

@@ -190,14 +190,15 @@ class Spade(FeatureMethod):
 
 
 def normal_looking(pooled: Tensor, cleaning: str, share: float, seed: int) -> NDArray[np.intp]:
-    """Rising indices of the pictures (n, C) that are kept: all but the `share` that looks oddest, rounded down.
+    """Rising indices of the pictures (n, C) that are kept: all but the `share` that looks oddest, rounded down but at
+    least one.
 
     Both ways only rank. A one-class SVM's own boundary is of no use here: with few pictures and many features nearly
     all of them lie on it when nu is small, and at scikit-learn's default of 0.5 half of the good pictures lie outside.
     That nu describes the bulk, against which an odd picture stands out; how many go is for `share` to say.
     """
-    count = int(share * len(pooled))
-    if cleaning == "none" or count == 0:
+    count = max(1, int(share * len(pooled)))
+    if cleaning == "none" or count == len(pooled):
         return np.arange(len(pooled))
     if cleaning == "one_class_svm":
         from sklearn.svm import OneClassSVM

@@ -68,7 +68,6 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
             )
         super().__init__(parameters, geometry, input_size, parameters.strides[0], weights=weights, state=state)
         self.sigma_px = parameters.sigma_px
-        self.needs_defects = parameters.teacher == "labelled"
         self._untuned: FeatureExtractor = self.extractor
         self.statistics = {"level": torch.ones(len(parameters.strides))}
         self.prepare_networks()

@@ -16,6 +16,11 @@ from ml.progress import Cancelled, Progress, never, silent
 VALIDATIONS = 12
 """How often a training run is measured on the validation pictures."""
 
+_DIVERGED = (
+    "The loss is no number any more after {} steps: the training has diverged. Lower the learning rate, or use another "
+    "seed."
+)
+
 Losses = Mapping[str, Tensor | float]
 
 
@@ -68,14 +73,13 @@ def run_lesson(
         if (number + 1) % every == 0 or is_last:
             loss = float(losses.get("total", next(iter(losses.values()))))
             if not math.isfinite(loss):
-                raise TrainingError(
-                    f"The loss is no number any more after {number + 1} steps: the training has diverged. "
-                    "Lower the learning rate, or use another seed."
-                )
+                raise TrainingError(_DIVERGED.format(number + 1))
             lesson.networks.eval()
             with torch.no_grad():
                 measured = lesson.validate()
             lesson.networks.train()
+            if measured is not None and not math.isfinite(measured):
+                raise TrainingError(_DIVERGED.format(number + 1))
             if measured is not None and measured < best:
                 best = measured
                 best_state = None if is_last else copy.deepcopy(lesson.networks.state_dict())

@@ -152,6 +152,10 @@ def _prepare(
             "(--defects), which are then no longer fit to evaluate the model with, or change the settings."
         )
     _defect_paths(job)  # a wrong folder shows now and not after the features
+    if job.defects is not None and not method.needs_defects:
+        raise TrainingError(
+            f"{info.title} with these settings learns from good parts alone. Leave the folder of defects out."
+        )
     if len(parts) < method.min_parts:
         raise TrainingError(too_few(job, len(parts), method.min_parts, survey.skipped))
     if different < method.min_parts:

@@ -54,9 +54,7 @@ def print_methods(console: Console) -> None:
     console.print(Text.assemble(("Backbones", "bold"), "   --backbone NAME"))
     backbones = [(info.name, Text(WEIGHTS_FROM[info.needs_weights_from])) for info in BACKBONES.values()]
     console.print(_two_columns([*backbones, (f"{TIMM_PREFIX}NAME", Text("any network of timm, with --weights FILE"))]))
-    console.print(
-        Text("\nSettings of one: loupe methods NAME. A choice for your pictures: loupe recommend DATA.")
-    )
+    console.print(Text("\nSettings of one: loupe methods NAME. A choice for your pictures: loupe recommend DATA."))
 
 
 def print_method(info: MethodInfo, console: Console) -> None:

@@ -135,7 +135,7 @@ def _report(result: "TrainingResult", console: Console) -> None:
     )
     say(
         console,
-        f"threshold {calibration.threshold:.4g} by {calibration.rule.replace('_', '-')} from {calibration.n} held-out "
+        f"threshold {calibration.threshold:.4g} by {calibration.rule.replace('_', '-')} from {calibration.n} "
         f"scores ({calibration.source}); {_false_alarms(result)}",
     )
 

@@ -81,3 +81,8 @@ def test_that_a_probe_takes_a_few_steps_and_no_more() -> None:
     assert 0 < seconds_per_step(make, least_s=0.05) < 1
     assert len(made) == 1
     assert 2 <= made[0].count <= 60
+
+
+def test_that_a_measure_that_is_no_number_ends_the_training() -> None:
+    with pytest.raises(TrainingError, match="diverged"):
+        run_lesson(Counting(lambda count: float("nan")), 10)

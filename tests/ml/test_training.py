@@ -555,3 +555,8 @@ def test_that_a_method_that_learns_from_defects_asks_for_them(parts: Path, tmp_p
                 lambda stage, done, total, told=stages: told.append(stage),
             )
         assert set(stages) == {"Reading pictures"}
+
+
+def test_that_defects_for_a_method_that_learns_from_good_parts_alone_are_refused(parts: Path, out: Path) -> None:
+    with pytest.raises(TrainingError, match="good parts alone"):
+        run(quick_job(parts, out, defects=parts))

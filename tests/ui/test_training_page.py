@@ -271,6 +271,21 @@ def test_that_the_advice_goes_with_its_folder(page: TrainingPage, good: Path, tm
     assert page._order.advice.isHidden()
 
 
+def test_that_settings_that_learn_from_defects_ask_for_a_folder_of_them(
+    page: TrainingPage, good: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    choose_folder(page, good, qtbot)
+    order = page._order
+    order.method.choose("student_teacher")
+    order._form().set_settings({"teacher": "labelled"})
+    assert "defective" in page._consequence.text() and not page._train.isEnabled()
+    order._defects.choose(tmp_path)
+    assert page._train.isEnabled()
+    assert order.job().defects == tmp_path
+    order.method.choose("patchcore")
+    assert order.job().defects is None
+
+
 # The run
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -18,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from ml.calibration import assign_groups
-from ml.catalogue import METHODS, USUAL_MIN_PICTURES, min_pictures, parse_settings
+from ml.catalogue import METHODS, USUAL_MIN_PICTURES, min_pictures, needs_defects, parse_settings
 from ml.errors import ParameterError
 from ml.job import TrainingJob
 from ml.recommendation import Recommendation
@@ -86,6 +87,7 @@ class OrderForm(QWidget):
         self._groups = theme.label("", "caption", "secondary")
         self._alpha = QDoubleSpinBox()
         self._seed = QSpinBox()
+        self._defects = PathField(self.tr("Folder of defective parts"))
         self._weights = PathField(self.tr("Weights file"), self.tr("Weights (*.pth *.pt *.safetensors)"))
         self._advanced_area = QWidget()
         self._arrange()
@@ -125,6 +127,7 @@ class OrderForm(QWidget):
                 "stride": None if is_whole else self._stride.value(),
                 "group_by": self._group_by.text() or None,
                 "weights": self._weights.path(),
+                "defects": self._defects.path() if needs_defects(self._resolved()) else None,
                 "alpha": self._alpha.value() / 100,
                 "seed": self._seed.value(),
             }
@@ -147,11 +150,16 @@ class OrderForm(QWidget):
             return self.tr("Correct the settings under Advanced")
         if not self._name.text().strip():
             return self.tr("Give the model a name")
+        if needs_defects(self._resolved()) and self._defects.path() is None:
+            return self.tr("Choose a folder of defective parts under Advanced, or another teacher")
         return self._lack_of_pictures(self._findings.usable)
 
-    def _lack_of_pictures(self, usable: int) -> str:
+    def _resolved(self) -> BaseModel:
         preset = METHODS[self.method.method].presets[self.method.preset]
-        least = min_pictures(parse_settings(self.method.method, {**preset.settings, **self._form().settings()}))
+        return parse_settings(self.method.method, {**preset.settings, **self._form().settings()})
+
+    def _lack_of_pictures(self, usable: int) -> str:
+        least = min_pictures(self._resolved())
         if usable >= least:
             return ""
         if least < USUAL_MIN_PICTURES:
@@ -236,6 +244,9 @@ class OrderForm(QWidget):
         form.add_field(self.tr("False alarms"), self._alpha)
         form.add_field(self.tr("Seed"), self._seed)
         form.add_field(self.tr("Weights file"), self._weights)
+        form.add_field(self.tr("Defects"), self._defects).setToolTip(
+            self.tr("Pictures of defective parts, for settings that learn from them; none of the test pictures")
+        )
         general.add(form)
         method = Card(self.tr("Settings of the method"))
         method.add(self._parameter_stack)
@@ -254,6 +265,7 @@ class OrderForm(QWidget):
         self.changed.connect(self._compare_with_advice)
         self._advanced.toggled.connect(self._show_advanced)
         self._group_by.textChanged.connect(self._check_groups)
+        self._defects.path_chosen.connect(self.changed)
         self._group_by.textChanged.connect(self.changed)
         for form in self._parameters.values():
             form.changed.connect(self.changed)
