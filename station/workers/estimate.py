@@ -53,6 +53,11 @@ class Estimator(QObject):
         if self._is_running:
             self._process.kill()
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether the latest question is still to be answered."""
+        return self._wanted is not None and (self._pause.isActive() or self._is_running)
+
     @Slot()
     def withdraw(self) -> None:
         """Nothing is to be known any more."""

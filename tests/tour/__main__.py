@@ -176,7 +176,10 @@ def _training(tour: Tour, home: Path, scratch: Path) -> None:
         assert isinstance(field, QLineEdit)
         QTest.keyClicks(field, str(parts / "train" / "good"))
         QTest.keyClick(field, Qt.Key.Key_Return)
-        pause(1500)
+        for _ in range(60):
+            pause(500)
+            if page._order.method._estimate.text().startswith("About"):  # type: ignore[attr-defined]
+                break
         tour.take(operator, "30_training_order")
         process = operator.station._training
         assert process is not None

@@ -22,7 +22,7 @@ from station.ui.widgets.path_field import dropped_path
 from station.workers.estimate import Estimator
 from station.workers.picture_survey import PictureSurvey
 from station.workers.queries import Queries
-from station.workers.training import TrainingOutcome, TrainingProcess, TrainingProgress, TrainingStarted
+from station.workers.training import TrainingOutcome, TrainingPlan, TrainingProcess, TrainingProgress, TrainingStarted
 
 FORM_PX = 520
 
@@ -142,7 +142,7 @@ class TrainingPage(QWidget):
         self._train.clicked.connect(self._start)
         self._run.cancel_requested.connect(self._process.cancel)
         self._process.started.connect(self._on_started)
-        self._process.planned.connect(self._run.show_plan)
+        self._process.planned.connect(self._on_plan)
         self._process.progressed.connect(self._on_progress)
         self._process.logged.connect(self._on_line)
         self._process.succeeded.connect(self._on_success)
@@ -173,16 +173,17 @@ class TrainingPage(QWidget):
         if is_running:
             words = self.tr("Training is running") if self._is_own_run else self.tr("Another recipe is being learnt")
         self._consequence.setText(words)
-        self._ask_for_estimate(is_ready=not readiness.obstacle and not is_running)
-
-    def _ask_for_estimate(self, *, is_ready: bool) -> None:
-        """Once per order: a name or a seed does not change how long it takes."""
-        if not is_ready:
+        if readiness.obstacle or (is_running and self._estimator.is_pending):
             self._asked = None
             self._estimator.withdraw()
-            return
+            self._order.method.show_no_estimate()
+        elif not is_running:
+            self._ask_for_estimate()
+
+    def _ask_for_estimate(self) -> None:
+        """Once per order: a name or a seed does not change how long it takes."""
         try:
-            job = self._order.job().model_copy(update={"name": "", "seed": 0, "alpha": 0.01})
+            job = _what_takes_time(self._order.job())
         except ParameterError:
             return
         if job != self._asked:
@@ -198,6 +199,8 @@ class TrainingPage(QWidget):
             self._consequence.setText(str(error))
             return
         self._is_own_run = True
+        self._estimator.withdraw()
+        self._asked = _what_takes_time(job)  # the run itself will say
         self._run.begin()
         self._side.setCurrentWidget(self._run)
         self._process.start(job)
@@ -207,6 +210,12 @@ class TrainingPage(QWidget):
     def _on_started(self, found: TrainingStarted) -> None:
         self._show_readiness()
         self._run.show_started(found)
+
+    @Slot(object)
+    def _on_plan(self, plan: TrainingPlan) -> None:
+        self._run.show_plan(plan)
+        if self._is_own_run:
+            self._order.method.show_plan(plan)
 
     @Slot(object)
     def _on_progress(self, progress: TrainingProgress) -> None:
@@ -257,3 +266,8 @@ class TrainingPage(QWidget):
         if self._ends_own_run():
             self._notice.show_cancelled()
             self._side.setCurrentWidget(self._notice)
+
+
+def _what_takes_time(job: TrainingJob) -> TrainingJob:
+    """The order without what does not change how long it takes."""
+    return job.model_copy(update={"name": "", "seed": 0, "alpha": 0.01})
