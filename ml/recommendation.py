@@ -156,7 +156,11 @@ def _advice(alignment: Alignment, pictures: int, defects: int, has_weights: bool
 
 def _remarks(pictures: int, longest_side_px: int, is_large: bool) -> list[str]:
     remarks = ["Train two or three candidates and compare them: loupe compare."]
-    if pictures < 30:
+    if pictures < MIN_PICTURES:
+        remarks.append(
+            "The threshold will allow for small movements and changes of light only: add good pictures soon."
+        )
+    elif pictures < 30:
         remarks.append(f"{pictures} good pictures give an uncertain threshold; 30 are usual, 100 make it exact at 1 %.")
     if is_large:
         remarks.append(

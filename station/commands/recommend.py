@@ -35,12 +35,10 @@ def print_recommendation(found: Recommendation, data: Path, defects: Path | None
     say(console, f"{info.title} (--method {info.name})", "bold")
     say(console, found.reason)
     alignment = found.alignment
-    say(
-        console,
-        f"{found.pictures} good pictures; {PLACEMENT[alignment.placement]} (edges agree {alignment.in_place:.2f} "
-        f"as they lie, {alignment.best:.2f} moved to fit).",
-        "dim",
-    )
+    words = f"{found.pictures} good picture{'' if found.pictures == 1 else 's'}; {PLACEMENT[alignment.placement]}"
+    if alignment.placement != "unknown":
+        words += f" (edges agree {alignment.in_place:.2f} as they lie, {alignment.best:.2f} moved to fit)"
+    say(console, f"{words}.", "dim")
     for other in found.alternatives:
         say(console, f"or {METHODS[other.method].title} (--method {other.method}): {other.reason}")
     for remark in found.remarks:

@@ -18,6 +18,12 @@ if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is tol
     from ml.training.survey import Survey
 
 REPORT_INTERVAL_S = 0.2
+SCORED = {
+    "5-fold": "held-out parts, in five turns",
+    "leave-one-out": "parts held out one by one",
+    "hold-out": "parts set aside",
+    "perturbations": "changed copies of the same pictures",
+}
 PrintJson = Callable[..., None]
 
 
@@ -136,13 +142,13 @@ def _report(result: "TrainingResult", console: Console) -> None:
     say(
         console,
         f"threshold {calibration.threshold:.4g} by {calibration.rule.replace('_', '-')} from {calibration.n} "
-        f"scores ({calibration.source}); {_false_alarms(result)}",
+        f"scores of {SCORED[calibration.source]}; {_false_alarms(result)}",
     )
 
 
 def _false_alarms(result: "TrainingResult") -> str:
     calibration = result.manifest.calibration
     if calibration.source == "perturbations":
-        return "perturbed copies of the same pictures: how other good parts score is not known"
+        return "how other good parts score is not known"
     low, high = calibration.false_alarm_interval
     return f"real false-alarm rate {low:.1%} to {high:.1%} (95 %)"
