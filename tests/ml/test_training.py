@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ml.artifact import read_manifest, read_model
-from ml.catalogue import METHODS
+from ml.catalogue import METHODS, min_pictures, parse_settings
 from ml.errors import CalibrationError, CancelledError, LoupeError, ModelFileError, ParameterError, TrainingError
 from ml.job import TrainingJob
 from ml.methods.patchcore import Patchcore
@@ -48,7 +48,7 @@ def _left_nothing(out: Path) -> bool:
 # --- the same order, the same model ---
 
 
-@pytest.mark.parametrize("method", QUICK)
+@pytest.mark.parametrize("method", ["patchcore", "padim", "dfr"])
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_that_the_same_order_gives_the_same_model_wherever_it_lies(
     method: str, geometry: str, parts_folder: Path, tmp_path: Path
@@ -74,7 +74,7 @@ def test_that_another_picture_gives_another_model(parts: Path, out: Path) -> Non
     assert run(quick_job(parts, out)).manifest.model_hash != first
 
 
-@pytest.mark.parametrize("method", QUICK)
+@pytest.mark.parametrize("method", ["patchcore", "padim", "spade", "dfr"])
 def test_that_features_computed_again_give_the_same_model_as_kept_ones(
     method: str, parts_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,9 +389,10 @@ def _steps(job: TrainingJob) -> int:
 
 @pytest.mark.parametrize("method", QUICK)
 def test_that_stopping_at_any_moment_leaves_nothing(method: str, parts_folder: Path, out: Path) -> None:
-    job = quick_job(parts_folder, out, method, parameters=QUICK[method] | SMALLEST[method])
+    few_steps = {"steps": 3} if "steps" in QUICK[method] else {}
+    job = quick_job(parts_folder, out, method, parameters=QUICK[method] | SMALLEST.get(method, few_steps))
     moments = _steps(job)
-    for moment in sorted({*range(0, moments, max(moments // 12, 1)), moments - 1}):
+    for moment in sorted({*range(0, moments, max(moments // 6, 1)), moments - 1}):
         left = iter([False] * moment)
         with pytest.raises(CancelledError):
             run(job, cancelled=lambda left=left: next(left, True))
@@ -489,7 +490,7 @@ def test_that_a_lack_of_memory_is_told(
     assert _left_nothing(out)
 
 
-@pytest.mark.parametrize("method", QUICK)
+@pytest.mark.parametrize("method", [name for name in QUICK if min_pictures(parse_settings(name, QUICK[name])) > 1])
 def test_that_identical_pictures_are_refused(method: str, tmp_path: Path, out: Path) -> None:
     for index in range(5):
         write(tmp_path / f"same/{index}.png", part(0))
