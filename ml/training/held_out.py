@@ -1,8 +1,7 @@
 """Scores of good pictures that the model has not seen, and the calibration that follows from them."""
 
+import math
 from collections.abc import Sequence
-
-import numpy as np
 
 from ml.calibration import Calibration, Source, calibrate, ensure_disjoint, folds
 from ml.errors import TrainingError
@@ -14,6 +13,9 @@ from ml.training.embedded import Chosen, EmbeddedPictures
 from ml.training.perturbations import perturbed
 from ml.training.splits import Split
 from ml.training.survey import Survey, check_cancelled
+
+Measured = tuple[float, float]
+"""A picture's score and its map's maximum."""
 
 FOLDS = 5
 PERTURBED_COPIES = 40
@@ -30,8 +32,7 @@ def fit_and_fold(
 ) -> Calibration:
     """Score every picture with a model fitted without its part, then fit on all."""
     held_out = folds(parts, FOLDS, job.seed)
-    scores = np.zeros(len(pictures))
-    maxima = np.zeros(len(pictures))
+    scores: list[Measured] = [(math.nan, math.nan)] * len(pictures)
     for number, fold in enumerate(held_out, start=1):
         stage = f"Calibrating, round {number} of {len(held_out)}"
         fitted_on = sorted(set(range(len(pictures))) - set(fold))
@@ -39,10 +40,9 @@ def fit_and_fold(
         method.fit(Chosen(pictures, fitted_on), job.seed, staged(progress, stage), cancelled)
         for index in fold:
             check_cancelled(cancelled)
-            detection = _compared(pictures.detect(index), method, pictures.name(index))
-            scores[index], maxima[index] = detection.score, detection.score_map.maximum
+            scores[index] = _measured(pictures.detect(index), method, pictures.name(index))
     source: Source = "leave-one-out" if len(held_out) == len(set(parts)) else "5-fold"
-    calibration = calibrate(scores, maxima, parts, alpha=job.alpha, source=source, band_factor=job.unsure_factor)
+    calibration = _calibrated(job, scores, parts, source)
     method.fit(pictures, job.seed, staged(progress, "Building the model"), cancelled)
     return calibration
 
@@ -61,19 +61,12 @@ def fit_and_hold_out(
     held = split.calibration
     ensure_disjoint([parts[index] for index in (*split.learnt, *split.validation)], [parts[index] for index in held])
     method.fit(learnt, job.seed, staged(progress, "Building the model"), cancelled, validation)
-    detections = []
+    scores = []
     for done, index in enumerate(held):
         check_cancelled(cancelled)
         progress("Calibrating", done, len(held))
-        detections.append(_compared(pictures.detect(index), method, pictures.name(index)))
-    return calibrate(
-        [detection.score for detection in detections],
-        [detection.score_map.maximum for detection in detections],
-        [parts[index] for index in held],
-        alpha=job.alpha,
-        source="hold-out",
-        band_factor=job.unsure_factor,
-    )
+        scores.append(_measured(pictures.detect(index), method, pictures.name(index)))
+    return _calibrated(job, scores, [parts[index] for index in held], "hold-out")
 
 
 def fit_and_perturb(
@@ -90,30 +83,32 @@ def fit_and_perturb(
     """
     method.fit(pictures, job.seed, staged(progress, "Building the model"), cancelled)
     copies = -(-PERTURBED_COPIES // len(pictures))
-    detections: list[Detection] = []
+    scores: list[Measured] = []
     for index in range(len(pictures)):
         for copy in perturbed(survey.read(index).pixels, copies, job.seed + index):
             check_cancelled(cancelled)
-            progress("Calibrating", len(detections), copies * len(pictures))
-            detections.append(_compared(pictures.detect_pixels(copy), method, f"A copy of {pictures.name(index)}"))
-    return calibrate(
-        [detection.score for detection in detections],
-        [detection.score_map.maximum for detection in detections],
-        [str(number) for number in range(len(detections))],
-        alpha=job.alpha,
-        source="perturbations",
-        band_factor=job.unsure_factor,
-    )
+            progress("Calibrating", len(scores), copies * len(pictures))
+            scores.append(_measured(pictures.detect_pixels(copy), method, f"A copy of {pictures.name(index)}"))
+    return _calibrated(job, scores, [str(number) for number in range(len(scores))], "perturbations")
 
 
-def _compared(detection: Detection, method: Method, name: str) -> Detection:
-    """The detection itself. Raises TrainingError for a good part that the method could not compare."""
+def _measured(detection: Detection, method: Method, name: str) -> Measured:
+    """What the threshold needs of a detection; the map itself is not kept.
+
+    Raises TrainingError for a good part that the method could not compare.
+    """
     if detection.score >= method.failed_score:
         raise TrainingError(
             f"{name} could not be brought to lie upon the others, so it cannot help to find the threshold. Exclude it "
             "if the part lies differently there, or choose a method that needs no fixed place, such as patchcore."
         )
-    return detection
+    return detection.score, detection.score_map.maximum
+
+
+def _calibrated(job: TrainingJob, scores: Sequence[Measured], parts: Sequence[str], source: Source) -> Calibration:
+    """By the job's false-alarm rate and band, from one measurement and part per picture."""
+    pictures, maxima = zip(*scores, strict=True)
+    return calibrate(pictures, maxima, parts, alpha=job.alpha, source=source, band_factor=job.unsure_factor)
 
 
 def staged(progress: Progress, stage: str) -> Progress:

@@ -27,7 +27,7 @@ from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
 from ml.training.held_out import FOLDS, fit_and_fold, fit_and_hold_out, fit_and_perturb, staged
 from ml.training.plan import PROBED_PICTURES, Plan, make_plan
-from ml.training.splits import can_split, distinct_parts, hold_out
+from ml.training.splits import Split, can_split, distinct_parts, hold_out
 from ml.training.survey import Survey, check_cancelled, survey_pictures, too_few
 
 
@@ -42,11 +42,12 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A job with all that is known before the work begins."""
+    """A job with all that is known before the work begins. `split`: None where the parts are too few for one."""
 
     method: Method
     survey: Survey
     parts: list[str]
+    split: Split | None
     plan: Plan
     device: str
 
@@ -95,10 +96,9 @@ def _run(
         on_plan(prepared.plan)
     method, survey, device = prepared.method, prepared.survey, prepared.device
     preprocessing = preprocessing_of(job, method, survey)
-    split = hold_out(prepared.parts, job.seed) if can_split(prepared.parts) else None
     if method.learns_embedding:
         inputs = InputPictures(survey, preprocessing, cancelled)
-        learnt = range(len(inputs)) if split is None else split.learnt
+        learnt = range(len(inputs)) if prepared.split is None else prepared.split.learnt
         method.learn_embedding(Chosen(inputs, learnt), job.seed, staged(progress, "Learning the features"), cancelled)
     pictures = EmbeddedPictures(survey, preprocessing, method, device, job.seed, cancelled)
     for index in range(len(pictures)):
@@ -137,13 +137,13 @@ def _prepare(
     info = method_info(job.method)
     size, parameters = resolved(job)
     fixed = fixed_input_size(job, info, size)
-    if fixed is not None:  # a wrong size or missing weights show at once, before the pictures are read
-        _build(job, parameters, fixed)
+    # Built before the pictures are read where it can be: a wrong size or missing weights show at once.
+    early = None if fixed is None else _build(job, parameters, fixed)
     survey = survey_pictures(job, progress, cancelled)
     if on_survey is not None:
         on_survey(survey)
     input_size = fixed or fitted_input_size(job, info, size, survey)
-    method = _build(job, parameters, input_size)
+    method = early or _build(job, parameters, input_size)
     parts = distinct_parts(assign_groups(survey.names, job.group_by), survey.hashes)
     different = len(set(parts))
     if method.needs_defects and job.defects is None:
@@ -183,7 +183,8 @@ def _prepare(
     progress("Measuring this machine", 1, 1)
     if isinstance(method, TrainedMethod):
         method = _build(job, plan.parameters, input_size)
-    return _Prepared(method.to(torch.device(device)), survey, parts, plan, device)
+    split = hold_out(parts, job.seed) if can_split(parts) else None
+    return _Prepared(method.to(torch.device(device)), survey, parts, split, plan, device)
 
 
 def _fit(
@@ -192,8 +193,8 @@ def _fit(
     method, parts = prepared.method, prepared.parts
     if _held_out_in_turn(method, parts):
         return fit_and_fold(job, method, pictures, parts, progress, cancelled)
-    if can_split(parts):
-        return fit_and_hold_out(job, method, pictures, parts, hold_out(parts, job.seed), progress, cancelled)
+    if prepared.split is not None:
+        return fit_and_hold_out(job, method, pictures, parts, prepared.split, progress, cancelled)
     return fit_and_perturb(job, method, pictures, prepared.survey, progress, cancelled)
 
 
