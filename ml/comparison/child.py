@@ -9,8 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO
+from uuid import uuid4
 
 from pydantic import ValidationError
 
@@ -37,8 +37,9 @@ def run_cell(
     Whatever ends this call, Ctrl-C included, ends the process and removes the folder. Raises ComparisonError where
     no process can be started at all.
     """
-    with TemporaryDirectory(prefix=WORK_PREFIX, dir=work) as name:
-        folder = Path(name)
+    folder = work / f"{WORK_PREFIX}{uuid4().hex[:8]}"
+    try:  # not TemporaryDirectory: a Ctrl-C between its mkdir and its `with` leaves the folder
+        folder.mkdir()
         job_file, out, log = folder / "job.json", folder / "outcome.json", folder / "log.txt"
         training = job.training.model_copy(update={"out": folder / "model.loupe"})
         job_file.write_text(job.model_copy(update={"training": training}).model_dump_json(), encoding="utf-8")
@@ -46,6 +47,8 @@ def run_cell(
         with log.open("wb") as words:
             code = _followed([*command, str(job_file), str(out)], folder / "features", words, progress)
         return _outcome(code, out, log.read_text("utf-8", errors="replace"), time.monotonic() - began)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_stale(work: Path) -> None:

@@ -127,7 +127,7 @@ def test_that_a_stop_exits_130_and_leaves_finished_cells_alone(
 
     assert code == 130
     assert said == "Stopped; nothing was left half-written.\n"
-    assert [path.name for path in (folder / "cells").iterdir()] == [path.name for path in (report / "cells").iterdir()]
+    assert {path.name for path in (folder / "cells").iterdir()} == {path.name for path in (report / "cells").iterdir()}
 
 
 @pytest.mark.parametrize(
