@@ -9,9 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ml.errors import ParameterError
 from ml.files import write_atomically
-from ml.preprocessing import RegionOfInterest
+from ml.preprocessing import Clahe, RegionOfInterest, RingSearch
+from ml.region_rules import RegionRules
 
 JOB_VERSION: Final = 1
+
+
+class Augmentation(BaseModel):
+    """Learn also from `count` pictures that `generator` (see `ml.generation`) makes of those learnt from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    generator: str
+    count: int = Field(default=100, ge=1, le=10_000)
+    settings: dict[str, Any] = Field(default_factory=dict)
 
 
 class TrainingJob(BaseModel):
@@ -22,7 +33,8 @@ class TrainingJob(BaseModel):
     become 0 and 1; None takes the full range of the bits that the training pictures use. `group_by` is a regular
     expression whose first group (or whole match) in a file name tells the part, where several pictures show one part.
     `defects` is a folder with pictures of defective parts, for methods that can learn from them; no test picture may be
-    among them.
+    among them. `defect_masks` is a folder with a mask for each of them (NAME_mask.png or NAME.png, not 0 on a defect).
+    `clahe`, `ring` and `rules` are stored with the model; `conv_processing` is the side of a learned map filter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -44,6 +56,12 @@ class TrainingJob(BaseModel):
     group_by: str | None = None
     weights: Path | None = None
     defects: Path | None = None
+    defect_masks: Path | None = None
+    clahe: Clahe | None = None
+    ring: RingSearch | None = None
+    rules: RegionRules | None = None
+    augment: Augmentation | None = None
+    conv_processing: Literal[3, 5, 7] | None = None
     alpha: float = Field(default=0.01, gt=0, lt=0.5)
     unsure_factor: float = Field(default=5.0, ge=0)
     seed: int = Field(default=0, ge=0)
@@ -71,6 +89,8 @@ class TrainingJob(BaseModel):
             raise ValueError("patches are cut at native resolution: give size or patch, not both")
         if self.patch is not None and self.aspect == "keep":
             raise ValueError("patches keep the aspect ratio by themselves: give aspect or patch, not both")
+        if self.defect_masks is not None and self.defects is None:
+            raise ValueError("defect_masks belong to pictures of defective parts: give defects too")
         if self.stride is not None and self.patch is None:
             raise ValueError("stride belongs to patch-wise inspection: give patch too")
         if self.patch is not None and self.stride is not None and self.stride > self.patch:

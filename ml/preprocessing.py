@@ -16,13 +16,56 @@ class RegionOfInterest(BaseModel):
     height: int = Field(ge=32)
 
 
+class Clahe(BaseModel):
+    """Contrast-limited adaptive histogram equalisation of the lightness: evens out light that differs over the part.
+
+    `clip` bounds how far the contrast of one of `tiles` x `tiles` fields is raised.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    clip: float = Field(default=3.0, gt=0, le=40)
+    tiles: int = Field(default=8, ge=1, le=64)
+
+
+class RingSearch(BaseModel):
+    """Finds a round part by a circle on it, and looks at a ring around that circle's centre only.
+
+    `radius_px` are the lowest and highest radius of the circle in pixels of the picture; None: measured on the training
+    pictures. The ring reaches from `inner` to `outer` times the found radius; what lies elsewhere is black to the model
+    and never anomalous. `unwrap` lays the ring out as a strip, angle to the right and radius down. `blur_px`,
+    `edge`, `votes` and `resolution` are those of the gradient Hough transform: side of the box blur before it, gradient
+    of an edge, votes of a circle, and how much coarser than the picture votes are counted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    radius_px: tuple[float, float] | None = None
+    inner: float = Field(default=1.0, ge=0, le=20)
+    outer: float = Field(default=3.04, gt=0, le=20)
+    unwrap: bool = False
+    blur_px: int = Field(default=3, ge=1, le=31)
+    edge: float = Field(default=95, gt=0, le=1000)
+    votes: float = Field(default=30, gt=0, le=1000)
+    resolution: float = Field(default=1.5, ge=1, le=8)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.inner < self.outer:
+            raise ValueError("the ring's inner end must lie inside its outer end")
+        if self.radius_px is not None and not 0 < self.radius_px[0] <= self.radius_px[1]:
+            raise ValueError("the circle's lowest radius must be above 0 and not above its highest")
+        return self
+
+
 class Preprocessing(BaseModel):
     """One preprocessing, shared by training and inference and part of the model's hash.
 
     Geometry `whole`: the picture is resized to `input_height` x `input_width`. Geometry `patches`: patches of that
     size are cut at native resolution every `stride` pixels. Values are windowed linearly from
     [`window_low`, `window_high`] (raw counts, clipped) to [0, 1], then standardised per RGB channel.
-    `region` (x, y, width, height in px) is cut out first; None looks at the whole picture.
+    `region` (x, y, width, height in px) is cut out first; None looks at the whole picture. Then come `clahe` and
+    `ring`, whose radii are known here, where they are asked for.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +79,8 @@ class Preprocessing(BaseModel):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     region: tuple[int, int, int, int] | None = None
+    clahe: Clahe | None = None
+    ring: RingSearch | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

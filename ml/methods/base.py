@@ -58,6 +58,8 @@ class Method(ABC):
     failed_score: from this score on a picture could not be compared at all. Such a good part must not make a threshold.
     labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore
         it. needs_defects: with these parameters the method cannot do without.
+    labelled_masks: where the defects of `labelled_defects` are, bool (n, height, width) at the inputs' size, in their
+        order; empty where the job has no masks.
     """
 
     name: ClassVar[str]
@@ -72,6 +74,7 @@ class Method(ABC):
     embedding_hash: str | None = None
     failed_score: float = math.inf
     labelled_defects: Sequence[Tensor] = ()
+    labelled_masks: Sequence[Tensor] = ()
     needs_defects: bool
 
     def __init__(

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from ml.errors import CancelledError, TrainingError
 from ml.progress import Cancelled, Progress, never, silent
+from ml.training.monitor import Reconstructions
 
 VALIDATIONS = 12
 """How often a training run is measured on the validation pictures."""
@@ -28,13 +30,17 @@ class Lesson(ABC):
     """One training run of a method's networks, made new for each run.
 
     networks: everything that learns, as one module.
-    optimisers: those that `step` uses.
-    random: where all randomness of the run comes from, on the CPU.
+    optimisers, schedules: those that `step` uses.
+    random: where all randomness of the run comes from, on the CPU. What is kept beside these from one step to the next
+        is in `networks`, as a buffer: a run is continued exactly from their states.
+    patience: the run ends early once so many measurements in a row were no better than the best; None: never.
     """
 
     networks: nn.Module
     optimisers: Sequence[Optimizer]
+    schedules: Sequence[LRScheduler] = ()
     random: torch.Generator
+    patience: int | None = None
 
     @abstractmethod
     def step(self, number: int) -> Losses:
@@ -48,6 +54,10 @@ class Lesson(ABC):
 
         None where there are no such pictures: the last state is kept then.
         """
+        return None
+
+    def samples(self) -> Reconstructions | None:
+        """A few good pictures and what the networks make of them, to be looked at; networks are in `eval()`."""
         return None
 
 

@@ -1,0 +1,53 @@
+"""The one interface of all generators: fit on pictures of good parts, then sample new ones with what was changed."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from ml.pictures import Pixels
+from ml.progress import Cancelled, Progress, never, silent
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneratedPicture:
+    """A picture that no camera took, with the ground truth of what was changed.
+
+    pixels: shape and dtype of the picture it was made from. mask: bool (height, width), true where a defect was made;
+    all False for one that shows a good part. kind: what was made. source: index of the fitted picture that it was made
+    from. changes: how it differs from that one, in figures that JSON holds.
+    """
+
+    pixels: NDArray[Any]
+    mask: NDArray[np.bool_]
+    kind: str
+    source: int | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Generator(ABC):
+    """Fitted by `fit`, which the constructor's frozen `parameters` steer. `name` is the one of the catalogue."""
+
+    name: ClassVar[str]
+
+    def __init__(self, parameters: BaseModel) -> None:
+        self.parameters = parameters
+
+    @abstractmethod
+    def fit(
+        self, pictures: Sequence[Pixels], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        """Learn from good parts: (height, width) grey or (height, width, 3) RGB each, uint8 or uint16.
+
+        Items may be decoded anew at each access; keep few. What an earlier call learnt is forgotten. The same pictures
+        and seed on the same machine give the same samples. Raises TrainingError when nothing can be learnt from them,
+        CancelledError soon after `cancelled()` is true.
+        """
+
+    @abstractmethod
+    def sample(self, count: int, seed: int) -> Iterator[GeneratedPicture]:
+        """`count` pictures, one after the other; the n-th is the same for the same seed, however many are asked for."""
