@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from ml.catalogue import dfr, efficientad, padim, patch_svdd, patchcore, riad, spade, student_teacher, template
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
-from ml.catalogue.info import USUAL_MIN_PICTURES, MethodInfo, Preset
+from ml.catalogue.info import USUAL_MIN_PICTURES, Configurable, MethodInfo, Preset
 from ml.errors import ParameterError
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "MethodInfo",
     "Preset",
     "allowed_values",
+    "did_you_mean",
     "method",
     "min_pictures",
     "needs_defects",
@@ -53,7 +54,7 @@ def method(name: str) -> MethodInfo:
         return METHODS[name]
     except KeyError:
         raise ParameterError(
-            f"unknown method '{name}'{_did_you_mean(name, METHODS)}; known: {', '.join(METHODS)}"
+            f"unknown method '{name}'{did_you_mean(name, METHODS)}; known: {', '.join(METHODS)}"
         ) from None
 
 
@@ -75,15 +76,15 @@ def parse_settings(method_name: str, settings: Mapping[str, object]) -> BaseMode
     return parameters_of(method(method_name), settings)
 
 
-def parameters_of(info: MethodInfo, settings: Mapping[str, object]) -> BaseModel:
-    """Settings as typed or stored (`{"strides": "8,16"}`) -> the method's frozen parameters.
+def parameters_of(info: Configurable, settings: Mapping[str, object]) -> BaseModel:
+    """Settings as typed or stored (`{"strides": "8,16"}`) -> the frozen parameters of a method or generator.
 
     Raises ParameterError, one line: the setting, the bad value and the allowed ones; close names for a misspelt one.
     """
     for key in settings:
         if key not in info.parameters.model_fields:
             raise ParameterError(
-                f"{info.name} has no setting '{key}'{_did_you_mean(key, info.parameters.model_fields)}; "
+                f"{info.name} has no setting '{key}'{did_you_mean(key, info.parameters.model_fields)}; "
                 f"settings: {', '.join(info.parameters.model_fields)}"
             )
     try:
@@ -96,7 +97,8 @@ def allowed_values(parameters: type[BaseModel], setting: str) -> str:
     """What `setting` accepts, in words: `one of oas, ledoit_wolf, ridge`, `a whole number from 1 up to 50`."""
     schema = parameters.model_json_schema()["properties"][setting]
     if "choices" in schema and schema["type"] == "array":
-        return f"rising numbers out of {', '.join(map(str, schema['choices']))}, for example {schema['example']}"
+        some = "any of" if isinstance(schema["choices"][0], str) else "rising numbers out of"
+        return f"{some} {', '.join(map(str, schema['choices']))}, for example {schema['example']}"
     for listed in ("enum", "choices"):
         if listed in schema:
             return f"one of {', '.join(map(str, schema[listed]))}"
@@ -108,7 +110,7 @@ def allowed_values(parameters: type[BaseModel], setting: str) -> str:
     return f"{kind} {low} {high}"
 
 
-def _one_line(info: MethodInfo, settings: Mapping[str, object], error: ValidationError) -> str:
+def _one_line(info: Configurable, settings: Mapping[str, object], error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     if not first["loc"]:  # a rule between two settings speaks for itself
         return f"{info.name}: {first['ctx']['error']}"
@@ -118,6 +120,7 @@ def _one_line(info: MethodInfo, settings: Mapping[str, object], error: Validatio
     return f"{info.name}: {setting}={shown} is not allowed; allowed: {allowed_values(info.parameters, setting)}"
 
 
-def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
+def did_you_mean(name: str, known: Mapping[str, object]) -> str:
+    """What may have been meant by a misspelt name, in brackets after a space; empty where nothing is close."""
     close = difflib.get_close_matches(name, known, n=2)
     return f" (did you mean {' or '.join(close)}?)" if close else ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -10,6 +10,16 @@ Settings = Mapping[str, Any]
 
 USUAL_MIN_PICTURES = 3
 """With fewer good parts none can be held out to find the threshold."""
+
+
+class Configurable(Protocol):
+    """Whatever has a name and settings: a method or a generator."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def parameters(self) -> type[BaseModel]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from ml.errors import CancelledError, TrainingError
+from ml.generation.catalogue import generator as generator_info
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
+
+_ORDER = 1  # apart from what chance decides within a sample
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,4 +55,33 @@ class Generator(ABC):
 
     @abstractmethod
     def sample(self, count: int, seed: int) -> Iterator[GeneratedPicture]:
-        """`count` pictures, one after the other; the n-th is the same for the same seed, however many are asked for."""
+        """`count` pictures, one after the other; the n-th is the same for the same seed, however many are asked for.
+
+        They are made as they are asked for. Call after `fit`.
+        """
+
+
+def check_enough(name: str, pictures: Sequence[Pixels]) -> None:
+    """Raises TrainingError where the generator `name` cannot be fitted on so few pictures."""
+    info = generator_info(name)
+    if len(pictures) < info.min_pictures:
+        raise TrainingError(
+            f"{info.title} makes pictures of good ones: {len(pictures)} are given, at least {info.min_pictures} needed."
+        )
+
+
+def check_wanted(cancelled: Cancelled) -> None:
+    """Raises CancelledError once the user has asked to stop."""
+    if cancelled():
+        raise CancelledError("Generating was cancelled.")
+
+
+def sources(fitted: int, seed: int) -> Iterator[int]:
+    """From which of the `fitted` pictures each sample is made, without end: all in random order, then all again."""
+    for turn in count():
+        yield from random_of(seed, turn, _ORDER).permutation(fitted).tolist()
+
+
+def random_of(seed: int, number: int, purpose: int = 0) -> np.random.Generator:
+    """What chance decides for sample `number`, whatever was decided for the others."""
+    return np.random.default_rng((seed, number, purpose))

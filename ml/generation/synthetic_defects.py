@@ -10,19 +10,20 @@ scratch, spot, dent: drawn after what they look like on parts; no published sour
 Contrasts are meant relative to the picture's own range of values, so that a dull picture gets dull defects.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import ParameterError
+from ml.generation.catalogue.synthetic_defects import KINDS, Kind, SyntheticDefectsParameters
+from ml.generation.generator import GeneratedPicture, Generator, check_enough, random_of, sources
 from ml.generation.textures import perlin, texture
-
-Kind = Literal["cutpaste_patch", "cutpaste_scar", "texture_blend", "scratch", "spot", "dent"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+from ml.pictures import Pixels
+from ml.progress import Cancelled, Progress, never, silent
 
 Values = NDArray[np.float32]
 """(height, width, channels); 0 and 1 are about the picture's darkest and brightest."""
@@ -34,18 +35,6 @@ _FAINTEST = 0.1  # opacity below which a soft edge ends
 _LEAST_SPAN = 0.2  # of full scale: the range that a picture of one colour is taken to have
 _LARGEST_NOISE_PX = 512  # larger masks and textures are interpolated: they hold no finer detail
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GeneratedPicture:
-    """pixels: as the picture it was made from (shape, dtype); mask: bool (height, width), true where it was changed.
-
-    kind: what was painted. Outside the mask every pixel is the original's.
-    """
-
-    pixels: NDArray[Any]
-    mask: NDArray[np.bool_]
-    kind: Kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +63,8 @@ class SyntheticDefects:
         """A copy of `picture` with one defect, the same for the same seed.
 
         picture: (height, width) grey or (height, width, 3) RGB; uint8, uint16 (of 8 to 16 bits), or float32 0 to 1.
-        What can hardly be seen where it came to lie (a plain piece pasted on a plain ground) is drawn again.
+        The mask is true where it was changed; outside of it every pixel is the original's. What can hardly be seen
+        where it came to lie (a plain piece pasted on a plain ground) is drawn again.
         Raises ParameterError for other dtypes and shapes.
         """
         if picture.dtype not in (np.uint8, np.uint16, np.float32) or picture.ndim not in (2, 3) or not picture.size:
@@ -94,6 +84,35 @@ class SyntheticDefects:
             if change.size and change.mean() >= _LEAST_CHANGE * self.strength:
                 break
         return GeneratedPicture(pixels, mask, kind)
+
+
+class PaintedDefects(Generator):
+    """`SyntheticDefects` as a generator: each sample is one of the fitted pictures with one defect."""
+
+    name = "synthetic_defects"
+
+    def __init__(self, parameters: SyntheticDefectsParameters) -> None:
+        super().__init__(parameters)
+        self._defects = SyntheticDefects(parameters.kinds, parameters.strength)
+        self._pictures: Sequence[Pixels] = ()
+
+    def fit(
+        self, pictures: Sequence[Pixels], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        """Nothing is learnt: the pictures are only kept to be painted into."""
+        check_enough(self.name, pictures)
+        self._pictures = pictures
+
+    def sample(self, count: int, seed: int) -> Iterator[GeneratedPicture]:
+        for number, source in zip(range(count), sources(len(self._pictures), seed), strict=False):
+            made = self._defects.sample(self._pictures[source], int(random_of(seed, number).integers(2**63)))
+            ys, xs = np.nonzero(made.mask)
+            changes = {
+                "defect": made.kind,
+                "area_px": len(ys),
+                "box_px": [int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1],
+            }
+            yield replace(made, source=source, changes=changes)
 
 
 @dataclass(frozen=True, slots=True)
