@@ -9,7 +9,18 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ValidationError
 
-from ml.catalogue import dfr, efficientad, padim, patch_svdd, patchcore, riad, spade, student_teacher, template
+from ml.catalogue import (
+    conv_autoencoder,
+    dfr,
+    efficientad,
+    padim,
+    patch_svdd,
+    patchcore,
+    riad,
+    spade,
+    student_teacher,
+    template,
+)
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
 from ml.catalogue.info import USUAL_MIN_PICTURES, Configurable, MethodInfo, Preset
 from ml.errors import ParameterError
@@ -42,6 +53,7 @@ METHODS: Mapping[str, MethodInfo] = {
         student_teacher.INFO,
         patch_svdd.INFO,
         efficientad.INFO,
+        conv_autoencoder.INFO,
         template.INFO,
     )
 }

@@ -13,6 +13,7 @@ from ml.errors import ParameterError
 from ml.methods.base import Geometry, Method
 
 _CLASSES = {
+    "conv_autoencoder": "ConvAutoencoder",
     "dfr": "Dfr",
     "efficientad": "Efficientad",
     "padim": "Padim",

@@ -29,6 +29,7 @@ QUICK = {
     "student_teacher": {"steps": 20, "batch": 2},
     "patch_svdd": {"patch_px": 32, "steps": 2, "batch": 1, "bank_cap": 200},
     "template": {"gallery": 2},
+    "conv_autoencoder": {"width": 8, "steps": 60, "batch": 16},
 }
 GEOMETRIES: dict[str, dict[str, int]] = {"whole": {"size": 64}, "patches": {"patch": 64, "stride": 48}}
 

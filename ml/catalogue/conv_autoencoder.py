@@ -1,0 +1,41 @@
+"""Settings and presets of the convolutional autoencoder on patches. No torch."""
+
+from pydantic import Field
+
+from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.patchwise import PatchwiseParameters
+
+
+class ConvAutoencoderParameters(PatchwiseParameters):
+    """Convolutional autoencoder: patches that cannot be put together again from a short code are anomalous."""
+
+    width: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Channels of the network at half the patch's size, 64 as published; training and inspection time "
+        "grow with the square; 0: by the time at hand",
+    )
+    latent: int = Field(100, ge=1, le=2048, description="Length of a patch's code; too long, and defects pass through")
+    batch: int = Field(64, ge=2, le=4096, description="Patches per training step")
+    learning_rate: float = Field(2e-3, gt=0, le=0.1, description="Size of Adam's steps at the start; 0.0002 published")
+
+
+INFO = MethodInfo(
+    name="conv_autoencoder",
+    title="Autoencoder",
+    summary="Puts patches together again from a short code; the baseline of the patch-wise methods.",
+    paper="The baseline of Patch-GANomaly on steel sheets, with the encoder and decoder of Akcay, Atapour-Abarghouei, "
+    "Breckon: GANomaly, ACCV 2018, arXiv 1805.06725",
+    needs_weights=False,
+    parameters=ConvAutoencoderParameters,
+    published="10 epochs of 32 px patches in batches of 64, width 64, code of 100, stride 8",
+    native_up_to_size=True,
+    presets={
+        "fast": Preset(256, {}, minutes=1),
+        "balanced": Preset(384, {}, minutes=4),
+        "thorough": Preset(512, {"stride_px": 8}, minutes=40),
+    },
+    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    enough_steps=1000,
+)

@@ -1,0 +1,179 @@
+"""Small patches of network inputs: where they lie, which of them show the part, and one map from their scores.
+
+"Patch-wise" methods judge a picture by squares of 16 to 64 px and know nothing of what lies beside one. All of it
+happens on tensors, for the inputs of one call together: thousands of patches per picture leave no room for a loop over
+them.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, Self
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ml.patches import PatchGrid
+
+Recombination = Literal["weighted", "mean", "majority"]
+
+_LUMA = (0.299, 0.587, 0.114)
+"""Rec. ITU-R BT.601: a grey picture that stands in all three channels keeps its values."""
+
+_OTSU_LEVELS = 256
+_OTSU_PICTURES = 32
+
+
+@dataclass(frozen=True)
+class PatchLayout:
+    """Squares of `patch_px` every `stride_px` over inputs of `height` x `width`, row by row from the top left corner.
+
+    Per axis there are ceil((length - patch) / stride) + 1 (Loupe's `PatchGrid`): the last ones end on the last pixel or
+    past it, where they show the input's reflection.
+    """
+
+    height: int
+    width: int
+    patch_px: int
+    stride_px: int
+
+    @cached_property
+    def grid(self) -> PatchGrid:
+        """Raises ValueError where the stride would leave pixels out."""
+        return PatchGrid.plan(self.height, self.width, self.patch_px, self.patch_px, self.stride_px)
+
+    @property
+    def count(self) -> int:
+        """Patches per input."""
+        return self.grid.count
+
+    @cached_property
+    def unit_px(self) -> int:
+        """Side of a map's cells: the coarsest that patches, strides and both sides of the input are multiples of."""
+        return math.gcd(self.patch_px, self.stride_px, self.height, self.width)
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """The input's row that each row of what the patches cover shows, int64."""
+        return _reflected(self.height, self.grid.covered_height)
+
+    @cached_property
+    def columns(self) -> Tensor:
+        return _reflected(self.width, self.grid.covered_width)
+
+    def patches(self, inputs: Tensor, chosen: Tensor) -> Tensor:
+        """Those patches of inputs (n, C, height, width) that `chosen`, int64 (k,), counts out: (k, C, patch, patch).
+
+        Patch p of input i is i * count + p. Each call copies what it gives and, where the grid reaches past the inputs,
+        the inputs; `covered` spares the latter.
+        """
+        windows = self.covered(inputs).unfold(2, self.patch_px, self.stride_px)
+        windows = windows.unfold(3, self.patch_px, self.stride_px)
+        row, column = chosen % self.count // self.grid.columns, chosen % self.grid.columns
+        return windows[chosen // self.count, :, row, column]
+
+    def covered(self, inputs: Tensor) -> Tensor:
+        """The inputs with their reflection, as far as the patches reach; what is as large already is given as it is."""
+        height, width = inputs.shape[-2:]
+        if height == self.grid.covered_height and width == self.grid.covered_width:
+            return inputs
+        rows, columns = self.rows.to(inputs.device), self.columns.to(inputs.device)
+        return inputs[..., rows[:, None], columns]
+
+    def map_of(self, scores: Tensor, accepted: Tensor, recombination: Recombination, threshold: float) -> Tensor:
+        """Scores and bool of patches (n, count) -> float32 cells (n, height / unit_px, width / unit_px).
+
+        Each cell is the average of the scores of the accepted patches that hold it, by overlap-add: weighted by a
+        raised cosine over the patch, plainly (`mean`), or the share of them whose score is at least `threshold`
+        (`majority`). A patch that is not accepted takes no part. What no accepted patch holds gets the lowest value.
+        Raises ValueError for an input none of whose patches is accepted.
+        """
+        if not accepted.any(1).all():
+            raise ValueError("an input without any accepted patch has no map")
+        if recombination == "majority":
+            scores = (scores >= threshold).to(scores.dtype)
+        places = self.patch_px // self.unit_px
+        along = torch.ones(places, dtype=torch.float64)
+        if recombination == "weighted":
+            # Sampled at the cells' middles, so that no weight is zero: what one patch alone holds keeps its score.
+            along = torch.sin(math.pi * (torch.arange(places, dtype=torch.float64) + 0.5) / places).square()
+        window = torch.outer(along, along)[None, None].to(scores.device)
+        shape = (-1, 1, self.grid.rows, self.grid.columns)
+        weights = self._added(accepted.double().reshape(shape), window)
+        # float64: a constant score must come out constant.
+        sums = self._added(torch.where(accepted, scores.double(), 0).reshape(shape), window)
+        values = torch.where(weights > 0, sums / weights, math.inf)
+        lowest = values.amin((1, 2), keepdim=True)
+        return torch.where(weights > 0, values, lowest).float()
+
+    def _added(self, per_patch: Tensor, window: Tensor) -> Tensor:
+        """`window` laid down once per patch, times its value, and added up: (n, rows, columns) of cells."""
+        added = functional.conv_transpose2d(per_patch, window, stride=self.stride_px // self.unit_px)
+        return added[:, 0, : self.height // self.unit_px, : self.width // self.unit_px]
+
+
+@dataclass(frozen=True, slots=True)
+class GreyWindow:
+    """A patch shows the part where `low` < its median grey < `high`; values are those of network inputs, -1 to 1."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def everything(cls) -> Self:
+        return cls(-2.0, 2.0)
+
+    @classmethod
+    def of(cls, stored: Tensor) -> Self:
+        """What `tensor` gave."""
+        return cls(*stored.tolist())
+
+    def tensor(self) -> Tensor:
+        """float32 (2,)."""
+        return torch.tensor([self.low, self.high])
+
+    @property
+    def accepts_everything(self) -> bool:
+        return self.low < -1 and self.high > 1
+
+    def accepts(self, patches: Tensor) -> Tensor:
+        """bool (n,) of patches (n, 3, patch, patch)."""
+        medians = grey(patches).flatten(1).median(1).values
+        return (medians > self.low) & (medians < self.high)
+
+
+def otsu_window(pictures: list[Tensor]) -> GreyWindow:
+    """The side of Otsu's threshold on which the part lies, of good pictures (n, 3, height, width) from -1 to 1.
+
+    One threshold for all pictures (Otsu, "A Threshold Selection Method from Gray-Level Histograms", IEEE Transactions
+    on Systems, Man, and Cybernetics 9(1), 1979), so that what counts as background depends neither on a defect nor on
+    where a picture was cut. Background is the side that most of the outermost pixels are on.
+    """
+    greys = [grey(picture) for picture in pictures[:: -(-len(pictures) // _OTSU_PICTURES)]]
+    counts = torch.stack([torch.histc(one.float(), _OTSU_LEVELS, -1, 1) for one in greys]).sum(0).double()
+    middles = (torch.arange(_OTSU_LEVELS, dtype=torch.float64) + 0.5) * 2 / _OTSU_LEVELS - 1
+    below, total = counts.cumsum(0)[:-1], counts.sum()
+    sums = (counts * middles).cumsum(0)
+    gap = sums[:-1] / below.clamp(min=1) - (sums[-1] - sums[:-1]) / (total - below).clamp(min=1)
+    between = below * (total - below) * gap.square()
+    # Every threshold within a gap of the histogram parts it alike: its middle leaves both sides as much room.
+    best = (between >= between.max() * (1 - 1e-12)).nonzero().double().mean()
+    threshold = float((best + 1) * 2 / _OTSU_LEVELS - 1)
+    outline = torch.cat([side.flatten() for one in greys for side in (one[:, [0, -1]], one[:, :, [0, -1]])])
+    is_bright_background = float((outline > threshold).float().mean()) > 0.5
+    return GreyWindow(-2.0, threshold) if is_bright_background else GreyWindow(threshold, 2.0)
+
+
+def grey(pictures: Tensor) -> Tensor:
+    """RGB (n, 3, height, width) -> luma (n, height, width)."""
+    red, green, blue = pictures.unbind(1)
+    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+
+
+def _reflected(length: int, covered: int) -> Tensor:
+    """0, 1, ..., length - 1, length - 2, ..., 0, 1, ... up to `covered` of them: the edge is not repeated."""
+    if length == 1:
+        return torch.zeros(covered, dtype=torch.int64)
+    period = torch.arange(covered) % (2 * length - 2)
+    return torch.minimum(period, 2 * length - 2 - period)
