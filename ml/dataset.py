@@ -75,6 +75,37 @@ def read_mvtec(folder: Path) -> list[LabelledPicture]:
     return labelled
 
 
+def read_defects(folder: Path, masks_folder: Path | None = None) -> list[LabelledPicture]:
+    """The pictures of defective parts in `folder`, in natural order; their kind is the folder's name.
+
+    With `masks_folder` each has its mask there, NAME_mask.png or NAME.png. Raises TrainingError where a folder holds no
+    pictures, and naming a picture that has no mask or two.
+    """
+    try:
+        paths = list_pictures(folder)
+    except PictureError as error:
+        raise TrainingError(f"No pictures of defective parts: {error}") from error
+    if not paths:
+        raise TrainingError(f"{folder}: no pictures of defective parts. Choose another folder or leave it out.")
+    if masks_folder is None:
+        return [LabelledPicture(path, "anomaly", folder.name, None) for path in paths]
+    if not masks_folder.is_dir():
+        raise TrainingError(f"{masks_folder}: there is no such folder of masks. Check the name, or leave it out.")
+    if masks_folder.samefile(folder):  # a picture NAME.png would be its own mask
+        raise TrainingError(
+            f"{masks_folder}: holds the pictures of defective parts. Keep their masks in another folder."
+        )
+    masks = _masks(masks_folder)
+    labelled = [LabelledPicture(path, "anomaly", folder.name, _mask_of(path, masks)) for path in paths]
+    for picture in labelled:
+        if picture.mask_path is None:
+            raise TrainingError(
+                f"{picture.path}: has no mask {picture.path.stem}_mask.png or {picture.path.stem}.png in "
+                f"{masks_folder}. Save one there, not 0 on the defect, or take the picture out of the folder."
+            )
+    return labelled
+
+
 def read_mask(picture: LabelledPicture, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
     """Where the defect is: `(height, width)` bool; None for a normal picture and where there is no mask.
 

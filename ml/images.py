@@ -90,6 +90,19 @@ class PreparedPicture:
             self._standardise(piece, values)
         return batch
 
+    def masks(self, mask: NDArray[np.bool_], start: int, stop: int) -> torch.Tensor:
+        """Where `mask`, bool `(picture_height, picture_width)`, is true in the inputs `start` to `stop - 1`.
+
+        bool `(n, input_height, input_width)`: true where any marked pixel lies in the area of an input's pixel, so that
+        a crack of one pixel is not lost in a smaller input. Raises ValueError for a mask of another size.
+        """
+        if mask.shape != (self.picture_height, self.picture_width):
+            raise ValueError(f"a mask {mask.shape} of a picture ({self.picture_height}, {self.picture_width})")
+        seen = mask[self.top : self.top + self.height, self.left : self.left + self.width]
+        size = self.preprocessing.input_height, self.preprocessing.input_width
+        pieces = [_any_in_area(seen, *size)] if self._grid is None else self._grid.cut(seen, start, stop)
+        return torch.from_numpy(np.stack(list(pieces)))
+
     def _standardise(self, piece: Pixels, values: NDArray[np.float32]) -> None:
         planes = [piece] * 3 if piece.ndim == 2 else cv2.split(piece)
         ends = (self.preprocessing.window_low, self.preprocessing.window_high)
@@ -174,3 +187,11 @@ def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
     smaller = min(width, old_width), min(height, old_height)
     resized: Pixels = cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
     return cv2.resize(resized, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
+
+
+def _any_in_area(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
+    """The mask at another size: true where a pixel's area holds, or lies in, a true one."""
+    smaller = min(width, mask.shape[1]), min(height, mask.shape[0])
+    shares = cv2.resize(mask.astype(np.float32), smaller, interpolation=cv2.INTER_AREA)
+    resized = cv2.resize((shares > 0).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(resized > 0)
