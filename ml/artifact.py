@@ -92,12 +92,13 @@ class PictureReference(_Record):
 class DataFingerprint(_Record):
     """The files that the model was trained on, as (name, sha256 of the file), and the names of those left out.
 
-    `defects` are pictures of defective parts that it learnt from: no test may use them.
+    `defects` are pictures of defective parts that it learnt from: no test may use them. `defect_masks` are their masks.
     """
 
     files: tuple[tuple[str, Sha256], ...]
     skipped: tuple[str, ...] = ()
     defects: tuple[tuple[str, Sha256], ...] = ()
+    defect_masks: tuple[tuple[str, Sha256], ...] = ()
 
 
 class Manifest(_Record):

@@ -15,6 +15,7 @@ from ml.catalogue import method as method_info
 from ml.catalogue import parameters_of
 from ml.errors import DetectorError, ModelFileError, ParameterError
 from ml.images import PreparedPicture, prepare
+from ml.map_filter import MAP_FILTER, Kernel, checked_filter
 from ml.maps import Detection, ScoreMap
 from ml.methods.base import Method
 from ml.pictures import check_pixels
@@ -130,12 +131,18 @@ class Detector:
     """A loaded model: `score` turns pixels into a score and a map. Lives in one thread."""
 
     def __init__(
-        self, manifest: Manifest, method: Method, device: str, reference_thumbnail: NDArray[np.float32] | None = None
+        self,
+        manifest: Manifest,
+        method: Method,
+        device: str,
+        reference_thumbnail: NDArray[np.float32] | None = None,
+        map_filter: Kernel | None = None,
     ) -> None:
         self.manifest = manifest
         self.device = device
         self.reference_thumbnail = reference_thumbnail
         self._method = method.to(torch.device(device))
+        self._map_filter = map_filter
         self._batches = Batches(method, device)
 
     @classmethod
@@ -154,12 +161,13 @@ class Detector:
                 state=tensors,
             )
             method.load_tensors(tensors)
+            map_filter = checked_filter(tensors[MAP_FILTER]) if MAP_FILTER in tensors else None
         except (ParameterError, ModelFileError) as error:
             raise ModelFileError(f"{path}: cannot be used by this version of Loupe: {error}") from error
         thumbnail = tensors.get(REFERENCE_THUMBNAIL)
         if thumbnail is not None and thumbnail.shape != (LIKENESS_SIDE_PX, LIKENESS_SIDE_PX):
             raise ModelFileError(f"{path}: its reference thumbnail has the shape {thumbnail.shape}; train it again.")
-        return cls(manifest, method, chosen, thumbnail)
+        return cls(manifest, method, chosen, thumbnail, map_filter)
 
     def learn(self, pictures: Sequence[NDArray[np.uint8] | NDArray[np.uint16]], seed: int) -> None:
         """Forget what the model has learnt and learn these good pictures instead, with its settings.
@@ -228,4 +236,5 @@ class Detector:
     ) -> Detection:
         with torch.inference_mode():
             prepared = prepare(pixels, preprocessing)
-            return assemble(self._method, prepared, self._batches.run(prepared, self._method.score), on_partial)
+            scored = self._batches.run(prepared, self._method.score)
+            return assemble(self._method, prepared, scored, on_partial, self._map_filter)

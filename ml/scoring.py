@@ -3,13 +3,16 @@
 Calibration and inspection both go through `assemble`, so that a threshold means the same in both.
 """
 
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from ml.errors import DetectorError
 from ml.images import PreparedPicture
+from ml.map_filter import Kernel, MarkedMap, filtered
 from ml.maps import Detection, ScoreMap
 from ml.methods.base import Method, Scored
 
@@ -25,10 +28,13 @@ def assemble(
     prepared: PreparedPicture,
     batches: Iterable[tuple[int, Scored]],
     on_partial: Callable[[ScoreMap], None] | None = None,
+    map_filter: Kernel | None = None,
 ) -> Detection:
     """Join scored inputs, given as (index of the first input, scores), into one detection.
 
-    The map is smoothed on its own cells with the method's `sigma_px`, which is meant at the network input's scale.
+    The raw map first passes the learned `map_filter`, where there is one: the score that is taken from the map is taken
+    from the filtered one, and a score that a method gives itself stays as it is. Then the map is smoothed on its own
+    cells with the method's `sigma_px`, which is meant at the network input's scale.
     `on_partial` receives the smoothed map so far after each batch, the last included, but no more than about
     MOST_PARTIALS of them; nothing where the picture is one input. Raises DetectorError for scores that are no numbers.
     """
@@ -43,14 +49,33 @@ def assemble(
             own_scores.append(_finite(scored.scores.float().cpu().numpy()))
         done += len(cells)
         if on_partial is not None and done < prepared.count and (done - offered) * MOST_PARTIALS >= prepared.count:
-            on_partial(joiner.score_map().smoothed(sigma_px))
+            on_partial(filtered(joiner.score_map(), map_filter).smoothed(sigma_px))
             offered = done
-    raw = joiner.score_map()
+    raw = filtered(joiner.score_map(), map_filter)
     smooth = raw.smoothed(sigma_px)
     if on_partial is not None and prepared.count > 1:
         on_partial(smooth)
     score = float(max(part.max() for part in own_scores)) if own_scores else _reduce(method.score_rule, raw, smooth)
     return Detection(score=score, score_map=smooth)
+
+
+def marked_map(
+    method: Method, prepared: PreparedPicture, batches: Iterable[tuple[int, Scored]], mask: NDArray[np.bool_]
+) -> MarkedMap:
+    """Join scored inputs into the raw map that `assemble` would filter, with the cells that hold any marked pixel.
+
+    `mask` is bool (height, width) of the picture. Raises DetectorError for scores that are no numbers.
+    """
+    scores, truth = prepared.joiner(method.offset_px), prepared.joiner(method.offset_px)
+    for start, scored in batches:
+        cells = _finite(scored.cells.float().cpu().numpy())
+        scores.add(start, cells)
+        inputs = prepared.masks(mask, start, start + len(cells)).float()
+        # A cell stands for what lies around its centre, which may be shifted against an even grid over the input.
+        down, right = (math.floor(shift + 0.5) for shift in method.offset_px)
+        shifted = functional.pad(inputs, (-right, right, -down, down))
+        truth.add(start, functional.adaptive_max_pool2d(shifted, cells.shape[1:]).numpy())
+    return MarkedMap(scores.score_map().cells, truth.score_map().cells > 0)
 
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,13 +11,14 @@ from ml.artifact import PictureReference
 from ml.detector import Batches
 from ml.feature_cache import FeatureCache, key_of, to_half
 from ml.images import PreparedPicture, prepare
+from ml.map_filter import Kernel, MarkedMap
 from ml.maps import Detection
 from ml.methods.base import Method, Scored
 from ml.pictures import Pixels
 from ml.preprocessing import Preprocessing
 from ml.progress import Cancelled
 from ml.quality import likeness_of, measure, thumbnail_of
-from ml.scoring import assemble
+from ml.scoring import assemble, marked_map
 from ml.training.survey import Survey, check_cancelled
 
 FEATURE_BUDGET_BYTES = 2 * 2**30  # features beyond this are read or computed again instead of kept
@@ -47,8 +48,10 @@ class EmbeddedPictures(Sequence[Tensor]):
     n counts the inputs of the picture and of its variants (`Method.variants`). Items are kept in the main memory up to
     a budget, beyond it computed again. What a method names by an `embedding_hash` is also kept on disk, in half
     precision, and always rounded to it, so that no result depends on what is on disk; `detect` never uses it.
-    Also gathers what the pictures look like.
+    Also gathers what the pictures look like. `map_filter` is applied by `detect` and `detect_pixels` once it is set.
     """
+
+    map_filter: Kernel | None = None
 
     def __init__(
         self,
@@ -138,9 +141,21 @@ class EmbeddedPictures(Sequence[Tensor]):
         """Score any picture with the method as it is fitted now."""
         return self._assembled(prepare(pixels, self._preprocessing), self.embed(pixels))
 
+    def masks(self, pixels: Pixels, mask: NDArray[np.bool_]) -> Tensor:
+        """The mask of any picture, bool `(height, width)`, cut like its inputs: bool `(n, input height, width)`."""
+        prepared = prepare(pixels, self._preprocessing)
+        return prepared.masks(mask, 0, prepared.count)
+
+    def marked_map(self, pixels: Pixels, mask: NDArray[np.bool_]) -> MarkedMap:
+        """The raw map of any picture, with the method as it is fitted now, and its cells that `mask` touches."""
+        prepared = prepare(pixels, self._preprocessing)
+        with torch.inference_mode():
+            return marked_map(self._method, prepared, self._scored(self._embedded(prepared)), mask)
+
     def _assembled(self, prepared: PreparedPicture, features: Tensor) -> Detection:
         with torch.inference_mode():
-            return assemble(self._method, prepared, self._scored(features[: prepared.count]))
+            scored = self._scored(features[: prepared.count])
+            return assemble(self._method, prepared, scored, map_filter=self.map_filter)
 
     def _scored(self, features: Tensor) -> Iterator[tuple[int, Scored]]:
         for start in range(0, len(features), SCORED_AT_A_TIME):

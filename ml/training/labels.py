@@ -1,0 +1,84 @@
+"""The job's pictures of defective parts with the masks of their defects: read, checked, and given to the method."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml.dataset import LabelledPicture, read_defects, read_mask
+from ml.errors import PictureError, TrainingError
+from ml.job import TrainingJob
+from ml.methods.base import Method
+from ml.pictures import Pixels, decode_picture, read_picture_bytes
+from ml.training.embedded import EmbeddedPictures
+
+FileHash = tuple[str, str]
+"""A file's name and the sha256 of its contents."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Defective:
+    """A picture of a defective part as captured, and its mask, bool (height, width), where the job has masks."""
+
+    file: FileHash
+    pixels: Pixels
+    mask_file: FileHash | None
+    mask: NDArray[np.bool_] | None
+
+
+def listed_defects(job: TrainingJob) -> list[LabelledPicture]:
+    """The job's pictures of defective parts, none read yet. Raises TrainingError as `ml.dataset.read_defects` does."""
+    return [] if job.defects is None else read_defects(job.defects, job.defect_masks)
+
+
+def read_all(listed: Sequence[LabelledPicture]) -> Iterator[Defective]:
+    """Decode one after the other.
+
+    Raises TrainingError naming a file that cannot be used, a mask of another size, and one that marks nothing.
+    """
+    for one in listed:
+        try:
+            data = read_picture_bytes(one.path)
+            pixels = decode_picture(data, str(one.path)).pixels
+        except PictureError as error:
+            raise TrainingError(f"A picture of a defective part cannot be used: {error}") from error
+        mask = read_mask(one, pixels.shape)
+        mask_file = None
+        if one.mask_path is not None and mask is not None:
+            if not mask.any():
+                raise TrainingError(f"{one.mask_path}: marks no defect. Mark it, or take {one.path} out of its folder.")
+            mask_file = one.mask_path.name, sha256(read_picture_bytes(one.mask_path)).hexdigest()
+        yield Defective((one.path.name, sha256(data).hexdigest()), pixels, mask_file, mask)
+
+
+def teach(
+    method: Method, listed: Sequence[LabelledPicture], pictures: EmbeddedPictures
+) -> tuple[tuple[FileHash, ...], tuple[FileHash, ...]]:
+    """Give the method pictures of defective parts, embedded like the good ones, with their masks cut like them.
+
+    Gives the pictures' and the masks' names and hashes, for the model file. Raises TrainingError as `read_all` does,
+    for a picture that the region of interest does not fit, and for a mask whose defect lies wholly outside of it.
+    """
+    defects, masks, files, mask_files = [], [], [], []
+    for one in read_all(listed):
+        try:
+            defects.append(pictures.embed(one.pixels))
+            files.append(one.file)
+            if one.mask is None or one.mask_file is None:
+                continue
+            seen = pictures.masks(one.pixels, one.mask)
+        except PictureError as error:
+            raise TrainingError(f"The picture of a defective part {one.file[0]} cannot be used: {error}") from error
+        if not bool(torch.any(seen)):
+            raise TrainingError(
+                f"{one.mask_file[0]}: the defect lies outside of what is looked at of {one.file[0]}. Take the picture "
+                "out of its folder, or widen the region of interest."
+            )
+        masks.append(seen)
+        mask_files.append(one.mask_file)
+    method.labelled_defects = defects
+    method.labelled_masks = masks
+    return tuple(files), tuple(mask_files)
