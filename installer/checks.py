@@ -43,7 +43,9 @@ def run_all(places: Places, pytest_arguments: Sequence[str], run: Runner) -> lis
     outcomes = [_timed(title, command, {}, run) for title, command in static_checks(places).items()]
     print("\n" + summary(outcomes) + "\n", flush=True)
     with display_for_tests() as environment:
-        command = [str(places.python), "-m", "pytest", *pytest_arguments]
+        # Two at most: each process trains small models and opens windows, and more would ask for more memory.
+        processes = str(min(2, os.cpu_count() or 1))
+        command = [str(places.python), "-m", "pytest", "-n", processes, *pytest_arguments]
         outcomes.append(_timed("pytest", command, environment, run))
     return outcomes
 

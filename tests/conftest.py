@@ -7,6 +7,10 @@ inherit it. Without a display, Qt draws offscreen and tests that ask for `window
 **Real pictures** (marker `real_data`, fixture `data_folder`) lie in LOUPE_TEST_DATA, else in `../shared/data` beside
 the checkout; where neither is there, the tests are skipped. Nothing may be written there.
 
+**Two at a time**: with pytest-xdist (`-n`) whole files go to one process, since what a file trains its tests share, and
+all files that open windows to the same one, since a display has one focus. `installer/test.py` uses as many processes
+as there are cores.
+
 **Left running**: threads, QThreads, QTimers and windows that a passed test did not end fail it (leaks.py). Qt's own
 warnings fail tests through `qt_log_level_fail` in pyproject.toml.
 """
@@ -33,6 +37,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 import numpy as np
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.leaks import Watch
 
@@ -45,7 +50,20 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, print_b
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("repeatable")
 
+WINDOWS = ("tests/ui/", "tests/e2e/")
+
 _has_passed = pytest.StashKey[bool]()
+
+
+class _FilesTogether(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """A file stays in one process, and so do all files that open windows."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "windows" if nodeid.startswith(WINDOWS) else nodeid.split("::", 1)[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    return _FilesTogether(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
