@@ -35,9 +35,13 @@ class GeneratedPicture:
 
 
 class Generator(ABC):
-    """Fitted by `fit`, which the constructor's frozen `parameters` steer. `name` is the one of the catalogue."""
+    """Fitted by `fit`, which the constructor's frozen `parameters` steer. `name` is the one of the catalogue.
+
+    note: what `fit` has to tell a person of what it did, in one line; empty where there is nothing to tell.
+    """
 
     name: ClassVar[str]
+    note: str = ""
 
     def __init__(self, parameters: BaseModel) -> None:
         self.parameters = parameters

@@ -1,8 +1,13 @@
 """HistAuGAN's settings. No torch."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ml.generation.catalogue.info import GeneratorInfo
+
+CROP_MULTIPLE_PX = 4
+"""The networks halve a picture twice."""
 
 
 class HistauganParameters(BaseModel):
@@ -11,7 +16,56 @@ class HistauganParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(16, ge=4, le=64, description="Channels of the networks at full size; 64 published")
+    crop_px: int = Field(
+        64,
+        ge=32,
+        le=512,
+        multiple_of=CROP_MULTIPLE_PX,
+        description="Side of the crops that are learnt from, of pictures whose shorter side is 1.185 times as long; "
+        "216 published",
+    )
+    domains: int = Field(
+        3,
+        ge=2,
+        le=8,
+        description="Looks that the good pictures are sorted into by their colours. With a single one there is nothing "
+        "to tell apart: content and look are then not separated, and colours turn out at random",
+    )
+    template: str = Field(
+        "",
+        description="Picture file of a part whose look the others are to learn too: the looks are then that picture's "
+        "and the good pictures', instead of `domains` sorted ones",
+    )
+    steps: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Training steps, of three published iterations each; 0: as many as fit into `minutes`",
+        json_schema_extra={"zero": "by the time budget"},
+    )
     minutes: float = Field(4.0, gt=0, le=10_000, description="Time that training may take, in minutes")
+    batch: int = Field(2, ge=2, le=64, multiple_of=2, description="Crops per step, an even number; 2 published")
+    learning_rate: float = Field(5e-4, gt=0, le=0.01, description="Size of Adam's steps; 0.0001 published")
+    reach: float = Field(
+        1.0,
+        gt=0,
+        le=1.5,
+        description="How far colours may go: 1 as far as the good pictures' own, more beyond them. What reaches too "
+        "far teaches that discoloured parts are good",
+    )
+    least_correlation: float = Field(
+        0.9,
+        ge=0.9,
+        lt=1,
+        description="Least correlation of a new picture's gradients with its source's; a change that breaks more "
+        "structure is weakened until it is kept",
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_domains(self) -> Self:
+        if self.template and self.domains != type(self).model_fields["domains"].default:
+            raise ValueError("template and domains exclude each other: a template makes two of them")
+        return self
 
 
 INFO = GeneratorInfo(
@@ -23,5 +77,6 @@ INFO = GeneratorInfo(
     "disentangled representations, MICCAI 2021, arXiv 2107.12357",
     makes="good",
     parameters=HistauganParameters,
-    published="crops of 216 px, batches of 2, width 64, up to 500,000 steps on a GPU",
+    min_pictures=4,
+    published="width=64, crop_px=216, batch=2, learning_rate=0.0001, 500,000 iterations on a GPU",
 )

@@ -1,0 +1,64 @@
+"""The colours of pictures in a few figures, and how far good pictures differ in them. No torch.
+
+Opponent colours: brightness, red against blue, green against both; an orthonormal turn of RGB, so that a cast and a
+change of brightness are bounded apart, and what lies between two pictures lies between them in each figure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.generation.value_window import Values
+
+Figures = NDArray[np.float64]
+"""(6,): mean of each opponent channel, then standard deviation of each."""
+
+TO_OPPONENT = np.array(
+    [[3**-0.5, 3**-0.5, 3**-0.5], [2**-0.5, 0, -(2**-0.5)], [6**-0.5, -2 * 6**-0.5, 6**-0.5]], np.float32
+)
+_LEAST_DEVIATION = 1e-3  # of the window: a plain picture has no contrast that could be scaled
+_USUAL_DEVIATIONS = 2.5  # how far from its picture's mean a pixel lies at most, nearly always
+
+
+def figures(values: Values) -> Figures:
+    """Mean and deviation of a picture's opponent colours."""
+    mean, deviation = cv2.meanStdDev(cv2.transform(values, TO_OPPONENT))
+    return np.concatenate([mean.ravel(), deviation.ravel()])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColourSpan:
+    """What the figures of good pictures reach from and to: (6,) each."""
+
+    low: Figures
+    high: Figures
+
+    @classmethod
+    def of(cls, pictures: Sequence[Figures], reach: float = 1.0) -> "ColourSpan":
+        """The span of `pictures`; `reach` scales it about its middle."""
+        low, high = np.min(pictures, axis=0), np.max(pictures, axis=0)
+        middle, half = (low + high) / 2, (high - low) / 2 * reach
+        return cls(middle - half, middle + half)
+
+    @property
+    def largest_change(self) -> NDArray[np.float32]:
+        """(3,): what moving a picture's mean and deviation from one end to the other changes a pixel by at most."""
+        width = self.high - self.low
+        return np.asarray(width[:3] + _USUAL_DEVIATIONS * width[3:], np.float32)
+
+    def bounded(self, changed: Values, source: Values) -> Values:
+        """`changed`, no pixel of which is further from `source` than `largest_change`, with figures inside the span.
+
+        A source outside of the span may stay where it is.
+        """
+        before, limit = cv2.transform(source, TO_OPPONENT), self.largest_change
+        after = before + np.clip(cv2.transform(changed, TO_OPPONENT) - before, -limit, limit)
+        own = figures(source)
+        mean, deviation = (part.ravel() for part in cv2.meanStdDev(after))
+        wanted = np.clip(np.concatenate([mean, deviation]), np.minimum(self.low, own), np.maximum(self.high, own))
+        gain = np.where(deviation > _LEAST_DEVIATION, wanted[3:] / np.maximum(deviation, _LEAST_DEVIATION), 1.0)
+        moved = (after - mean) * np.maximum(gain, 0) + wanted[:3]
+        return np.asarray(cv2.transform(moved.astype(np.float32), np.ascontiguousarray(TO_OPPONENT.T)), np.float32)
