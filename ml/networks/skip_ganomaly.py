@@ -91,6 +91,17 @@ class SkipDiscriminator(nn.Module):
         return Verdict(self.classifier(features).flatten(), features)
 
 
+class SkipPair(nn.Module):
+    """Both networks, of one width and normalisation."""
+
+    def __init__(
+        self, size: int, channels: int, width: int, latent: int, dropped_skips: int = 0, norm: Norm = "batch"
+    ) -> None:
+        super().__init__()
+        self.generator = SkipGenerator(size, channels, width, dropped_skips, norm)
+        self.discriminator = SkipDiscriminator(size, channels, width, latent, norm)
+
+
 class _Fall(nn.Module):
     """One level down: LeakyReLU, a convolution to half the size, normalisation."""
 

@@ -1,0 +1,68 @@
+"""Skip-GANomaly's settings and presets. No torch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ml.catalogue.adversarial import AdversarialParameters
+from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.settings import SigmaPx
+
+
+class SkipGanomalyParameters(AdversarialParameters):
+    """Skip-GANomaly: a U-Net redraws the picture, and a discriminator says in features how well."""
+
+    batch: int = Field(16, ge=1, le=1024, description="Pictures per training step; 64 published")
+    width: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Channels at half the input's size, 64 as published; time grows with the square; 0: by the time at "
+        "hand",
+    )
+    latent: int = Field(100, ge=1, le=2000, description="Features of the discriminator; 100 published")
+    dropped_skips: int = Field(
+        0,
+        ge=0,
+        le=8,
+        description="Skip connections left out, from the finest on; 0 as published. The fewer are left, the less a "
+        "defect can be copied, and the coarser the picture",
+    )
+    noise: float = Field(
+        0.0, ge=0, le=1, description="Noise added to what is redrawn while learning, in units of half the value range"
+    )
+    norm: Literal["batch", "group", "instance"] = Field(
+        "batch",
+        description="Normalisation: over the batch, with running statistics once trained, as published; or within each "
+        "picture, over groups of channels or over each",
+    )
+    channels: Literal["colour", "grey"] = Field("colour", description="What the networks see of the picture")
+    residual_share: float = Field(
+        0.9, ge=0, le=1, description="Lambda: share of the picture's difference in the score; the rest is the features'"
+    )
+    scale_terms: bool = Field(
+        True, description="Count both differences in units of what good parts show; off: plainly, as published"
+    )
+    sigma_px: SigmaPx = 2.0
+    shift_px: int = Field(
+        0, ge=0, le=15, description="Learn from pictures shifted by up to so many pixels of the input"
+    )
+    flip: bool = Field(False, description="Learn from mirrored pictures too")
+
+
+INFO = MethodInfo(
+    name="skip_ganomaly",
+    title="Skip-GANomaly",
+    summary="Redraws a part with all its detail. For small, tight regions; may redraw defects too.",
+    paper="Akcay, Atapour-Abarghouei, Breckon: Skip-GANomaly, IJCNN 2019, arXiv 1901.08954",
+    needs_weights=False,
+    parameters=SkipGanomalyParameters,
+    published="15 epochs in batches of 64, width 64",
+    presets={
+        "fast": Preset(32, {}, minutes=1),
+        "balanced": Preset(64, {}, minutes=4),
+        "thorough": Preset(128, {"batch": 64}, minutes=40),
+    },
+    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    enough_steps=1000,
+)

@@ -1,0 +1,73 @@
+"""GANomaly: "GANomaly: Semi-Supervised Anomaly Detection via Adversarial Training", Akcay, Atapour-Abarghouei, Breckon,
+ACCV 2018, arXiv 1805.06725.
+
+A generator reduces pictures of good parts to a code, redraws them from it and reduces what it drew to a second code,
+against a discriminator (`ml.networks.ganomaly`, `ml.adversarial_lessons`). A picture's score is the mean squared
+difference of its two codes (equation 6).
+
+The published method has no map: here it is the absolute difference of picture and reconstruction per channel, summed
+then (signed sums cancel where only the colour differs), on request plus the loss of structural similarity.
+
+Departures beside the lesson's: the networks are narrower as far as the time at hand demands. Scores are taken in
+`eval()`, with the running statistics of batch normalisation; the authors' code normalises over the batch that is being
+scored, so that a score depends on its neighbours. They are not scaled over a test set. The picture is not cropped.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ml.adversarial_lessons import DrawnInputs, GanomalyLesson, spread_inputs
+from ml.catalogue.ganomaly import GanomalyParameters
+from ml.methods.adversarial import MEASURED_INPUTS, AdversarialMethod, Terms
+from ml.networks.ganomaly import Discriminator, Generator
+from ml.similarity import structural_similarity
+
+
+class Ganomaly(AdversarialMethod):
+    """The model holds the generator alone."""
+
+    name = "ganomaly"
+    parameters: GanomalyParameters
+    networks: Generator
+
+    def build_networks(self) -> Generator:
+        # 0 is not decided yet: such a network is looked at, but neither trained nor stored.
+        settings = self.parameters
+        width = max(settings.width, 1)
+        return Generator(self.side_px, self.channels, width, settings.latent, settings.extra_layers, settings.norm)
+
+    def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> GanomalyLesson:
+        settings = self.parameters
+        with torch.random.fork_rng(devices=[]):  # the lesson draws its weights
+            discriminator = Discriminator(
+                self.side_px, self.channels, settings.width, settings.extra_layers, settings.norm
+            )
+        return GanomalyLesson(
+            self.networks,
+            discriminator,
+            DrawnInputs(parts, settings.batch, settings.shift_px, settings.flip),
+            spread_inputs(validation, MEASURED_INPUTS),
+            settings,
+            seed,
+            steps,
+            self.device,
+        )
+
+    def terms(self, inputs: Tensor) -> Terms:
+        made = self.networks(inputs)
+        maps = (inputs - made.pictures).abs().sum(1)
+        if self.parameters.ssim_weight:
+            alike = structural_similarity((inputs + 1) / 2, (made.pictures.clamp(-1, 1) + 1) / 2).mean(1)
+            maps = maps + self.parameters.ssim_weight * (1 - alike)
+        return Terms(maps, self.peaks(maps), (made.latent - made.latent_again).square().mean(1))
+
+    def combined(self, terms: Terms) -> Tensor:
+        if self.parameters.score == "latent":
+            return terms.latent
+        if self.parameters.score == "residual":
+            return terms.residual
+        usual_residual, usual_latent = self.statistics["usual"]
+        both: Tensor = terms.residual / usual_residual + terms.latent / usual_latent
+        return both

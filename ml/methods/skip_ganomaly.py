@@ -1,0 +1,67 @@
+"""Skip-GANomaly: "Skip-GANomaly: Skip Connected and Adversarially Trained Encoder-Decoder Anomaly Detection", Akcay,
+Atapour-Abarghouei, Breckon, IJCNN 2019, arXiv 1901.08954.
+
+A U-Net redraws pictures of good parts, against a discriminator whose features say how well
+(`ml.networks.skip_ganomaly`, `ml.adversarial_lessons`). A picture's score is lambda times the mean squared difference
+of picture and reconstruction, plus (1 - lambda) times that of their features; lambda is 0.9 (equations 6 to 8). The map
+is the absolute difference, averaged over the channels.
+
+Departures beside the lesson's: the networks are narrower as far as the time at hand demands. Each of the two terms
+counts in units of its mean over good parts, not as it comes (`scale_terms`): features have no natural scale, and the
+published lambda is applied before a scaling over the test set. Scores are taken in `eval()`, with the running
+statistics of batch normalisation. Noise on the input is drawn where it is asked for (`noise`) and while learning only;
+the authors' code adds memory that was never written.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ml.adversarial_lessons import DrawnInputs, SkipGanomalyLesson, spread_inputs
+from ml.catalogue.skip_ganomaly import SkipGanomalyParameters
+from ml.methods.adversarial import MEASURED_INPUTS, AdversarialMethod, Terms
+from ml.networks.skip_ganomaly import SkipPair
+
+
+class SkipGanomaly(AdversarialMethod):
+    """The model holds both networks."""
+
+    name = "skip_ganomaly"
+    parameters: SkipGanomalyParameters
+    networks: SkipPair
+
+    def build_networks(self) -> SkipPair:
+        # 0 is not decided yet: such a network is looked at, but neither trained nor stored.
+        settings = self.parameters
+        width = max(settings.width, 1)
+        return SkipPair(self.side_px, self.channels, width, settings.latent, settings.dropped_skips, settings.norm)
+
+    def lesson(
+        self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int
+    ) -> SkipGanomalyLesson:
+        settings = self.parameters
+        return SkipGanomalyLesson(
+            self.networks.generator,
+            self.networks.discriminator,
+            DrawnInputs(parts, settings.batch, settings.shift_px, settings.flip),
+            spread_inputs(validation, MEASURED_INPUTS),
+            settings,
+            seed,
+            steps,
+            self.device,
+            settings.noise,
+        )
+
+    def terms(self, inputs: Tensor) -> Terms:
+        made = self.networks.generator(inputs)
+        discriminator = self.networks.discriminator
+        unlike = discriminator.features(inputs) - discriminator.features(made)
+        differences = inputs - made
+        return Terms(differences.abs().mean(1), differences.square().mean((1, 2, 3)), unlike.square().mean((1, 2, 3)))
+
+    def combined(self, terms: Terms) -> Tensor:
+        share, residual, latent = self.parameters.residual_share, terms.residual, terms.latent
+        if self.parameters.scale_terms:
+            usual_residual, usual_latent = self.statistics["usual"]
+            residual, latent = residual / usual_residual, latent / usual_latent
+        return share * residual + (1 - share) * latent
