@@ -11,14 +11,24 @@ No single paper: the moments are moved as by Reinhard et al. (see `ml.generation
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from ml.generation.catalogue.appearance import AppearanceParameters
 from ml.generation.generator import GeneratedPicture, Generator, check_enough, check_wanted, random_of, sources
-from ml.generation.looks import CHANNELS, Look, LookChange, Vector, from_lab, gradient_correlation, to_lab
+from ml.generation.looks import (
+    CHANNELS,
+    CHROMA,
+    SEEN,
+    Look,
+    LookChange,
+    Vector,
+    from_lab,
+    gradient_correlation,
+    to_lab,
+)
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
 
@@ -93,16 +103,28 @@ class LookSpace:
         length = random.random() ** (1 / max(components, 1)) * self.reach / max(np.linalg.norm(direction), 1e-12)
         return np.asarray((direction * length) @ self.axes)
 
-    def holds(self, look: Look, source: Look, strength: float) -> bool:
-        """Whether every figure of `look` is one that good pictures have, or at least its source.
+    def widened(self, strength: float) -> Self:
+        """The same, `strength` times as wide around the mean."""
+        return replace(
+            self,
+            lowest=self.mean + strength * (self.lowest - self.mean),
+            highest=self.mean + strength * (self.highest - self.mean),
+            reach=self.reach * strength,
+        )
 
-        A `strength` above 1 widens their range from the mean on.
+    def within(self, source: Look, way: Vector) -> Vector:
+        """So much of the way from `source` that no figure leaves the range of the good pictures."""
+        figures, count = source.changeable, len(way)
+        return np.asarray(np.clip(figures + way, self.lowest[:count], self.highest[:count]) - figures)
+
+    def holds(self, look: Look, source: Look) -> bool:
+        """Whether every figure of `look` is one that good pictures have, or lies between them and its source's.
+
+        What cannot be seen does not count (`ml.generation.looks.SEEN`), nor what lies within the measurement's error.
         """
         figures, own = look.everything, source.everything
-        wider = max(strength, 1.0)
-        low = np.minimum(self.mean + wider * (self.lowest - self.mean), own)
-        high = np.maximum(self.mean + wider * (self.highest - self.mean), own)
-        slack = TOLERANCE * (high - low) + _LEAST_DEVIATION
+        low, high = np.minimum(self.lowest, own), np.maximum(self.highest, own)
+        slack = np.maximum(TOLERANCE * (high - low), SEEN)
         return bool(np.all((figures >= low - slack) & (figures <= high + slack)))
 
 
@@ -137,7 +159,7 @@ class Appearance(Generator):
             if pixels.dtype == np.uint16:
                 self._highest = max(self._highest, 2 ** max(8, int(pixels.max()).bit_length()) - 1)
             looks.append(Look.of(to_lab(pixels, self._white(pixels))))
-        self._pictures, self._space = pictures, LookSpace.spanned_by(looks)
+        self._pictures, self._space = pictures, LookSpace.spanned_by(looks).widened(self._strength)
         self.note = "" if len(looks) > 1 else "One picture tells nothing of others: a small range around it was taken."
 
     def sample(self, count: int, seed: int) -> Iterator[GeneratedPicture]:
@@ -153,15 +175,15 @@ class Appearance(Generator):
         white = self._white(pixels)
         lab = to_lab(pixels, white)
         own = Look.of(lab)
-        way = self._space.drawn(random) * self._varied * self._strength
+        way = self._space.within(own, self._space.drawn(random)) * self._varied
         if pixels.ndim == 2:
-            way[[1, 2, 4, 5]] = 0.0  # among coloured ones; it has no chroma to change
+            way[CHROMA] = 0.0  # it has none, though others may
         for part in _SHORTENED:
             changed, changes = LookChange.of(way * part).applied(lab, own, random)
             made = from_lab(changed, lab, pixels, white)
-            look = Look.of(to_lab(made, white))
-            if self._space.holds(look, own, self._strength) and gradient_correlation(pixels, made) >= LEAST_STRUCTURE:
-                return made, changes
+            if self._space.holds(Look.of(to_lab(made, white)), own):
+                if gradient_correlation(pixels, made) >= LEAST_STRUCTURE:
+                    return made, changes
         return pixels, {}
 
     def _white(self, pixels: Pixels) -> int:

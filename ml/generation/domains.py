@@ -57,6 +57,4 @@ def clustered(pictures: Sequence[Figures], count: int, seed: int) -> Domains:
 
 def good_and_template(pictures: int) -> Domains:
     """Two domains: pictures 0 to `pictures - 1`, and the template, which is the one after them."""
-    return Domains(
-        (np.arange(pictures), np.array([pictures])), (1 - TEMPLATE_PROBABILITY, TEMPLATE_PROBABILITY)
-    )
+    return Domains((np.arange(pictures), np.array([pictures])), (1 - TEMPLATE_PROBABILITY, TEMPLATE_PROBABILITY))

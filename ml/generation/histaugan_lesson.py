@@ -70,7 +70,12 @@ class HistauganLesson(Lesson):
         of_judges, of_makers = self._learn(*self.batch())
         for schedule in self.schedules:
             schedule.step()
-        return {"total": sum(of_makers.values(), of_judges * 0), **of_makers, "judges": of_judges, "content": of_content}
+        return {
+            "total": sum(of_makers.values(), of_judges * 0),
+            **of_makers,
+            "judges": of_judges,
+            "content": of_content,
+        }
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Crops, each of a drawn domain and turned over by chance, and their one-hot domains."""

@@ -27,15 +27,21 @@ FIELDS = 4
 """The light is measured in so many fields a side."""
 CHANNELS = ("lightness", "green_red", "blue_yellow")
 
+CHROMA = np.array([1, 2, 4, 5])
+"""Places of the means and deviations of colour in a vector of figures."""
+
 _LEAST_LIGHTNESS = 2.0  # added below the logarithm: black fields have no ratio
 _LEAST_SPREAD = 0.5  # a channel of one value is not blown up
 _REBLUR_PX = 1.0
 _EDGE_SHARE = 0.05
 _LEAST_EDGE = 1.0  # lightness per pixel; below it there is no edge to measure blur at
 _MAD_TO_SIGMA = 0.6745
-_SAMPLED_PIXELS = 40_000
+_SAMPLED_PIXELS = 10_000
 _QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 _LEAST_BLUR_PX = 0.2  # a Gaussian below this is the identity on a pixel grid
+_CLIPPED_SHARE = 0.05  # of the range of counts, next to black and to white
+SEEN = np.concatenate([np.full(6, 0.5), np.full(FIELDS**2, 0.01), [0.05, 0.05], np.full(3 * len(_QUANTILES), 0.5)])
+"""Smaller differences of the figures of `Look.everything` are not seen: half a step of LAB, a hundredth of light."""
 
 Lab = NDArray[np.float32]
 """(height, width, 3) float32: lightness 0 to 100, green-red and blue-yellow about -100 to 100."""
@@ -51,9 +57,13 @@ def to_lab(pixels: Pixels, highest: int) -> Lab:
 def from_lab(lab: Lab, was: Lab, pixels: Pixels, highest: int) -> Pixels:
     """`pixels` changed as `lab` differs from `was`, theirs: same shape and dtype, 0 to `highest`.
 
-    Only the difference goes through the conversion: what is not changed comes back exactly.
+    Only the difference goes through the conversion: what is not changed comes back exactly. What is black or clipped to
+    white stays so, for it says nothing of the light: a bright ground shows no cast that the parts on it have.
     """
     change = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) - cv2.cvtColor(was, cv2.COLOR_LAB2RGB)
+    brightest = (pixels if pixels.ndim == 2 else pixels.max(axis=2)).astype(np.float32) / np.float32(highest)
+    open_to_change = np.clip(np.minimum(brightest, 1 - brightest) / _CLIPPED_SHARE, 0, 1)
+    change *= open_to_change[..., None]
     counts = pixels + np.float32(highest) * (change if pixels.ndim == 3 else change[..., 0])
     changed: Pixels = np.clip(np.rint(counts), 0, highest).astype(pixels.dtype)
     return changed
