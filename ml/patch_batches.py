@@ -26,9 +26,9 @@ _TO_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.21
 
 
 class RandomPatches:
-    """Draws from `parts`, one picture per item as inputs (n, 3, height, width) of the layout's size.
+    """Batches of `count` patches of `parts`, one picture per item as inputs (n, 3, height, width) of the layout's size.
 
-    Patches outside of `window` are drawn again. `random`, on the CPU, is all that decides.
+    Patches outside of `window` are drawn again.
     """
 
     def __init__(
@@ -36,50 +36,51 @@ class RandomPatches:
         parts: Sequence[Tensor],
         layout: PatchLayout,
         window: GreyWindow,
-        random: torch.Generator,
+        count: int,
         is_augmented: bool = False,
     ) -> None:
         self._parts = parts
         self._layout = layout
         self._window = window
-        self._random = random
+        self._count = count
         self._is_augmented = is_augmented
 
-    def draw(self, count: int) -> Tensor:
-        """float32 (count, 3, patch, patch) on the CPU."""
-        patches = self._any(count)
+    def __call__(self, random: torch.Generator) -> Tensor:
+        """float32 (count, 3, patch, patch) on the CPU; `random` is all that decides."""
+        patches = self._any(random)
         if not self._window.accepts_everything:
-            patches = self._accepted(patches)
-        return augmented(patches, self._random) if self._is_augmented else patches
+            patches = self._accepted(patches, random)
+        if self._is_augmented:
+            patches = augmented(patches, random)
+        return patches.contiguous(memory_format=torch.channels_last)
 
-    def _accepted(self, patches: Tensor) -> Tensor:
+    def _accepted(self, patches: Tensor, random: torch.Generator) -> Tensor:
         """As many, those that the window rejects drawn anew; all as they are where it takes none of many."""
-        count = len(patches)
         kept = patches[self._window.accepts(patches)]
         for _ in range(_TRIES):
-            if len(kept) >= count:
+            if len(kept) >= self._count:
                 break
-            more = self._any(count)
+            more = self._any(random)
             kept = torch.cat([kept, more[self._window.accepts(more)]])
         if not len(kept):
             return patches
-        return kept.repeat(math.ceil(count / len(kept)), 1, 1, 1)[:count]
+        return kept.repeat(math.ceil(self._count / len(kept)), 1, 1, 1)[: self._count]
 
-    def _any(self, count: int) -> Tensor:
-        pictures = min(MOST_PICTURES, count)
-        shares = [count // pictures + (index < count % pictures) for index in range(pictures)]
-        return torch.cat([self._from_one(self._parts[self._below(len(self._parts))], share) for share in shares])
+    def _any(self, random: torch.Generator) -> Tensor:
+        pictures = min(MOST_PICTURES, self._count)
+        shares = [self._count // pictures + (index < self._count % pictures) for index in range(pictures)]
+        drawn = torch.randint(len(self._parts), (pictures,), generator=random).tolist()
+        return torch.cat(
+            [self._of(self._parts[index], share, random) for index, share in zip(drawn, shares, strict=True)]
+        )
 
-    def _from_one(self, part: Tensor, count: int) -> Tensor:
+    def _of(self, part: Tensor, count: int, random: torch.Generator) -> Tensor:
         layout, side = self._layout, torch.arange(self._layout.patch_px)
-        index = torch.randint(len(part), (count, 1, 1), generator=self._random)
-        tops = torch.randint(len(layout.rows) - len(side) + 1, (count, 1), generator=self._random)
-        lefts = torch.randint(len(layout.columns) - len(side) + 1, (count, 1), generator=self._random)
+        index = torch.randint(len(part), (count, 1, 1), generator=random)
+        tops = torch.randint(len(layout.rows) - len(side) + 1, (count, 1), generator=random)
+        lefts = torch.randint(len(layout.columns) - len(side) + 1, (count, 1), generator=random)
         rows, columns = layout.rows[tops + side], layout.columns[lefts + side]
         return part[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-    def _below(self, count: int) -> int:
-        return int(torch.randint(count, (), generator=self._random))
 
 
 def augmented(patches: Tensor, random: torch.Generator) -> Tensor:

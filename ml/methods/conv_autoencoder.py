@@ -15,16 +15,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.adversarial_lessons import as_pixels
 from ml.catalogue.conv_autoencoder import ConvAutoencoderParameters
 from ml.methods.base import Geometry
 from ml.methods.patchwise import PatchwiseMethod
 from ml.networks.ganomaly import Decoder, Encoder
 from ml.patch_batches import RandomPatches
 from ml.training.loop import Lesson, Losses
+from ml.training.monitor import Reconstructions
 
 VALIDATED_PATCHES = 256
 BETAS = (0.5, 0.999)
 RGB = 3
+SHOWN = 4
 
 
 class ConvAutoencoder(PatchwiseMethod):
@@ -52,10 +55,13 @@ class ConvAutoencoder(PatchwiseMethod):
         return nn.Sequential(encoder, decoder).to(memory_format=torch.channels_last)
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
-        random = torch.Generator().manual_seed(seed)
-        validated = self.fixed_patches(validation, VALIDATED_PATCHES) if len(validation) else None
         return ReconstructionLesson(
-            self.networks, self.random_patches(parts, random), validated, self.parameters, random, steps
+            self.networks,
+            self.random_patches(parts, self.parameters.batch),
+            self.fixed_patches(validation, VALIDATED_PATCHES),
+            self.parameters.learning_rate,
+            seed,
+            steps,
         )
 
     def patch_scores(self, patches: Tensor) -> Tensor:
@@ -64,29 +70,29 @@ class ConvAutoencoder(PatchwiseMethod):
 
 
 class ReconstructionLesson(Lesson):
-    """Patches put together again, judged by the mean absolute difference; measured on the same patches each time."""
+    """Patches put together again, judged by the mean absolute difference; measured on the same `held_out` each time."""
 
     def __init__(
         self,
         networks: nn.Module,
-        patches: RandomPatches,
-        validated: Tensor | None,
-        parameters: ConvAutoencoderParameters,
-        random: torch.Generator,
+        batches: RandomPatches,
+        held_out: Tensor,
+        learning_rate: float,
+        seed: int,
         steps: int,
     ) -> None:
         self.networks = networks
-        self.random = random
-        self._patches = patches
-        self._validated = validated
-        self._batch = parameters.batch
+        self.random = torch.Generator().manual_seed(seed)
+        self._batches = batches
         self._device = next(networks.parameters()).device
-        optimiser = torch.optim.Adam(networks.parameters(), lr=parameters.learning_rate, betas=BETAS)
+        self._held_out = held_out.to(self._device)
+        self._shown = (held_out if len(held_out) else batches(torch.Generator().manual_seed(seed)))[:SHOWN]
+        optimiser = torch.optim.Adam(networks.parameters(), lr=learning_rate, betas=BETAS)
         self.optimisers = (optimiser,)
         self.schedules = (torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps),)
 
     def step(self, number: int) -> Losses:
-        patches = self._patches.draw(self._batch).to(self._device, memory_format=torch.channels_last)
+        patches = self._batches(self.random).to(self._device)
         loss = functional.l1_loss(self.networks(patches), patches)
         self.optimisers[0].zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -95,6 +101,10 @@ class ReconstructionLesson(Lesson):
         return {"difference": loss.detach()}
 
     def validate(self) -> float | None:
-        if self._validated is None:
+        if not len(self._held_out):
             return None
-        return float(functional.l1_loss(self.networks(self._validated), self._validated))
+        return float(functional.l1_loss(self.networks(self._held_out), self._held_out))
+
+    def samples(self) -> Reconstructions:
+        patches = self._shown.to(self._device)
+        return Reconstructions(as_pixels(patches), as_pixels(self.networks(patches)))

@@ -67,14 +67,15 @@ class PatchwiseMethod(TrainedMethod):
         Called with fitted networks in `eval()`, without gradients; no patch's score may depend on the others.
         """
 
-    def random_patches(self, parts: Sequence[Tensor], random: torch.Generator) -> RandomPatches:
-        """What a lesson draws its batches from: of all places, without background, augmented where that is set."""
-        return RandomPatches(parts, self.layout, self._window, random, self.parameters.augment)
+    def random_patches(self, parts: Sequence[Tensor], count: int) -> RandomPatches:
+        """What a lesson takes its batches of `count` from: all places, no background, augmented where that is set."""
+        return RandomPatches(parts, self.layout, self._window, count, self.parameters.augment)
 
     def fixed_patches(self, parts: Sequence[Tensor], count: int) -> Tensor:
-        """(count, 3, patch, patch) to measure the networks with: the same each time, not augmented."""
-        random = torch.Generator().manual_seed(0)
-        return RandomPatches(parts, self.layout, self._window, random).draw(count).to(self.device)
+        """(count, 3, patch, patch) to measure networks with: the same each time, not augmented; none without parts."""
+        if not len(parts):
+            return torch.empty(0)
+        return RandomPatches(parts, self.layout, self._window, count)(torch.Generator().manual_seed(0))
 
     def fit(
         self,

@@ -1,0 +1,44 @@
+"""TL-GANomaly's settings and presets. No torch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.patch_ganomaly import PatchAdversarialParameters
+
+
+class TlGanomalyParameters(PatchAdversarialParameters):
+    """TL-GANomaly: Patch-GANomaly whose first encoder was trained on photographs of everything."""
+
+    backbone: Literal[
+        "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2", "resnet18", "wide_resnet50_2", "vgg16"
+    ] = Field(
+        "efficientnet_lite0",
+        description="Network trained on ImageNet that is the first encoder; vgg16, as published, needs its weights "
+        "file (--weights)",
+    )
+    frozen: bool = Field(
+        True,
+        description="Leaves the pretrained network as it is; off: it is trained on, as published, which takes longer",
+    )
+
+
+INFO = MethodInfo(
+    name="tl_ganomaly",
+    title="TL-GANomaly",
+    summary="Patch-GANomaly on features that were learnt from photographs of everything; for surfaces.",
+    paper="Akcay, Atapour-Abarghouei, Breckon: GANomaly, ACCV 2018, arXiv 1805.06725, on patches of steel sheets, with "
+    "Simonyan, Zisserman: Very Deep Convolutional Networks, ICLR 2015, arXiv 1409.1556, as its encoder",
+    needs_weights=True,
+    parameters=TlGanomalyParameters,
+    published="10 epochs of 32 px patches in batches of 64, width 64, code of 100, VGG-16, stride 8",
+    native_up_to_size=True,
+    presets={
+        "fast": Preset(256, {}, minutes=1),
+        "balanced": Preset(384, {}, minutes=4),
+        "thorough": Preset(512, {"stride_px": 8}, minutes=40),
+    },
+    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    enough_steps=1000,
+)
