@@ -14,12 +14,14 @@ from ml.catalogue import (
     dfr,
     efficientad,
     padim,
+    patch_ganomaly,
     patch_svdd,
     patchcore,
     riad,
     spade,
     student_teacher,
     template,
+    tl_ganomaly,
 )
 from ml.catalogue.backbones import BACKBONES, TIMM_PREFIX, BackboneInfo
 from ml.catalogue.info import USUAL_MIN_PICTURES, Configurable, MethodInfo, Preset
@@ -38,6 +40,7 @@ __all__ = [
     "method",
     "min_pictures",
     "needs_defects",
+    "needs_masks",
     "parameters_of",
     "parse_settings",
 ]
@@ -53,6 +56,8 @@ METHODS: Mapping[str, MethodInfo] = {
         student_teacher.INFO,
         patch_svdd.INFO,
         efficientad.INFO,
+        patch_ganomaly.INFO,
+        tl_ganomaly.INFO,
         conv_autoencoder.INFO,
         template.INFO,
     )
@@ -81,6 +86,11 @@ def min_pictures(parameters: BaseModel) -> int:
 def needs_defects(parameters: BaseModel) -> bool:
     """Whether these settings ask for pictures of defective parts to learn from."""
     return bool(getattr(parameters, "needs_defects", False))
+
+
+def needs_masks(parameters: BaseModel) -> bool:
+    """Whether these settings also ask for masks of where those defects are."""
+    return bool(getattr(parameters, "needs_masks", False))
 
 
 def parse_settings(method_name: str, settings: Mapping[str, object]) -> BaseModel:

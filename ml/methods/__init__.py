@@ -17,12 +17,14 @@ _CLASSES = {
     "dfr": "Dfr",
     "efficientad": "Efficientad",
     "padim": "Padim",
+    "patch_ganomaly": "PatchGanomaly",
     "patch_svdd": "PatchSvdd",
     "patchcore": "Patchcore",
     "riad": "Riad",
     "spade": "Spade",
     "student_teacher": "StudentTeacher",
     "template": "Template",
+    "tl_ganomaly": "TlGanomaly",
 }
 """The class in `ml.methods.NAME`, imported when it is used: what torch needs for one method is of no use to others."""
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from ml.catalogue import METHODS
 from ml.job import TrainingJob
 from ml.pictures import encode_png
 
@@ -29,9 +31,21 @@ QUICK = {
     "student_teacher": {"steps": 20, "batch": 2},
     "patch_svdd": {"patch_px": 32, "steps": 2, "batch": 1, "bank_cap": 200},
     "template": {"gallery": 2},
+    "patch_ganomaly": {"width": 8, "steps": 40, "batch": 16},
+    "tl_ganomaly": {"width": 8, "steps": 40, "batch": 16},
     "conv_autoencoder": {"width": 8, "steps": 60, "batch": 16},
 }
 GEOMETRIES: dict[str, dict[str, int]] = {"whole": {"size": 64}, "patches": {"patch": 64, "stride": 48}}
+
+ONLY_WHOLE = {"template"}
+"""Methods that compare a picture as a whole with another have nothing to do with patches, and say so."""
+
+CASES = [
+    pytest.param(method, geometry, id=f"{method}-{geometry}")
+    for method in METHODS
+    for geometry in GEOMETRIES
+    if geometry == "whole" or method not in ONLY_WHOLE
+]
 
 
 def part(index: int, height: int = 96, width: int = 128, noise: float = 4.0) -> NDArray[np.uint8]:
