@@ -181,9 +181,9 @@ class Appearance(Generator):
         for part in _SHORTENED:
             changed, changes = LookChange.of(way * part).applied(lab, own, random)
             made = from_lab(changed, lab, pixels, white)
-            if self._space.holds(Look.of(to_lab(made, white)), own):
-                if gradient_correlation(pixels, made) >= LEAST_STRUCTURE:
-                    return made, changes
+            keeps_structure = gradient_correlation(pixels, made) >= LEAST_STRUCTURE
+            if keeps_structure and self._space.holds(Look.of(to_lab(made, white)), own):
+                return made, changes
         return pixels, {}
 
     def _white(self, pixels: Pixels) -> int:
