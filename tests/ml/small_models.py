@@ -31,6 +31,8 @@ QUICK = {
     "student_teacher": {"steps": 20, "batch": 2},
     "patch_svdd": {"patch_px": 32, "steps": 2, "batch": 1, "bank_cap": 200},
     "template": {"gallery": 2},
+    "ganomaly": {"width": 4, "latent": 16, "steps": 60, "batch": 4, "learning_rate": 0.002},
+    "skip_ganomaly": {"width": 4, "latent": 16, "steps": 40, "batch": 4, "learning_rate": 0.002},
     "patch_ganomaly": {"width": 8, "steps": 40, "batch": 16},
     "tl_ganomaly": {"width": 8, "steps": 40, "batch": 16},
     "conv_autoencoder": {"width": 8, "steps": 60, "batch": 16},
