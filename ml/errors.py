@@ -9,6 +9,10 @@ class PictureError(LoupeError):
     """A picture file or pixel array that cannot be used."""
 
 
+class PartNotFoundError(PictureError):
+    """A picture in which the part is not where its search looks, or not whole."""
+
+
 class WeightsError(LoupeError):
     """No usable weights for a backbone."""
 
@@ -35,6 +39,10 @@ class DetectorError(LoupeError):
 
 class ComparisonError(LoupeError):
     """Methods cannot be compared with the given data sets or folder."""
+
+
+class GenerationError(LoupeError):
+    """Pictures cannot be generated with the given data or folder."""
 
 
 class CancelledError(LoupeError):

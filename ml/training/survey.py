@@ -1,13 +1,19 @@
-"""The usable training pictures of a job: which they are and what they look like."""
+"""The usable training pictures of a job: which they are and what they look like.
+
+Generated pictures among them (`ml.generation.marking`) are learnt from and nothing else: no size, bit depth or figure
+of the part comes from them, and they are never held out.
+"""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from statistics import median_low
 
 from ml.dataset import read_normals
 from ml.errors import CancelledError, PictureError, TrainingError
+from ml.generation.marking import Mark, mark_in
 from ml.job import TrainingJob
 from ml.pictures import MIN_TRAINING_SIDE_PX, Picture, decode_picture, read_picture_bytes
 from ml.progress import Cancelled, Progress, never, silent
@@ -23,7 +29,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The usable training pictures of a job: names relative to the data folder, hashes, and what they look like."""
+    """The usable training pictures of a job: names relative to the data folder, hashes, and what they look like.
+
+    height_px, width_px: of most of them. middle_size_px: the median height and width; None where all have one size.
+    """
 
     folder: Path
     names: tuple[str, ...]
@@ -34,6 +43,7 @@ class Survey:
     has_one_size: bool
     is_grey: bool
     bit_depth: int
+    middle_size_px: tuple[int, int] | None = None
 
     def read(self, index: int) -> Picture:
         """Decode it again; raises TrainingError when it has gone or changed since the survey."""
@@ -60,6 +70,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
     names: list[str] = []
     hashes: list[str] = []
     skipped: list[Skipped] = []
+    marks: dict[int, Mark] = {}
     looks: Counter[tuple[int, int, bool, int]] = Counter()
     bits_used = 0
     for index, path in enumerate(paths):
@@ -72,18 +83,26 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
             data = read_picture_bytes(path)
             picture = decode_picture(data, str(path))
             _refuse_outside(job, picture, path)
+            mark = mark_in(data)
+            _refuse_made_defect(mark, path)
         except PictureError as error:
             skipped.append(Skipped(name, str(error)))
             continue
         names.append(name)
         hashes.append(sha256(data).hexdigest())
+        if mark is not None:
+            marks[len(names) - 1] = mark
+            continue
         height, width = picture.pixels.shape[:2]
         looks[(height, width, picture.pixels.ndim == 2, picture.bit_depth)] += 1
         bits_used = max(bits_used, int(picture.pixels.max()).bit_length())
     progress("Reading pictures", len(paths), len(paths))
-    if not names:
-        raise TrainingError(too_few(job, 0, 1, skipped))
+    if not looks:
+        raise TrainingError(too_few(job, 0, 1, skipped, len(marks)))
     (height, width, is_grey, _), _ = looks.most_common(1)[0]
+    sizes = [look[:2] for look in looks.elements()]
+    heights, widths = zip(*sizes, strict=True)
+    has_one_size = len(set(sizes)) == 1
     if len({look[3] > 8 for look in looks}) > 1 and job.window is None:
         raise TrainingError(
             f"{job.data}: 8-bit pictures are mixed with deeper ones. Train on one kind, or give the value window."
@@ -95,9 +114,10 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
         skipped=tuple(skipped),
         height_px=height,
         width_px=width,
-        has_one_size=len({look[:2] for look in looks}) == 1,
+        has_one_size=has_one_size,
         is_grey=is_grey,
         bit_depth=_container_bits(max(depth for _, _, _, depth in looks), bits_used),
+        middle_size_px=None if has_one_size else (median_low(heights), median_low(widths)),
     )
 
 
@@ -118,6 +138,13 @@ def check_cancelled(cancelled: Cancelled) -> None:
 def _container_bits(declared: int, used: int) -> int:
     """The smallest usual sensor depth that holds the values: cameras put 10 and 12 bits into 16-bit files."""
     return declared if declared <= 8 else next(bits for bits in (10, 12, 14, 16) if bits >= min(used, declared))
+
+
+def _refuse_made_defect(mark: Mark | None, path: Path) -> None:
+    if mark is not None and mark.makes == "defects":
+        raise PictureError(
+            f"{path} was made by the generator '{mark.generator}' and shows a defect. Take it out of the good pictures."
+        )
 
 
 def _refuse_outside(job: TrainingJob, picture: Picture, path: Path) -> None:
