@@ -72,7 +72,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
     skipped: list[Skipped] = []
     marks: dict[int, Mark] = {}
     looks: Counter[tuple[int, int, bool, int]] = Counter()
-    bits_used = 0
+    bits_used, is_deep = 0, set[bool]()
     for index, path in enumerate(paths):
         check_cancelled(cancelled)
         progress("Reading pictures", index, len(paths))
@@ -90,6 +90,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
             continue
         names.append(name)
         hashes.append(sha256(data).hexdigest())
+        is_deep.add(picture.bit_depth > 8)
         if mark is not None:
             marks[len(names) - 1] = mark
             continue
@@ -103,7 +104,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
     sizes = [look[:2] for look in looks.elements()]
     heights, widths = zip(*sizes, strict=True)
     has_one_size = len(set(sizes)) == 1
-    if len({look[3] > 8 for look in looks}) > 1 and job.window is None:
+    if len(is_deep) > 1 and job.window is None:
         raise TrainingError(
             f"{job.data}: 8-bit pictures are mixed with deeper ones. Train on one kind, or give the value window."
         )
@@ -118,13 +119,15 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
         is_grey=is_grey,
         bit_depth=_container_bits(max(depth for _, _, _, depth in looks), bits_used),
         middle_size_px=None if has_one_size else (median_low(heights), median_low(widths)),
+        marks=marks,
     )
 
 
-def too_few(job: TrainingJob, usable: int, needed: int, skipped: Sequence[Skipped]) -> str:
-    """The words for a folder with fewer usable pictures than `needed`."""
+def too_few(job: TrainingJob, usable: int, needed: int, skipped: Sequence[Skipped], generated: int = 0) -> str:
+    """The words for a folder with fewer usable pictures than `needed`; `generated` ones beside them do not count."""
     return (
         f"{job.data}: {usable} usable picture(s) of good parts; at least {needed} are needed, 30 or more are better."
+        + (f" {generated} generated picture(s) do not count: no camera took them." if generated else "")
         + (f" {len(skipped)} file(s) could not be used, e.g. {skipped[0].reason}" if skipped else "")
     )
 
