@@ -444,6 +444,57 @@ def compare(
 
 
 @app.command(rich_help_panel=MODELS)
+def generate(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Folder of good pictures, or an MVTec layout (then train/good).", show_default=False
+        ),
+    ],
+    generator: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="appearance, histaugan and singan make good parts, synthetic_defects defective ones.",
+            show_default=False,
+        ),
+    ],
+    count: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Pictures to make.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="New or empty folder for pictures, list and sheet.", show_default=False)
+    ],
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, data and machine: same pictures.")] = 0,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="One of the generator's own settings; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    masks: Annotated[
+        bool | None,
+        typer.Option(
+            "--masks/--no-masks", help="Write where defects were made; so unless they are good.", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make new pictures from good ones, each marked in its PNG file, with a contact sheet to look through."""
+    from ml.generation.production import GenerationOrder
+    from station.commands import generate as command
+
+    order = GenerationOrder(data, generator, count, out, seed, parse_assignments(settings or []), masks)
+    with native_words_dropped():
+        made = command.generate(order, console)
+    if as_json:
+        print_json(command.production_document(order, made))
+    else:
+        command.print_production(order, made, Console(highlight=False))
+
+
+@app.command(rich_help_panel=MODELS)
 def methods(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A method to see with its settings.", show_default=False)

@@ -32,6 +32,7 @@ class Survey:
     """The usable training pictures of a job: names relative to the data folder, hashes, and what they look like.
 
     height_px, width_px: of most of them. middle_size_px: the median height and width; None where all have one size.
+    marks: by index, of those that no camera took. elsewhere: by name, files that do not lie in the data folder.
     """
 
     folder: Path
@@ -44,10 +45,17 @@ class Survey:
     is_grey: bool
     bit_depth: int
     middle_size_px: tuple[int, int] | None = None
+    marks: Mapping[int, Mark] = field(default_factory=dict)
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def captured(self) -> tuple[int, ...]:
+        """Those that a camera took, ascending: all that may be held out."""
+        return tuple(index for index in range(len(self.names)) if index not in self.marks)
 
     def read(self, index: int) -> Picture:
         """Decode it again; raises TrainingError when it has gone or changed since the survey."""
-        path = self.folder / self.names[index]
+        path = self.elsewhere.get(self.names[index], self.folder / self.names[index])
         try:
             data = read_picture_bytes(path)
         except PictureError as error:
