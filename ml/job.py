@@ -103,6 +103,11 @@ class TrainingJob(BaseModel):
     def model_name(self) -> str:
         return self.name or self.out.stem
 
+    @property
+    def resume_file(self) -> Path:
+        """Where a training in steps is kept while it runs, beside the model to be written."""
+        return self.out.with_name(f"{self.out.name}.resume")
+
     def save(self, path: Path) -> None:
         """Write atomically; raises OSError."""
         write_atomically(path, (self.model_dump_json(indent=2) + "\n").encode())

@@ -90,9 +90,10 @@ class PositionLesson(Lesson):
         optimiser = torch.optim.Adam(self.networks.parameters(), lr=learning_rate)
         self.optimisers = (optimiser,)
         warm_up = max(1, round(WARM_UP * steps))
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+        schedule = torch.optim.lr_scheduler.LambdaLR(
             optimiser, lambda step: min((step + 1) / warm_up, 0.5 * (1 + cos(pi * min(step / steps, 1))))
         )
+        self.schedules = (schedule,)
         self._parts = parts
         self._validation = validation
         self._seed = seed
@@ -108,7 +109,7 @@ class PositionLesson(Lesson):
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(losses["total"])
         optimiser.step()
-        self._schedule.step()
+        self.schedules[0].step()
         return {name: loss.detach() for name, loss in losses.items()}
 
     def validate(self) -> float:

@@ -13,7 +13,7 @@ from ml.networks.patch_svdd import PatchEncoder
 from ml.networks.self_trained import PATCH_PX, SelfTrainedNetwork
 from ml.position_lesson import PositionLesson
 from ml.progress import Cancelled, Progress, never, silent
-from ml.training.loop import run_lesson
+from ml.training.loop import Watch, run_lesson
 
 LEAST_SIDE_PX = 2 * PATCH_PX
 """Inputs must hold a patch and its neighbours."""
@@ -34,6 +34,7 @@ def train_network(
     steps: int,
     progress: Progress = silent,
     cancelled: Cancelled = never,
+    watch: Watch | None = None,
 ) -> None:
     """Give `network` new weights, learnt in `steps` steps from pictures (n, 3, height, width), RGB in [0, 1].
 
@@ -50,7 +51,7 @@ def train_network(
         kept.append(pixels)
     with torch.inference_mode(False), torch.enable_grad():
         lesson = new_lesson(network.encoder.mean.device, kept, seed, steps)
-        run_lesson(lesson, steps, progress, cancelled)
+        run_lesson(lesson, steps, progress, cancelled, watch)
     network.encoder.load_state_dict(lesson.encoder.state_dict())
 
 

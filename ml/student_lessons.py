@@ -7,7 +7,7 @@ small batches) and then falls along a half cosine, since the steps are few; the 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from ml.catalogue.student_teacher import StudentTeacherParameters
 from ml.generation.synthetic_defects import SyntheticDefects
 from ml.networks.student import DefectHead
 from ml.training.loop import Lesson, Losses
+from ml.training.snapshot import SnapshotError, load_networks, part_of, restore_random
 
 KEPT_BYTES = 2**30
 """Training inputs and teacher features held: beyond it inputs are drawn evenly over the pictures."""
@@ -126,6 +127,18 @@ class StudentLesson(Lesson):
             inputs, taught = self._held_out.take([index])
             means.append(float(self._mean_map(taught, [directions(level) for level in self.networks(inputs)])))
         return float(np.mean(means))
+
+    def memory(self) -> dict[str, Tensor]:
+        """The rest of the round through all inputs."""
+        return {"order": torch.tensor(self._order, dtype=torch.int64)}
+
+    def remember(self, memory: Mapping[str, Tensor]) -> None:
+        order = memory.get("order", torch.empty(0))
+        if memory.keys() != {"order"} or order.dtype != torch.int64 or order.ndim != 1:
+            raise SnapshotError("the order of its inputs is missing or damaged")
+        self._order = order.tolist()
+        if not all(0 <= index < len(self._lectures) for index in self._order):
+            raise SnapshotError("the order of its inputs names some that there are not")
 
     def _draw(self) -> list[int]:
         """Every input once before any comes again."""
@@ -238,19 +251,38 @@ class TeacherThenStudent(Lesson):
         self._tuning_steps = int(TEACHER_SHARE * steps)
         self._steps = steps
         self._student: StudentLesson | None = None
+        self._random_at_start = torch.empty(0, dtype=torch.uint8)
         self.optimisers = list(teacher.optimisers)
 
     def step(self, number: int) -> Losses:
         if number < self._tuning_steps:
             return self._teacher.step(number)
-        if self._student is None:
-            self._teacher.networks.requires_grad_(False)
-            self._student = self._begin(self._steps - self._tuning_steps)
-            self.optimisers = list(self._student.optimisers)
-        return self._student.step(number - self._tuning_steps)
+        student = self._student or self._started()
+        return student.step(number - self._tuning_steps)
 
     def validate(self) -> float | None:
         return None if self._student is None else self._student.validate()
+
+    def memory(self) -> dict[str, Tensor]:
+        """The teacher; once the student has started, what the student's inputs were drawn with too."""
+        kept = {f"teacher.{name}": value for name, value in self._teacher.networks.state_dict().items()}
+        if self._student is not None:
+            kept["random_at_start"] = self._random_at_start
+            kept |= {f"student.{name}": value for name, value in self._student.memory().items()}
+        return kept
+
+    def remember(self, memory: Mapping[str, Tensor]) -> None:
+        load_networks(self._teacher.networks.state_dict(), part_of(memory, "teacher"))
+        if "random_at_start" in memory:
+            restore_random(self.random, memory["random_at_start"])
+            self._started().remember(part_of(memory, "student"))
+
+    def _started(self) -> StudentLesson:
+        self._teacher.networks.requires_grad_(False)
+        self._random_at_start = self.random.get_state()
+        self._student = self._begin(self._steps - self._tuning_steps)
+        self.optimisers = list(self._student.optimisers)
+        return self._student
 
 
 @torch.no_grad()

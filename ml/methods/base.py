@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
-from ml.catalogue import min_pictures, needs_defects
+from ml.catalogue import min_pictures, needs_defects, needs_masks
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
+from ml.training.loop import Watch
 
 Geometry = Literal["whole", "patches"]
 ScoreRule = Literal["max_raw", "max_smoothed", "top1_raw"]
@@ -58,6 +59,7 @@ class Method(ABC):
     failed_score: from this score on a picture could not be compared at all. Such a good part must not make a threshold.
     labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore
         it. needs_defects: with these parameters the method cannot do without.
+    watch: who follows the training in steps, and where it is kept meanwhile; set before `learn_embedding` and `fit`.
     labelled_masks: where the defects of `labelled_defects` are, bool (n, height, width) at the inputs' size, in their
         order; empty where the job has no masks.
     """
@@ -75,7 +77,9 @@ class Method(ABC):
     failed_score: float = math.inf
     labelled_defects: Sequence[Tensor] = ()
     labelled_masks: Sequence[Tensor] = ()
+    watch: Watch = Watch()
     needs_defects: bool
+    needs_masks: bool
 
     def __init__(
         self,
@@ -91,6 +95,7 @@ class Method(ABC):
         self.parameters = parameters
         self.min_parts = min_pictures(parameters)
         self.needs_defects = needs_defects(parameters)
+        self.needs_masks = needs_masks(parameters)
         self.device = torch.device("cpu")
 
     @property

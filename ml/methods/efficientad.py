@@ -327,12 +327,13 @@ class MimicryLesson(Lesson):
         picture = part[which : which + 1].clone()
         if (index, which) in self._said:
             return picture, self._said[index, which].to(self._device, torch.float32)
-        said = self._method.ask_teacher(picture.to(self._device))
-        size = said.numel() * torch.finfo(torch.float16).bits // 8
+        # Rounded whether kept or not: a run that is continued has kept nothing yet.
+        said = self._method.ask_teacher(picture.to(self._device)).half()
+        size = said.numel() * said.element_size()
         if size <= self._room:
             self._room -= size
-            self._said[index, which] = said.half().cpu()
-        return picture, said
+            self._said[index, which] = said.cpu()
+        return picture, said.float()
 
     def _cut(self, picture: Tensor, top: int, left: int) -> Tensor:
         """What the student looks at to answer the cells of the crop, reflections included."""

@@ -59,7 +59,7 @@ class FeatureMethod(Method):
         self, inputs: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
     ) -> None:
         steps = self.parameters.self_training_steps
-        train_network(self.extractor.network, inputs, seed, steps, progress, cancelled)
+        train_network(self.extractor.network, inputs, seed, steps, progress, cancelled, self.watch)
         vars(self).pop("backbone_hash", None)  # the weights are others now
 
     def embedding_seconds(self) -> float:

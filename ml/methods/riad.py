@@ -150,7 +150,7 @@ class InpaintingLesson(Lesson):
             network.parameters(), lr=parameters.learning_rate, weight_decay=PUBLISHED_WEIGHT_DECAY
         )
         self.optimisers = (optimiser,)
-        self._schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+        self.schedules = (torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps),)
         shown = torch.linspace(0, len(validation) - 1, min(VALIDATED_CROPS, len(validation))).long().tolist()
         self._validated = torch.cat([self._crop(validation[index]) for index in shown]).to(device)
         self._validation_masks = [hidden.to(device) for hidden in fixed_masks(parameters, *self._validated.shape[-2:])]
@@ -174,7 +174,7 @@ class InpaintingLesson(Lesson):
         self.optimisers[0].zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         self.optimisers[0].step()
-        self._schedule.step()
+        self.schedules[0].step()
         return {"total": total.detach(), **{name: loss.detach() for name, loss in losses.items()}}
 
     @torch.no_grad()

@@ -1,7 +1,8 @@
 """What methods whose networks train in steps share: the run itself, and their place in the model file."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -77,11 +78,10 @@ class TrainedMethod(Method):
             raise TrainingError("There is no normal picture to learn from.")
         if self.parameters.steps < 1:
             raise RuntimeError("how many steps to train is decided before `fit` (`ml.training.plan`)")
+        steps = self.parameters.steps
         self.prepare_networks(seed)
-        with torch.inference_mode(False), torch.enable_grad():
-            run_lesson(
-                self.lesson(parts, validation, seed, self.parameters.steps), self.parameters.steps, progress, cancelled
-            )
+        with torch.inference_mode(False), torch.enable_grad(), _seeded(seed, self.device):
+            run_lesson(self.lesson(parts, validation, seed, steps), steps, progress, cancelled, self.watch)
         self.networks.eval()
         with torch.no_grad():
             self.finish(parts, validation)
@@ -115,3 +115,11 @@ class TrainedMethod(Method):
         """Raises RuntimeError before `fit` or `load_tensors`."""
         if not self._is_fitted:
             raise RuntimeError(f"{type(self).__name__} was asked to work before it was fitted")
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """torch's own generators start from `seed` inside, for layers that draw from them, and are left as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

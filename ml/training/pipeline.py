@@ -3,8 +3,8 @@
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,19 +15,26 @@ from ml.artifact import DataFingerprint, Manifest, write_model
 from ml.calibration import MIN_PARTS, Calibration, assign_groups
 from ml.catalogue import method as method_info
 from ml.catalogue import parse_settings
+from ml.dataset import LabelledPicture
 from ml.detector import REFERENCE_THUMBNAIL, best_device, is_out_of_memory
-from ml.errors import PictureError, TrainingError
+from ml.errors import TrainingError
 from ml.images import prepare
 from ml.job import TrainingJob
+from ml.map_filter import MAP_FILTER, Kernel
 from ml.methods.base import Method
 from ml.methods.trained import TrainedMethod
-from ml.pictures import decode_picture, list_pictures, read_picture_bytes
 from ml.progress import Cancelled, Progress, never, silent
+from ml.training.checkpoint import Checkpoint, Order, read_order, refuse_another
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
 from ml.training.held_out import FOLDS, fit_and_fold, fit_and_hold_out, fit_and_perturb, staged
+from ml.training.labels import check_defects, defects_for_filter, listed_defects, teach
+from ml.training.loop import Watch
+from ml.training.map_filtering import learn_map_filter
+from ml.training.monitor import Monitor
+from ml.training.order import data_hash, machine, order_of, ordered
 from ml.training.plan import PROBED_PICTURES, Plan, make_plan
-from ml.training.splits import Split, can_split, distinct_parts, hold_out
+from ml.training.splits import MIN_PARTS_TO_SPLIT, Split, can_split, distinct_parts, hold_out, must_hold_out
 from ml.training.survey import Survey, check_cancelled, survey_pictures, too_few
 
 
@@ -48,8 +55,10 @@ class _Prepared:
     survey: Survey
     parts: list[str]
     split: Split | None
+    defects: list[LabelledPicture]
     plan: Plan
     device: str
+    order: Order
 
 
 def run(
@@ -58,15 +67,23 @@ def run(
     cancelled: Cancelled = never,
     on_survey: Callable[[Survey], None] | None = None,
     on_plan: Callable[[Plan], None] | None = None,
+    monitor: Monitor | None = None,
+    *,
+    resume: bool = False,
+    checkpoints: bool = True,
 ) -> TrainingResult:
-    """Train, calibrate and write `job.out`. Nothing is written unless all of it succeeds.
+    """Train, calibrate and write `job.out`. No model is written unless all of it succeeds.
 
-    `on_plan` hears what is going to be done and how long it will take about, before it begins.
+    `on_plan` hears what is going to be done and how long it will take about, before it begins; `monitor` follows
+    networks that train in steps. With `checkpoints` these are kept in `job.resume_file` about every minute and when
+    they are stopped, until the model is written. `resume` goes on from there, with the plan that was made then; where
+    there is nothing to go on from, training begins anew.
     Raises TrainingError, PictureError, ParameterError, WeightsError, CalibrationError or ModelFileError, each with
     a text for the user, and CancelledError when `cancelled` said so.
     """
     try:
-        return _run(job, progress, cancelled, on_survey, on_plan)
+        watch = Watch(monitor or Monitor())
+        return _run(job, progress, cancelled, on_survey, on_plan, watch, resume=resume, checkpoints=checkpoints)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -78,7 +95,7 @@ def run(
 
 def estimate(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> tuple[Survey, Plan]:
     """What `run` would do with this job and how long it would take about; raises what it would raise up to there."""
-    prepared = _prepare(job, progress, cancelled, None)
+    prepared = _prepare(job, progress, cancelled, None, resume=False)
     return prepared.survey, prepared.plan
 
 
@@ -88,15 +105,22 @@ def _run(
     cancelled: Cancelled,
     on_survey: Callable[[Survey], None] | None,
     on_plan: Callable[[Plan], None] | None,
+    watch: Watch,
+    *,
+    resume: bool,
+    checkpoints: bool,
 ) -> TrainingResult:
     began = time.monotonic()
     _refuse_unwritable(job.out)
-    prepared = _prepare(job, progress, cancelled, on_survey)
+    prepared = _prepare(job, progress, cancelled, on_survey, resume=resume)
     if on_plan is not None:
         on_plan(prepared.plan)
     method, survey, device = prepared.method, prepared.survey, prepared.device
     preprocessing = preprocessing_of(job, method, survey)
+    if checkpoints:
+        watch = replace(watch, checkpoint=Checkpoint(job.resume_file, prepared.order, resume))
     if method.learns_embedding:
+        method.watch = Watch() if isinstance(method, TrainedMethod) else watch
         inputs = InputPictures(survey, preprocessing, cancelled)
         learnt = range(len(inputs)) if prepared.split is None else prepared.split.learnt
         method.learn_embedding(Chosen(inputs, learnt), job.seed, staged(progress, "Learning the features"), cancelled)
@@ -106,7 +130,9 @@ def _run(
         pictures.load(index)
     progress("Computing features", len(pictures), len(pictures))
     reference, thumbnail = pictures.reference()
-    defects = _learn_from_defects(job, method, pictures)
+    defects, defect_masks = teach(method, prepared.defects, pictures)
+    if not _held_out_in_turn(job, method, prepared.parts):
+        method.watch = watch
     calibration = _fit(job, prepared, pictures, progress, cancelled)
     check_cancelled(cancelled)
     manifest = write_model(
@@ -122,17 +148,25 @@ def _run(
             files=tuple(zip(survey.names, survey.hashes, strict=True)),
             skipped=tuple(item.file for item in survey.skipped),
             defects=defects,
+            defect_masks=defect_masks,
         ),
         seed=job.seed,
         notes=job.notes,
-        tensors={**method.tensors(), REFERENCE_THUMBNAIL: thumbnail},
+        tensors={**method.tensors(), REFERENCE_THUMBNAIL: thumbnail, **_filter_tensors(pictures)},
         thumbnail=pictures.display_thumbnail(),
     )
+    if watch.checkpoint is not None:
+        watch.checkpoint.remove()
     return TrainingResult(job.out, manifest, survey, prepared.plan, time.monotonic() - began)
 
 
 def _prepare(
-    job: TrainingJob, progress: Progress, cancelled: Cancelled, on_survey: Callable[[Survey], None] | None
+    job: TrainingJob,
+    progress: Progress,
+    cancelled: Cancelled,
+    on_survey: Callable[[Survey], None] | None,
+    *,
+    resume: bool,
 ) -> _Prepared:
     info = method_info(job.method)
     size, parameters = resolved(job)
@@ -146,16 +180,8 @@ def _prepare(
     method = early or _build(job, parameters, input_size)
     parts = distinct_parts(assign_groups(survey.names, job.group_by), survey.hashes)
     different = len(set(parts))
-    if method.needs_defects and job.defects is None:
-        raise TrainingError(
-            f"{info.title} with these settings learns from pictures of defective parts. Name a folder of them "
-            "(--defects), which are then no longer fit to evaluate the model with, or change the settings."
-        )
-    _defect_paths(job)  # a wrong folder shows now and not after the features
-    if job.defects is not None and not method.needs_defects:
-        raise TrainingError(
-            f"{info.title} with these settings learns from good parts alone. Leave the folder of defects out."
-        )
+    check_defects(job, info.title, method)
+    defects = listed_defects(job)  # a wrong folder shows now and not after the features
     if len(parts) < method.min_parts:
         raise TrainingError(too_few(job, len(parts), method.min_parts, survey.skipped))
     if different < method.min_parts:
@@ -163,16 +189,57 @@ def _prepare(
             f"{job.data}: the {len(parts)} pictures show {different} different good part(s); at least "
             f"{method.min_parts} are needed, 30 or more are better. (Identical files show one part.)"
         )
-    progress("Measuring this machine", 0, 1)
+    if job.conv_processing is not None and not can_split(parts):
+        raise TrainingError(
+            f"{job.data}: a map filter (--conv-processing) is learnt on good parts that the model has not seen. At least "
+            f"{MIN_PARTS_TO_SPLIT} different ones are needed; add pictures, or leave the filter out."
+        )
     device = best_device()
+    split = hold_out(parts, job.seed) if can_split(parts) else None
+    data = data_hash(survey, split, defects)
+    begun = _begun(job, data, device) if resume else None
+    if begun is not None:
+        plan = Plan(parse_settings(job.method, begun.parameters), begun.seconds, begun.done, begun.published)
+    else:
+        plan = _planned(job, method, parameters, survey, parts, device, progress, cancelled)
+    if isinstance(method, TrainedMethod):
+        method = _build(job, plan.parameters, input_size)
+    order = order_of(job, data, plan, device)
+    return _Prepared(method.to(torch.device(device)), survey, parts, split, defects, plan, device, order)
+
+
+def _begun(job: TrainingJob, data: str, device: str) -> Order | None:
+    """The order of the interrupted training, None where there is none. Raises TrainingError where it is another."""
+    path = job.resume_file
+    if not path.exists():
+        return None
+    found = read_order(path)
+    refuse_another(
+        path, found, found.model_copy(update={"job": ordered(job), "data": data, "machine": machine(device)})
+    )
+    return found
+
+
+def _planned(
+    job: TrainingJob,
+    method: Method,
+    parameters: BaseModel,
+    survey: Survey,
+    parts: Sequence[str],
+    device: str,
+    progress: Progress,
+    cancelled: Cancelled,
+) -> Plan:
+    progress("Measuring this machine", 0, 1)
+    info = method_info(job.method)
     preprocessing = preprocessing_of(job, method, survey)
     blank = torch.zeros(survey.height_px, survey.width_px, dtype=torch.uint8).numpy()
-    fits = min(FOLDS, different) + 1 if _held_out_in_turn(method, parts) else 1
+    fits = min(FOLDS, len(set(parts))) + 1 if _held_out_in_turn(job, method, parts) else 1
     inputs = InputPictures(survey, preprocessing, cancelled)
     plan = make_plan(
         info,
         parameters,
-        lambda complete: _build(job, complete, input_size),
+        lambda complete: _build(job, complete, method.input_size),
         samples=[inputs[index][:1] for index in range(min(PROBED_PICTURES, len(inputs)))],
         pictures=len(survey.names),
         inputs_per_picture=prepare(blank, preprocessing).count,
@@ -181,52 +248,54 @@ def _prepare(
         device=device,
     )
     progress("Measuring this machine", 1, 1)
-    if isinstance(method, TrainedMethod):
-        method = _build(job, plan.parameters, input_size)
-    split = hold_out(parts, job.seed) if can_split(parts) else None
-    return _Prepared(method.to(torch.device(device)), survey, parts, split, plan, device)
+    return plan
 
 
 def _fit(
     job: TrainingJob, prepared: _Prepared, pictures: EmbeddedPictures, progress: Progress, cancelled: Cancelled
 ) -> Calibration:
     method, parts = prepared.method, prepared.parts
-    if _held_out_in_turn(method, parts):
+    if _held_out_in_turn(job, method, parts):
         return fit_and_fold(job, method, pictures, parts, progress, cancelled)
     if prepared.split is not None:
-        return fit_and_hold_out(job, method, pictures, parts, prepared.split, progress, cancelled)
+        filtering = partial(_learn_filter, job, prepared, prepared.split, pictures, progress, cancelled)
+        return fit_and_hold_out(job, method, pictures, parts, prepared.split, filtering, progress, cancelled)
     return fit_and_perturb(job, method, pictures, prepared.survey, progress, cancelled)
 
 
-def _held_out_in_turn(method: Method, parts: Sequence[str]) -> bool:
+def _learn_filter(
+    job: TrainingJob,
+    prepared: _Prepared,
+    split: Split,
+    pictures: EmbeddedPictures,
+    progress: Progress,
+    cancelled: Cancelled,
+) -> None:
+    """Set the map filter, where the job wants one, so that the threshold is found with it."""
+    if job.conv_processing is None:
+        return
+    pictures.map_filter = learn_map_filter(
+        job.conv_processing,
+        pictures,
+        prepared.survey,
+        split.validation,
+        defects_for_filter(prepared.defects, prepared.method),
+        job.seed,
+        progress,
+        cancelled,
+    )
+
+
+def _filter_tensors(pictures: EmbeddedPictures) -> dict[str, Kernel]:
+    return {} if pictures.map_filter is None else {MAP_FILTER: pictures.map_filter}
+
+
+def _held_out_in_turn(job: TrainingJob, method: Method, parts: Sequence[str]) -> bool:
     """Whether the method is fitted several times; not where its features are learnt, which happens only once: no part
     would be new to them.
     """
-    is_whole = method.held_out == "hold-out" and can_split(parts)
+    is_whole = (method.held_out == "hold-out" or must_hold_out(job)) and can_split(parts)
     return len(set(parts)) >= MIN_PARTS and not is_whole and not method.learns_embedding
-
-
-def _learn_from_defects(job: TrainingJob, method: Method, pictures: EmbeddedPictures) -> tuple[tuple[str, str], ...]:
-    """Give the method the job's pictures of defective parts, embedded like the good ones; their names and hashes."""
-    try:
-        read = {path.name: read_picture_bytes(path) for path in _defect_paths(job)}
-        method.labelled_defects = [pictures.embed(decode_picture(data, name).pixels) for name, data in read.items()]
-    except PictureError as error:
-        raise TrainingError(f"A picture of a defective part cannot be used: {error}") from error
-    return tuple((name, sha256(data).hexdigest()) for name, data in read.items())
-
-
-def _defect_paths(job: TrainingJob) -> list[Path]:
-    """The job's pictures of defective parts. Raises TrainingError where a folder is named that holds none."""
-    if job.defects is None:
-        return []
-    try:
-        paths = list_pictures(job.defects)
-    except PictureError as error:
-        raise TrainingError(f"No pictures of defective parts: {error}") from error
-    if not paths:
-        raise TrainingError(f"{job.defects}: no pictures of defective parts. Choose another folder or leave it out.")
-    return paths
 
 
 def resolved(job: TrainingJob) -> tuple[int, BaseModel]:
