@@ -98,18 +98,23 @@ class PatchLayout:
         if recombination == "weighted":
             # Sampled at the cells' middles, so that no weight is zero: what one patch alone holds keeps its score.
             along = torch.sin(math.pi * (torch.arange(places, dtype=torch.float64) + 0.5) / places).square()
-        window = torch.outer(along, along)[None, None].to(scores.device)
-        shape = (-1, 1, self.grid.rows, self.grid.columns)
-        weights = self._added(accepted.double().reshape(shape), window)
+        along = along.to(scores.device)
+        weights = self._added(accepted.double(), along)
         # float64: a constant score must come out constant.
-        sums = self._added(torch.where(accepted, scores.double(), 0).reshape(shape), window)
+        sums = self._added(torch.where(accepted, scores.double(), 0), along)
         values = torch.where(weights > 0, sums / weights, math.inf)
         lowest = values.amin((1, 2), keepdim=True)
         return torch.where(weights > 0, values, lowest).float()
 
-    def _added(self, per_patch: Tensor, window: Tensor) -> Tensor:
-        """`window` laid down once per patch, times its value, and added up: (n, rows, columns) of cells."""
-        added = functional.conv_transpose2d(per_patch, window, stride=self.stride_px // self.unit_px)
+    def _added(self, values: Tensor, along: Tensor) -> Tensor:
+        """A window per patch, times its value (n, count), and added up: (n, rows, columns) of cells.
+
+        along: the window's weights along either axis.
+        """
+        step = self.stride_px // self.unit_px
+        added = values.reshape(-1, 1, self.grid.rows, self.grid.columns)
+        added = functional.conv_transpose2d(added, along[None, None, :, None], stride=(step, 1))
+        added = functional.conv_transpose2d(added, along[None, None, None, :], stride=(1, step))
         return added[:, 0, : self.height // self.unit_px, : self.width // self.unit_px]
 
 

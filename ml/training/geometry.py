@@ -24,12 +24,14 @@ def fixed_input_size(job: TrainingJob, info: MethodInfo, size: int) -> tuple[int
 
 
 def fitted_input_size(job: TrainingJob, info: MethodInfo, size: int, survey: Survey) -> tuple[int, int]:
-    """Height and width of the input in px in the shape of the pictures, as most of them have it.
+    """Height and width of the input in px in the shape of the pictures, in the middle one where they differ.
 
     An area of about `size` squared; a method at native resolution never enlarges.
     """
-    height = job.region.height if job.region else survey.height_px
-    width = job.region.width if job.region else survey.width_px
+    # Of pictures cut around parts of different sizes the most frequent shape may be that of two, and an odd one.
+    height, width = survey.middle_size_px or (survey.height_px, survey.width_px)
+    if job.region:
+        height, width = job.region.height, job.region.width
     scale = size / (height * width) ** 0.5
     step = KEPT_ASPECT_STEP_PX
     if info.native_up_to_size:
