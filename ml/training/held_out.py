@@ -1,7 +1,7 @@
 """Scores of good pictures that the model has not seen, and the calibration that follows from them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ml.calibration import Calibration, Source, calibrate, ensure_disjoint, folds
 from ml.errors import TrainingError
@@ -53,14 +53,16 @@ def fit_and_hold_out(
     pictures: EmbeddedPictures,
     parts: Sequence[str],
     split: Split,
+    once_fitted: Callable[[], None],
     progress: Progress,
     cancelled: Cancelled,
 ) -> Calibration:
-    """Fit once; score the parts that were held out."""
+    """Fit once; score the parts that were held out. `once_fitted` is called in between, and may change how."""
     learnt, validation = Chosen(pictures, split.learnt), Chosen(pictures, split.validation)
     held = split.calibration
     ensure_disjoint([parts[index] for index in (*split.learnt, *split.validation)], [parts[index] for index in held])
     method.fit(learnt, job.seed, staged(progress, "Building the model"), cancelled, validation)
+    once_fitted()
     scores = []
     for done, index in enumerate(held):
         check_cancelled(cancelled)

@@ -82,3 +82,33 @@ def teach(
     method.labelled_defects = defects
     method.labelled_masks = masks
     return tuple(files), tuple(mask_files)
+
+
+def check_defects(job: TrainingJob, title: str, method: Method) -> None:
+    """Raises TrainingError unless the job's labelled defects are those that its method and its map filter ask for."""
+    if method.needs_defects and job.defects is None:
+        raise TrainingError(
+            f"{title} with these settings learns from pictures of defective parts. Name a folder of them "
+            "(--defects), which are then no longer fit to evaluate the model with, or change the settings."
+        )
+    if method.needs_masks and job.defect_masks is None:
+        raise TrainingError(
+            f"{title} with these settings must know where the defects are. Name a folder with a mask for each picture "
+            "of a defective part (--defect-masks), or change the settings."
+        )
+    if job.defects is None or method.needs_defects:
+        return
+    if job.conv_processing is None:
+        raise TrainingError(
+            f"{title} with these settings learns from good parts alone. Leave the folder of defects out."
+        )
+    if job.defect_masks is None:
+        raise TrainingError(
+            "The map filter must know where the defects are. Name a folder with a mask for each picture of a defective "
+            "part (--defect-masks), or leave the folder of defects out: it then learns from painted ones."
+        )
+
+
+def defects_for_filter(listed: Sequence[LabelledPicture], method: Method) -> Sequence[LabelledPicture]:
+    """Those labelled defects that the method did not learn from: of the others its maps would say too much."""
+    return () if method.needs_defects else listed

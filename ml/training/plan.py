@@ -125,6 +125,8 @@ def _step_seconds(parameters: BaseModel, build: Build, samples: Sequence[Tensor]
 def _first_lesson(method: TrainedMethod, parts: list[Tensor]) -> Any:
     method.prepare_networks()
     method.labelled_defects = parts if method.needs_defects else ()
+    everywhere = [torch.ones(len(part), *method.input_size, dtype=torch.bool) for part in parts]
+    method.labelled_masks = everywhere if method.needs_masks else ()
     with torch.inference_mode(False), torch.enable_grad():
         return method.lesson(parts, (), 0, method.parameters.steps)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml.calibration import MIN_PARTS
+from ml.job import TrainingJob
 
 CALIBRATION_SHARE = 0.2
 CALIBRATION_PARTS = 10
@@ -41,6 +42,13 @@ def distinct_parts(groups: Sequence[str], hashes: Sequence[str]) -> list[str]:
     for group, picture in zip(groups, hashes, strict=True):
         joined[first_of(group)] = first_of(seen.setdefault(picture, group))
     return [first_of(group) for group in groups]
+
+
+def must_hold_out(job: TrainingJob) -> bool:
+    """Whether parts are held out once for all, whatever the method: what the job makes of good parts beside the model
+    (generated pictures, a map filter) must come from parts that the threshold does not come from.
+    """
+    return job.augment is not None or job.conv_processing is not None
 
 
 def can_split(parts: Sequence[str]) -> bool:
