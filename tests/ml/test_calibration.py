@@ -287,7 +287,7 @@ def test_that_one_part_cannot_be_held_out():
         folds(["a"] * 9, 5, seed=0)
 
 
-def test_that_scores_of_training_pictures_are_refused():
+def test_rule_11_scores_of_training_pictures_are_refused():
     with pytest.raises(CalibrationError, match="2 of the pictures to calibrate with are training pictures"):
         ensure_disjoint(fitted=["a.png", "b.png", "c.png"], scored=["b.png", "c.png", "d.png"])
     ensure_disjoint(fitted=["a.png"], scored=["b.png"])

@@ -14,7 +14,7 @@ from ml.confusion import ConfusionMatrix, wilson_interval
 VALVE_SEAT = ConfusionMatrix(tn=131, fp=19, fn=20, tp=606)
 
 
-def test_that_the_published_table_gives_its_published_rates():
+def test_rule_12_the_published_table_gives_its_published_rates():
     assert VALVE_SEAT.rows == ((131, 19), (20, 606))
     assert VALVE_SEAT.total == 776
     assert round(VALVE_SEAT.f1, 4) == 0.9688

@@ -61,7 +61,7 @@ def test_that_a_missing_folder_or_a_file_is_told(tmp_path, read):
         read(put(tmp_path / "a.png"))
 
 
-def test_that_only_the_folder_good_makes_a_picture_normal(layout):
+def test_rule_13_only_the_folder_good_makes_a_picture_normal(layout):
     found = read_mvtec(layout)
     assert [(picture.kind, picture.truth, picture.path.name) for picture in found] == [
         (None, "normal", "0.png"),

@@ -211,13 +211,13 @@ def test_that_a_picture_too_large_for_its_map_is_told(in_patches: Detector, monk
 # --- kinds of pictures ---
 
 
-def test_that_grey_scores_as_the_same_grey_in_three_channels(detector: Detector) -> None:
+def test_rule_14_grey_scores_as_the_same_grey_in_three_channels(detector: Detector) -> None:
     grey = np.ascontiguousarray(part(40)[..., 0])
     in_three = np.repeat(grey[..., np.newaxis], 3, axis=2)
     assert detector.score(grey).score == pytest.approx(detector.score(in_three).score, rel=1e-5)
 
 
-def test_that_colours_are_red_green_blue_from_file_to_score(tmp_path: Path) -> None:
+def test_rule_17_colours_are_red_green_blue_from_file_to_score(tmp_path: Path) -> None:
     reddish = [part(index) // (1, 2, 4) for index in range(7)]
     for index, pixels in enumerate(reddish[:6]):
         write(tmp_path / f"parts/{index}.png", pixels.astype(np.uint8))
@@ -229,7 +229,7 @@ def test_that_colours_are_red_green_blue_from_file_to_score(tmp_path: Path) -> N
     assert judge(detector.score(read_picture(swapped).pixels).score) == "NG"
 
 
-def test_that_transparency_and_a_noted_rotation_do_not_change_the_score(detector: Detector, tmp_path: Path) -> None:
+def test_rule_14_transparency_and_a_noted_rotation_do_not_change_the_score(detector: Detector, tmp_path: Path) -> None:
     pixels = part(40)
     expected = detector.score(pixels).score
     alpha = np.full(pixels.shape[:2], 9, np.uint8)
@@ -244,7 +244,7 @@ def test_that_transparency_and_a_noted_rotation_do_not_change_the_score(detector
     assert detector.score(read_picture(tmp_path / "turned.png").pixels).score == expected
 
 
-def test_that_sixteen_bits_score_as_eight(parts_folder: Path, tmp_path: Path) -> None:
+def test_rule_14_sixteen_bits_score_as_eight(parts_folder: Path, tmp_path: Path) -> None:
     for path in parts_folder.iterdir():
         write(tmp_path / "deep" / path.name, read_picture(path).pixels.astype(np.uint16) * 257)
     shallow = Detector.load(run(quick_job(parts_folder, tmp_path / "8.loupe")).path, "cpu")

@@ -53,7 +53,7 @@ def test_that_inputs_are_float32_contiguous_and_channels_first(preprocessing: Pr
 
 
 @BOTH
-def test_that_channels_are_in_the_order_red_green_blue(preprocessing: Preprocessing) -> None:
+def test_rule_17_channels_are_in_the_order_red_green_blue(preprocessing: Preprocessing) -> None:
     red = np.zeros((128, 192, 3), np.uint8)
     red[..., 0] = 255
     means = all_inputs(red, preprocessing).mean(dim=(0, 2, 3)).numpy()

@@ -112,7 +112,7 @@ def test_that_a_stored_model_scores_the_same(geometry: Geometry, selection: str)
     assert all(np.array_equal(value, again.tensors()[key]) for key, value in stored.items())
 
 
-def test_that_the_stored_choice_of_features_rules_and_not_the_seed() -> None:
+def test_rule_04_the_stored_choice_of_features_rules_and_not_the_seed() -> None:
     padim = _padim()
     padim.fit(_parts(), seed=0)
     stored = padim.tensors()

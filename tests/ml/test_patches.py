@@ -88,7 +88,7 @@ def test_that_a_constant_stays_constant(grid: PatchGrid, value: float, window: W
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
 @pytest.mark.parametrize("cells", [1, 4, 8])
-def test_that_a_constant_stays_constant_up_to_the_last_row_and_column(height: int, width: int, cells: int) -> None:
+def test_rule_07_a_constant_stays_constant_up_to_the_last_row_and_column(height: int, width: int, cells: int) -> None:
     grid = PatchGrid.plan(height, width, 32, 32, 24)
     total = joined(grid, np.full((grid.count, cells, cells), 3.7, np.float32))
     values = at_pixels(total, grid)

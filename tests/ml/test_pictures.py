@@ -95,7 +95,7 @@ def test_that_8_bit_pictures_keep_their_values_and_colour_order(suffix: str, mak
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("make", [colour, grey])
-def test_that_16_bit_pictures_stay_16_bit(suffix: str, make: Callable[[Any], NDArray[Any]]) -> None:
+def test_rule_14_16_bit_pictures_stay_16_bit(suffix: str, make: Callable[[Any], NDArray[Any]]) -> None:
     picture = decode_picture(opencv_bytes(suffix, make(np.uint16)), "part")
     np.testing.assert_array_equal(picture.pixels, make(np.uint16))
     assert picture.pixels.dtype == np.uint16
@@ -137,7 +137,7 @@ def test_that_a_tiff_that_counts_darkness_is_turned_over(bits: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
-def test_that_alpha_is_dropped_and_hides_no_pixel(kind: str) -> None:
+def test_rule_14_alpha_is_dropped_and_hides_no_pixel(kind: str) -> None:
     alpha = np.zeros((HEIGHT, WIDTH), np.uint8)
     alpha[:, ::2] = 100
     picture = decode_picture(pillow_bytes(Image.fromarray(np.dstack([colour(), alpha])), kind), "part")
@@ -216,7 +216,7 @@ def test_that_a_tiff_is_turned_as_its_tag_says(
         if (kind, mode) != ("JPEG", "RGBA")
     ],
 )
-def test_that_exif_rotation_is_carried_out(kind: str, mode: str, orientation: int) -> None:
+def test_rule_14_exif_rotation_is_carried_out(kind: str, mode: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[274] = orientation
     options = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}

@@ -98,7 +98,7 @@ def test_that_one_kind_of_pixel_alone_has_no_measure():
 # --- AUPRO ----------------------------------------------------------------------------------------------------------
 
 
-def test_that_a_perfect_map_has_an_aupro_of_one():
+def test_rule_10_a_perfect_map_has_an_aupro_of_one():
     pairs = [(values, mask) for values, mask in some_pairs(2)]
     perfect = [
         ((mask if mask is not None else np.zeros(values.shape, bool)).astype(np.float32), mask)
@@ -109,7 +109,7 @@ def test_that_a_perfect_map_has_an_aupro_of_one():
     assert aupro(table, 0.05) == 1
 
 
-def test_that_a_constant_map_has_half_the_limit_as_aupro():
+def test_rule_10_a_constant_map_has_half_the_limit_as_aupro():
     constant = [(np.full(values.shape, 3.0, np.float32), mask) for values, mask in some_pairs(2)]
     table = gathered(constant).levels()
     assert aupro(table, 0.3) == pytest.approx(0.15)
@@ -127,7 +127,7 @@ def test_that_a_map_that_is_hot_everywhere_else_has_an_aupro_of_zero():
 @pytest.mark.parametrize("limit", [0.3, 0.05, 1.0])
 @pytest.mark.parametrize("levels", [None, 2, 1])
 @pytest.mark.parametrize("seed", [3, 4])
-def test_that_aupro_is_that_of_every_threshold(seed, levels, limit):
+def test_rule_10_aupro_is_that_of_every_threshold(seed, levels, limit):
     pairs = some_pairs(seed, levels)
     assert aupro(gathered(pairs).levels(), limit) == pytest.approx(brute_force_aupro(pairs, limit), abs=1e-9)
 

@@ -81,7 +81,7 @@ def test_that_a_methods_own_score_beats_the_maps_and_the_worst_patch_counts() ->
     assert assemble(_Given(), prepared, _one_by_one(_cells(prepared), scores)).score == prepared.count - 1
 
 
-def test_that_batches_in_any_portions_and_order_give_one_result() -> None:
+def test_rule_01_batches_in_any_portions_and_order_give_one_result() -> None:
     prepared = _prepared(stride=32)
     cells = _cells(prepared)
     at_once = assemble(_Given(), prepared, [(0, Scored(cells))])

@@ -70,7 +70,7 @@ def test_that_embedding_keeps_the_networks_maps_unchanged() -> None:
 
 
 @pytest.mark.parametrize("neighbours", [1, 3])
-def test_that_a_depths_map_sums_over_the_channels(neighbours: int) -> None:
+def test_rule_03_a_depths_map_sums_over_the_channels(neighbours: int) -> None:
     """The known implementation summed over the last axis of the picture instead, silently."""
     spade = _spade(map="layers", standardise=False, strides=(16,), grid_stride=16, neighbours=neighbours)
     generator = torch.Generator().manual_seed(0)

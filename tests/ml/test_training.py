@@ -114,7 +114,7 @@ def test_that_the_model_says_what_it_was_trained_on(parts: Path, out: Path) -> N
 # --- calibration ---
 
 
-def test_that_no_picture_is_scored_by_a_model_that_was_fitted_on_it(
+def test_rule_11_no_picture_is_scored_by_a_model_that_was_fitted_on_it(
     parts_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[list[int]] = []

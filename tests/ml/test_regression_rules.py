@@ -1,0 +1,331 @@
+"""What known implementations of these methods get wrong, one rule each, asked of every method that it can apply to.
+
+A rule's number stands in the name of its tests, here or where the code lives that it is about:
+
+1 scores depend on no order            here; test_scoring.py: order of the batches
+2 one input scores as in a batch       here
+3 every channel counts by itself       here; test_spade.py: distances
+4 random lists survive the file        here; test_padim.py: the list of chosen features
+5 decoders are not linear              here
+6 pretrained stays pretrained          here
+7 recombination of a constant          test_patches.py; here for methods on small patches
+8 nothing is found beside its place    here
+9 every pixel is written               here
+10 AUPRO by hand                       test_pixel_metrics.py
+11 no threshold from training parts    test_calibration.py; test_training.py
+12 the published confusion matrix      test_confusion.py
+13 labels know no alphabet             test_dataset.py
+14 all kinds of pictures               here; test_detector.py; test_pictures.py
+15 same seed, same model hash          here
+16 sides that cannot be halved         here
+17 order of colours                    here; test_images.py; test_detector.py
+"""
+
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ml.artifact import read_manifest
+from ml.backbones import FeatureExtractor, build_backbone
+from ml.catalogue import METHODS, parse_settings
+from ml.detector import Detector
+from ml.errors import ParameterError
+from ml.methods import create
+from ml.methods.base import Geometry, Method
+from ml.networks.ganomaly import Decoder
+from ml.networks.skip_ganomaly import SkipGenerator
+from ml.networks.unet import UNet
+from ml.patch_scores import PatchLayout
+from ml.pictures import Pixels, read_picture
+from ml.training.embedded import EmbeddedPictures
+from ml.training.pipeline import run
+from tests.ml.small_models import CASES, QUICK, part, quick_job, write_parts
+
+ModelFile = Callable[[str, str], Path]
+Detectors = Callable[[str, str], Detector]
+
+every_case = pytest.mark.parametrize(("method", "geometry"), CASES)
+
+
+@pytest.fixture(scope="module")
+def detectors(model_file: ModelFile) -> Detectors:
+    return cache(lambda method, geometry: Detector.load(model_file(method, geometry), "cpu"))
+
+
+@pytest.fixture(scope="module")
+def full_size_detectors(tmp_path_factory: pytest.TempPathFactory) -> Detectors:
+    """Networks see far at 64 px: where something is can only be asked at the sizes that are used."""
+    folder = tmp_path_factory.mktemp("full-size")
+    write_parts(folder / "parts", 12, 256, 320)
+
+    @cache
+    def trained(method: str, geometry: str) -> Detector:
+        size = {"size": 256} if geometry == "whole" else {"size": None, "patch": 128, "stride": None}
+        job = quick_job(folder / "parts", folder / f"{method}-{geometry}.loupe", method, geometry, **size)
+        return Detector.load(run(job).path, "cpu")
+
+    return trained
+
+
+@pytest.fixture(scope="module")
+def highest_good(full_size_detectors: Detectors) -> Callable[[str, str], float]:
+    """The highest score of good parts that were not learnt from."""
+
+    def highest(method: str, geometry: str) -> float:
+        return max(full_size_detectors(method, geometry).score(part(index, 256, 320)).score for index in (60, 61, 62))
+
+    return cache(highest)
+
+
+@pytest.fixture(scope="module")
+def trained_again(
+    parts_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, str], tuple[Path, Method]]:
+    """The file of a second training by the same order, and the method that was written into it."""
+    folder = tmp_path_factory.mktemp("again")
+
+    @cache
+    def trained(method: str, geometry: str) -> tuple[Path, Method]:
+        used: list[Method] = []
+        prepare = EmbeddedPictures.__init__
+
+        def spying(self: EmbeddedPictures, *arguments: Any) -> None:
+            used.extend(argument for argument in arguments if isinstance(argument, Method))
+            prepare(self, *arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(EmbeddedPictures, "__init__", spying)
+            path = run(quick_job(parts_folder, folder / f"{method}-{geometry}.loupe", method, geometry)).path
+        return path, used[-1]
+
+    return trained
+
+
+def with_square(top: int, left: int, side: int, height: int = 256, width: int = 320) -> NDArray[np.uint8]:
+    pixels = part(50, height, width)
+    pixels[top : top + side, left : left + side] = 255
+    return pixels
+
+
+def some_inputs(method: Method) -> Tensor:
+    height, width = method.input_size
+    return torch.randn(3, 3, height, width, generator=torch.Generator().manual_seed(3))
+
+
+def test_that_every_rule_has_its_test() -> None:
+    files = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
+    assert {int(number) for number in re.findall(r"^def test_rule_(\d\d)_", files, re.MULTILINE)} == set(range(1, 18))
+
+
+@every_case
+def test_rule_01_a_score_depends_neither_on_order_nor_on_what_was_scored_before(
+    method: str, geometry: str, detectors: Detectors
+) -> None:
+    detector = detectors(method, geometry)
+    pictures = [part(40), with_square(40, 56, 16, 96, 128), part(41)]
+    forward = [detector.score(pixels) for pixels in pictures]
+    backward = [detector.score(pixels) for pixels in reversed(pictures)][::-1]
+    for first, second in zip(forward, backward, strict=True):
+        assert first.score == pytest.approx(second.score, rel=1e-5, abs=1e-6)
+        np.testing.assert_allclose(first.score_map.cells, second.score_map.cells, rtol=1e-4, atol=1e-5)
+
+
+@every_case
+def test_rule_02_one_input_scores_as_it_does_in_a_batch(method: str, geometry: str, detectors: Detectors) -> None:
+    own = detectors(method, geometry)._method
+    inputs = some_inputs(own)
+    with torch.inference_mode():
+        together = own.score(own.embed(inputs)).cells
+        alone = torch.cat([own.score(own.embed(inputs[index : index + 1])).cells for index in range(3)])
+    scale = float(together.abs().max()) or 1.0
+    torch.testing.assert_close(alone, together, rtol=1e-4, atol=1e-4 * scale)
+
+
+@every_case
+def test_rule_03_changes_of_two_channels_do_not_cancel_each_other(
+    method: str, geometry: str, full_size_detectors: Detectors, highest_good: Callable[[str, str], float]
+) -> None:
+    """A signed sum over the channels, or over another axis than theirs, is blind to what keeps the grey value."""
+    pixels = part(50, 256, 320).astype(np.int16)
+    pixels[100:132, 120:152] += np.array([70, 0, -70], np.int16)
+    changed = np.clip(pixels, 0, 255).astype(np.uint8)
+    assert full_size_detectors(method, geometry).score(changed).score > highest_good(method, geometry)
+
+
+@every_case
+def test_rule_04_what_was_drawn_at_random_comes_back_from_the_file(
+    method: str, geometry: str, trained_again: Callable[[str, str], tuple[Path, Method]]
+) -> None:
+    path, trained = trained_again(method, geometry)
+    loaded = Detector.load(path, "cpu")._method
+    before, after = trained.tensors(), loaded.tensors()
+    assert before.keys() == after.keys()
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[name], values, err_msg=name)
+    inputs = some_inputs(loaded)
+    with torch.inference_mode():
+        assert torch.equal(loaded.score(loaded.embed(inputs)).cells, trained.score(trained.embed(inputs)).cells)
+
+
+WRITERS: dict[str, Callable[[], tuple[nn.Module, Tensor]]] = {
+    "riad": lambda: (UNet(4), torch.randn(2, 3, 32, 32)),
+    "ganomaly": lambda: (Decoder(32, 3, width=8, latent=16, extra_layers=1), torch.randn(2, 16)),
+    "skip_ganomaly": lambda: (SkipGenerator(32, 3, width=8), torch.randn(2, 3, 32, 32)),
+}
+"""Networks that write pictures, and two inputs of each. The methods on small patches have GANomaly's decoder."""
+
+
+def written_by(name: str) -> tuple[nn.Module, Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        network, inputs = WRITERS[name]()
+    return network.eval(), inputs
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@torch.no_grad()
+def test_rule_05_a_decoder_is_not_linear(name: str) -> None:
+    """Of a linear one (activations of slope 1) what x and -x add up to is twice what 0 gives, whatever x is."""
+    network, inputs = written_by(name)
+    there, back, none = (network(factor * inputs) for factor in (1, -1, 0))
+    assert (there + back - 2 * none).abs().mean() > 0.05 * (there - back).abs().mean()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rule_05_a_leaky_activation_leaks_and_does_no_more(
+    method: str, trained_again: Callable[[str, str], tuple[Path, Method]]
+) -> None:
+    _, trained = trained_again(method, "whole")
+    modules = [module for value in vars(trained).values() if isinstance(value, nn.Module) for module in value.modules()]
+    slopes = {module.negative_slope for module in modules if isinstance(module, nn.LeakyReLU)}
+    assert slopes <= {0.2, 0.1, 0.01}
+
+
+WITH_BACKBONE = [method for method, info in METHODS.items() if "backbone" in info.parameters.model_fields]
+
+
+@pytest.mark.parametrize("method", WITH_BACKBONE)
+def test_rule_06_a_pretrained_network_keeps_its_weights_and_gets_no_gradient(
+    method: str, trained_again: Callable[[str, str], tuple[Path, Method]]
+) -> None:
+    """Neither the initialisation of the others nor their training may reach it."""
+    _, trained = trained_again(method, "whole")
+    held = [value for value in vars(trained).values() if isinstance(value, nn.Module)]
+    extractors = {module for value in held for module in value.modules() if isinstance(module, FeatureExtractor)}
+    assert extractors
+    for extractor in extractors:
+        pretrained = build_backbone(trained.parameters.backbone, extractor.strides)
+        assert extractor.weights_hash == pretrained.weights_hash
+        assert not any(weights.requires_grad or weights.grad is not None for weights in extractor.parameters())
+
+
+@pytest.mark.parametrize(("height", "width"), [(97, 203), (256, 1600), (33, 33)])
+@pytest.mark.parametrize("recombination", ["weighted", "mean"])
+def test_rule_07_scores_of_small_patches_that_are_constant_make_a_constant_map(
+    height: int, width: int, recombination: str
+) -> None:
+    layout = PatchLayout(height, width, patch_px=32, stride_px=8)
+    scores = torch.full((1, layout.count), 3.7)
+    cells = layout.map_of(scores, torch.ones_like(scores, dtype=torch.bool), recombination, threshold=0.0)  # type: ignore[arg-type]
+    assert cells.shape == (1, height // layout.unit_px, width // layout.unit_px)
+    assert height % layout.unit_px == width % layout.unit_px == 0  # up to the last row and column
+    torch.testing.assert_close(cells, torch.full_like(cells, 3.7))
+
+
+@every_case
+@pytest.mark.parametrize(("top", "left"), [(80, 100), (216, 280), (4, 4)])
+def test_rule_08_a_bright_square_is_found_within_one_cell_of_where_it_is(
+    method: str, geometry: str, top: int, left: int, full_size_detectors: Detectors
+) -> None:
+    score_map = full_size_detectors(method, geometry).score(with_square(top, left, 16)).score_map
+    cells = score_map.cells
+    pitch = np.array([score_map.covered_height / cells.shape[0], score_map.covered_width / cells.shape[1]])
+    found = np.unravel_index(int(cells.argmax()), cells.shape)
+    expected = ([top + 7.5, left + 7.5] - np.array([score_map.offset_y, score_map.offset_x]) + 0.5) / pitch - 0.5
+    # A map finer than the square may peak anywhere on it; a coarser one is right within one cell.
+    allowed = np.maximum(1.0, 8.0 / pitch) + 0.5
+    assert (np.abs(found - expected) <= allowed).all(), (found, expected)
+
+
+@every_case
+def test_rule_08_a_bright_square_scores_higher_than_good_parts(
+    method: str, geometry: str, full_size_detectors: Detectors, highest_good: Callable[[str, str], float]
+) -> None:
+    assert full_size_detectors(method, geometry).score(with_square(100, 120, 24)).score > highest_good(method, geometry)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@torch.no_grad()
+def test_rule_09_every_pixel_is_written(name: str) -> None:
+    """A transposed convolution of 1 x 1 with a stride of 2 leaves three quarters at its bias, whatever it sees."""
+    network, inputs = written_by(name)
+    first, second = network(inputs)
+    assert (first != second).all()
+
+
+@every_case
+@pytest.mark.parametrize(
+    "picture",
+    [
+        pytest.param(lambda: part(40)[..., 0], id="grey"),
+        pytest.param(lambda: part(40)[..., 0].astype(np.uint16) * 257, id="16 bit"),
+        pytest.param(lambda: part(40, 1, 5000), id="1x5000"),
+        pytest.param(lambda: part(40, 33, 33), id="33x33"),
+        pytest.param(lambda: np.zeros((96, 128, 3), np.uint8), id="black"),
+    ],
+)
+def test_rule_14_a_picture_of_any_kind_gets_a_finite_answer_of_its_own_size(
+    method: str, geometry: str, picture: Callable[[], Pixels], detectors: Detectors
+) -> None:
+    pixels = picture()
+    detection = detectors(method, geometry).score(pixels)
+    assert np.isfinite(detection.score)
+    values = detection.score_map.at_picture_size()
+    assert values.shape == pixels.shape[:2]
+    assert np.isfinite(values).all()
+
+
+@every_case
+def test_rule_15_the_same_seed_gives_the_same_model_hash(
+    method: str, geometry: str, model_file: ModelFile, trained_again: Callable[[str, str], tuple[Path, Method]]
+) -> None:
+    path, _ = trained_again(method, geometry)
+    assert read_manifest(path).model_hash == read_manifest(model_file(method, geometry)).model_hash
+
+
+@pytest.mark.parametrize("method", ["ganomaly", "skip_ganomaly"])
+@pytest.mark.parametrize("side", [48, 96])
+def test_rule_16_a_side_that_cannot_be_halved_down_is_refused(method: str, side: int) -> None:
+    """A known builder doubles from 4 until it meets the side, and never ends."""
+    parameters = parse_settings(method, QUICK[method])
+    geometry: Geometry = "whole"
+    with pytest.raises(ParameterError, match=rf"\b{side}\b"):
+        create(method, parameters, geometry, (side, side))
+
+
+@every_case
+def test_rule_17_red_is_not_blue(
+    method: str, geometry: str, full_size_detectors: Detectors, highest_good: Callable[[str, str], float]
+) -> None:
+    swapped = np.ascontiguousarray(part(50, 256, 320)[..., ::-1])
+    assert full_size_detectors(method, geometry).score(swapped).score > highest_good(method, geometry)
+
+
+@every_case
+def test_that_the_file_scores_as_the_model_that_was_calibrated(
+    method: str, geometry: str, detectors: Detectors, parts_folder: Path
+) -> None:
+    """Good parts that were learnt from score about as those that were held out, from the file as in training."""
+    detector = detectors(method, geometry)
+    calibration = detector.manifest.calibration
+    scores = [detector.score(read_picture(path).pixels).score for path in sorted(parts_folder.iterdir())]
+    assert np.isfinite(scores).all()
+    assert min(scores) < calibration.threshold
