@@ -38,7 +38,7 @@ from ml.generation.value_window import Look, Values, ValueWindow, shrunk
 from ml.networks.histaugan import HistauganNetworks
 from ml.pictures import Pixels, read_picture
 from ml.progress import Cancelled, Progress, never, silent
-from ml.training.loop import run_lesson
+from ml.training.loop import run_lesson, seconds_per_step
 
 PICTURES_KEPT = 500
 """How many pictures are learnt from, at most, scaled down: they are held in memory."""
@@ -118,7 +118,9 @@ class Histaugan(Generator):
                 networks = HistauganNetworks(settings.width, domains.count, settings.crop_px).to(device)
             return HistauganLesson(networks, smalls, domains, settings, seed, steps, device)
 
-        steps = settings.steps or steps_within(settings.minutes, lambda: lesson(1), settings, device)
+        steps = settings.steps or steps_within(
+            settings.minutes, seconds_per_step(lambda: lesson(1)), settings, domains.count, device
+        )
         learning = lesson(steps)
         run_lesson(learning, steps, progress, cancelled)
         return learning.networks.cpu().eval()
@@ -129,7 +131,7 @@ class Histaugan(Generator):
         attributes = random.normal(fitted.means[domain], fitted.deviations[domain]).astype(np.float32)
         source = fitted.pictures[fitted.chosen[picture]]
         values = fitted.window.values(source)
-        small = shrunk(values, *_small_size(*values.shape[:2], self._side_px))
+        small = shrunk(values, *_small_size(values.shape[0], values.shape[1], self._side_px))
         change = _repainted(fitted, small, fitted.domains.of(picture), domain, attributes)
         radius_px = round(_NEIGHBOURHOOD * min(small.shape[:2]))
         changed = fitted.span.bounded(values + carried_over(change, small, values, radius_px), values)
@@ -173,7 +175,7 @@ class _Look:
     @classmethod
     def at(cls, pixels: Pixels, side_px: int) -> "_Look":
         values = ValueWindow(1.0).values(pixels)
-        small = shrunk(values, *_small_size(*values.shape[:2], side_px))
+        small = shrunk(values, *_small_size(values.shape[0], values.shape[1], side_px))
         return cls((pixels.dtype, int(pixels.max())), figures(values), small)
 
 

@@ -96,7 +96,7 @@ class HistauganLesson(Lesson):
             content = self.networks.content(pictures)
         loss = functional.binary_cross_entropy_with_logits(self.networks.judge_of_content(content), codes)
         self._content_judge.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.networks.judge_of_content.parameters(), CONTENT_JUDGE_CLIP)
         self._content_judge.step()
         return loss.detach()
@@ -135,7 +135,7 @@ class HistauganLesson(Lesson):
             ),
         }
         self._makers.zero_grad()
-        torch.stack(list(losses.values())).sum().backward()
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         self._makers.step()
         return of_judges, {name: loss.detach() for name, loss in losses.items()}
 
@@ -148,7 +148,7 @@ class HistauganLesson(Lesson):
             loss = loss + _is_said(of_real, True) + _is_said(of_made, False)
             loss = loss + functional.binary_cross_entropy_with_logits(domains, codes)
         self._judges.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         self._judges.step()
         return loss.detach()
 

@@ -47,7 +47,8 @@ class ValueWindow:
     def counts(self, values: Values, like: Pixels) -> Pixels:
         """Rounded and clipped to the window, in the dtype of `like`, grey where that one is grey."""
         planes = values if like.ndim == 3 else values.mean(axis=2)
-        return np.rint(np.clip(planes, 0, 1) * self.highest).astype(like.dtype)
+        counts: Pixels = np.rint(np.clip(planes, 0, 1) * self.highest).astype(like.dtype)
+        return counts
 
 
 def shrunk(values: Values, height: int, width: int) -> Values:

@@ -1,8 +1,6 @@
 """HistAuGAN's settings. No torch."""
 
-from typing import Self
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from ml.generation.catalogue.info import GeneratorInfo
 
@@ -33,8 +31,8 @@ class HistauganParameters(BaseModel):
     )
     template: str = Field(
         "",
-        description="Picture file of a part whose look the others are to learn too: the looks are then that picture's "
-        "and the good pictures', instead of `domains` sorted ones",
+        description="Picture file of a part whose look the others are to learn too. The looks are then its "
+        "own and that of the good pictures; `domains` is of no weight",
     )
     steps: int = Field(
         0,
@@ -60,12 +58,6 @@ class HistauganParameters(BaseModel):
         description="Least correlation of a new picture's gradients with its source's; a change that breaks more "
         "structure is weakened until it is kept",
     )
-
-    @model_validator(mode="after")
-    def _one_way_to_domains(self) -> Self:
-        if self.template and self.domains != type(self).model_fields["domains"].default:
-            raise ValueError("template and domains exclude each other: a template makes two of them")
-        return self
 
 
 INFO = GeneratorInfo(

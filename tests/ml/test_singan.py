@@ -1,0 +1,182 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from ml.errors import CancelledError, ParameterError, TrainingError
+from ml.generation.catalogue.singan import SinganParameters
+from ml.generation.detail import detailed
+from ml.generation.singan import Singan, scale_sizes
+from ml.generation.singan_lesson import ScaleLesson, remembered
+from ml.generation.structure import gradient_correlation
+from ml.generation.value_window import Values, shrunk
+from ml.networks.singan import Scale, ScaleCritic, ScaleGenerator
+from ml.pictures import Pixels
+from tests.ml.small_models import part
+
+SMALL = {"size_px": 40, "coarsest_px": 16, "channels": 4, "steps": 3, "injection_scale": 1}
+
+
+def _square(height: int = 60, width: int = 80) -> Pixels:
+    """A light square on a dark, grained ground."""
+    picture = part(0, height, width, noise=6) // 2
+    picture[height // 4 : -height // 4, width // 4 : -width // 4] += 100
+    return picture
+
+
+def _fitted(pictures: list[Pixels] | None = None, seed: int = 0, **settings: object) -> Singan:
+    singan = Singan(SinganParameters.model_validate({**SMALL, **settings}))
+    singan.fit([_square(), part(1, 60, 80)] if pictures is None else pictures, seed)
+    return singan
+
+
+def _target(height: int = 24, width: int = 32) -> torch.Tensor:
+    return torch.from_numpy(shrunk(_square() / np.float32(255), height, width)).permute(2, 0, 1)[None] * 2 - 1
+
+
+def _lesson(steps: int = 1, **settings: object) -> ScaleLesson:
+    torch.manual_seed(0)
+    parameters = SinganParameters.model_validate({**SMALL, **settings})
+    return ScaleLesson(Scale(8, 24, 32), (), _target(), parameters, 0, steps)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Singan:
+    return _fitted(steps=25, channels=8, learning_rate=4e-3, source=0)
+
+
+def test_that_scales_grow_by_about_the_factor_from_the_coarsest_side_to_the_size() -> None:
+    sizes = scale_sizes(380, 550, SinganParameters())
+    assert sizes[-1] == (66, 96)
+    assert min(sizes[0]) == 25
+    ratios = [fine[1] / coarse[1] for coarse, fine in itertools.pairwise(sizes)]
+    assert all(1.2 < ratio < 1.4 for ratio in ratios)
+    published = scale_sizes(250, 250, SinganParameters(size_px=250))
+    assert 8 <= len(published) <= 10
+
+
+def test_that_small_pictures_are_not_enlarged_and_narrow_ones_refused() -> None:
+    assert scale_sizes(20, 60, SinganParameters(size_px=250)) == [(20, 60)]
+    with pytest.raises(TrainingError, match="size_px"):
+        scale_sizes(40, 2000, SinganParameters())
+
+
+def test_that_the_published_networks_have_the_published_size_and_field_of_view() -> None:
+    for network, last in ((ScaleGenerator(32), 3), (ScaleCritic(32), 1)):
+        weights = sum(parameter.numel() for name, parameter in network.named_parameters() if name.endswith("weight"))
+        assert weights == 9 * 32 * (3 + 3 * 32 + last) + 4 * 32
+    assert ScaleCritic(4)(torch.zeros(1, 3, 11, 11)).shape == (1, 1, 1, 1)
+    assert ScaleGenerator(4)(torch.zeros(1, 3, 12, 17), torch.zeros(1, 3, 12, 17)).shape == (1, 3, 12, 17)
+
+
+def test_that_one_step_trains_generator_and_critic() -> None:
+    lesson = _lesson()
+    before = {name: value.clone() for name, value in lesson.networks.named_parameters()}
+    lesson.step(0)
+    after = lesson.networks.state_dict()
+    for part_name in ("generator", "critic"):
+        changed = [not torch.equal(value, after[name]) for name, value in before.items() if name.startswith(part_name)]
+        assert sum(changed) >= len(changed) - 5, part_name  # before a normalisation a bias has no effect
+
+
+def test_that_training_lowers_the_reconstruction_loss_and_no_loss_is_infinite() -> None:
+    lesson = _lesson(30, learning_rate=4e-3)
+    history = [{name: float(loss) for name, loss in lesson.step(number).items()} for number in range(30)]
+    assert all(np.isfinite(loss) for losses in history for loss in losses.values())
+    assert history[-1]["reconstruction"] < 0.5 * history[0]["reconstruction"]
+
+
+def test_that_noise_is_as_strong_as_what_coarser_scales_lack() -> None:
+    coarse = _lesson().networks
+    fine = ScaleLesson(Scale(8, 48, 64), (coarse,), _target(48, 64), SinganParameters(), 0, 1).networks
+    assert float(coarse.amplitude) == 1
+    assert coarse.anchor.std() > 0.9
+    assert not fine.anchor.any()
+    before = remembered([coarse])
+    assert before is not None
+    missing = _target(48, 64) - torch.nn.functional.interpolate(before, (48, 64), mode="bicubic")
+    assert float(fine.amplitude) == pytest.approx(0.1 * float(missing.square().mean().sqrt()), rel=1e-3)
+
+
+def test_that_variants_keep_the_outline_and_differ(fitted: Singan) -> None:
+    pictures = list(fitted.sample(4, 0))
+    for picture in pictures:
+        measured = gradient_correlation(picture.pixels, _square())
+        assert picture.changes["gradient_correlation"] == pytest.approx(measured, abs=1e-4)
+        assert measured > 0.5
+        assert picture.source == 0
+        assert picture.kind == "singan"
+        assert not picture.mask.any()
+        assert picture.mask.shape == (60, 80)
+    assert not np.array_equal(pictures[0].pixels, pictures[1].pixels)
+
+
+def test_that_chance_from_the_coarsest_scale_on_changes_more(fitted: Singan) -> None:
+    pyramid = fitted._pyramids[0]
+    changes = [
+        (pyramid.variant(scale, torch.Generator().manual_seed(0)) - pyramid.again).abs().mean() for scale in (0, 1, 2)
+    ]
+    assert changes[0] > changes[1] > changes[2]
+
+
+def test_that_the_same_seed_gives_the_same_pictures_however_many_are_asked_for() -> None:
+    singan, again = _fitted(), _fitted()
+    few, many, others = list(singan.sample(2, 5)), list(singan.sample(3, 5)), list(again.sample(2, 5))
+    for first, second, third in zip(few, many, others, strict=False):
+        assert np.array_equal(first.pixels, second.pixels)
+        assert np.array_equal(first.pixels, third.pixels)
+    assert not np.array_equal(few[0].pixels, next(singan.sample(1, 6)).pixels)
+
+
+@pytest.mark.parametrize("kind", ["grey", "rgb16", "grey12"])
+def test_that_samples_are_like_their_source_in_kind(kind: str) -> None:
+    pixels: Pixels = _square()
+    if kind == "rgb16":
+        pixels = pixels.astype(np.uint16) * 257
+    else:
+        pixels = pixels[..., 0].copy() if kind == "grey" else pixels[..., 0].astype(np.uint16) * 16
+    sample = next(_fitted([pixels], steps=1).sample(1, 0))
+    assert sample.pixels.shape == pixels.shape
+    assert sample.pixels.dtype == pixels.dtype
+    assert sample.pixels.max() < 4096 or kind == "rgb16"
+
+
+def test_that_several_pictures_are_learnt_when_asked_for() -> None:
+    pictures = [part(index, 60, 80) for index in range(4)]
+    singan = _fitted(pictures, sources=3, steps=1)
+    assert len({picture.source for picture in singan.sample(12, 0)}) == 3
+    assert {picture.source for picture in _fitted(pictures, source=2, steps=1).sample(3, 0)} == {2}
+
+
+def test_that_detail_moves_with_what_it_belongs_to() -> None:
+    large: Values = np.zeros((160, 160, 3), np.float32)
+    large[48:112, 48:112] = 0.2
+    large[48:112:4, 48:112] = 0.9
+    small = shrunk(large, 40, 40)
+    assert np.abs(detailed(small, small, large) - large).max() < 0.01
+    moved = detailed(np.roll(small, 1, axis=1), small, large)
+    wanted = np.roll(large, 4, axis=1)
+    assert np.abs(moved - wanted).mean() < 0.5 * np.abs(large - wanted).mean()
+
+
+def test_that_sources_and_scales_that_do_not_exist_are_refused() -> None:
+    with pytest.raises(ParameterError, match="source=7"):
+        _fitted(source=7)
+    with pytest.raises(ParameterError, match="injection_scale=9"):
+        _fitted(injection_scale=9)
+    with pytest.raises(TrainingError):
+        _fitted([])
+    with pytest.raises(RuntimeError, match="fitted"):
+        next(Singan(SinganParameters()).sample(1, 0))
+
+
+def test_that_training_tells_where_it_stands_over_all_scales_and_stops_when_asked() -> None:
+    told: list[tuple[int, int]] = []
+    singan = Singan(SinganParameters.model_validate({**SMALL, "sources": 2}))
+    singan.fit([_square(), part(1, 60, 80)], 0, progress=lambda stage, done, total: told.append((done, total)))
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1][0] == told[-1][1]
+    assert len({total for _, total in told}) == 1
+    with pytest.raises(CancelledError):
+        singan.fit([_square()], 0, cancelled=lambda: True)
