@@ -148,6 +148,9 @@ def train(
         Path | None,
         typer.Option(metavar="FILE", help="Take everything from this job file instead.", show_default=False),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where an interrupted training of the same order stopped.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout and nothing else there.")] = False,
     only_estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what would be done and how long it takes here; train nothing.")
@@ -246,11 +249,13 @@ def train(
         fields["out"] = Path("model.loupe")
     if not as_json:
         with native_words_dropped():
-            train_for_a_person(_order(job, fields, settings or [], backbone), console, only_estimate=only_estimate)
+            order = _order(job, fields, settings or [], backbone)
+            train_for_a_person(order, console, only_estimate=only_estimate, resume=resume)
         return
     try:
         with native_words_dropped():
-            train_for_a_program(_order(job, fields, settings or [], backbone), print_json, only_estimate=only_estimate)
+            order = _order(job, fields, settings or [], backbone)
+            train_for_a_program(order, print_json, only_estimate=only_estimate, resume=resume)
     except CancelledError:
         raise
     except LoupeError as error:

@@ -36,7 +36,7 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
     from ml.training.pipeline import run
 
     began = time.monotonic()
-    result = run(job.training, progress)
+    result = run(job.training, progress, checkpoints=False)  # a cell that is stopped is computed again
     peak = peak_memory_bytes()
     detector = Detector.load(result.path)
     preprocessing = result.manifest.preprocessing

@@ -35,6 +35,7 @@ from ml.methods.trained import TrainedMethod
 from ml.networks.unet import SIDE_MULTIPLE_PX, UNet
 from ml.similarity import gradient_pyramid, gradient_similarities, structural_similarity
 from ml.training.loop import Lesson, Losses
+from ml.training.monitor import Reconstructions
 
 CELL_PX = 4
 """Pitch of the map in pixels of the input."""
@@ -186,6 +187,17 @@ class InpaintingLesson(Lesson):
             for hidden in self._validation_masks
         ]
         return float(torch.stack(totals).mean())
+
+    def samples(self) -> Reconstructions | None:
+        """The validated crops; nothing where there are none."""
+        if not len(self._validated):
+            return None
+        painted = paint_in(self.networks, self._validated, self._validation_masks[0])
+        originals, made = (
+            (as_shares(pictures).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+            for pictures in (self._validated, painted)
+        )
+        return Reconstructions(originals, made)
 
     def _crop(self, part: Tensor) -> Tensor:
         """A random crop of one of the inputs (n, 3, height, width) of a picture: (1, 3, height, width)."""

@@ -1,7 +1,8 @@
 """`loupe train`: carries out a training job and tells how it goes, to a person or to the Training page."""
 
 import time
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -9,7 +10,10 @@ from rich.console import Console
 from ml.calibration import assign_groups
 from ml.catalogue import method, parse_settings
 from ml.dataset import read_normals
+from ml.errors import CancelledError
 from ml.job import TrainingJob
+from ml.training.monitor import Monitor, Reconstructions
+from station.commands.sample_sheet import sample_sheet
 from station.commands.terminal import progress_bar, say
 
 if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
@@ -18,6 +22,7 @@ if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is tol
     from ml.training.survey import Survey
 
 REPORT_INTERVAL_S = 0.2
+CONTINUES = "`loupe train` with the same order and --resume continues it"
 SCORED = {
     "5-fold": "held-out parts, in five turns",
     "leave-one-out": "parts held out one by one",
@@ -27,8 +32,8 @@ SCORED = {
 PrintJson = Callable[..., None]
 
 
-class JsonReporter:
-    """Progress as JSON lines, a few per second, with the seconds left in the current stage."""
+class JsonReporter(Monitor):
+    """JSON lines: progress, a few per second, with the seconds left in the current stage; losses; samples."""
 
     def __init__(self, print_json: PrintJson) -> None:
         self._print = print_json
@@ -48,8 +53,16 @@ class JsonReporter:
         eta_s = (now - self._stage_began) / done * (total - done) if done else None
         self.line(event="progress", stage=stage, done=done, total=total, eta_s=eta_s)
 
+    def losses(self, step: int, steps: int, losses: Mapping[str, float], validation: float | None) -> None:
+        self.line(event="losses", step=step, steps=steps, losses=dict(losses), validation=validation)
 
-def train_for_a_program(job: TrainingJob, print_json: PrintJson, *, only_estimate: bool = False) -> None:
+    def samples(self, step: int, pictures: Reconstructions) -> None:
+        self.line(event="samples", step=step, png=b64encode(sample_sheet(pictures)).decode())
+
+
+def train_for_a_program(
+    job: TrainingJob, print_json: PrintJson, *, only_estimate: bool = False, resume: bool = False
+) -> None:
     """JSON lines from `started` by `plan` to `result`; the first two alone with `only_estimate`. Raises LoupeError."""
     _refuse_early(job)
     from ml.training.pipeline import estimate, run
@@ -68,7 +81,7 @@ def train_for_a_program(job: TrainingJob, print_json: PrintJson, *, only_estimat
         on_survey(survey)
         on_plan(plan)
         return
-    result = run(job, reporter.progress, on_survey=on_survey, on_plan=on_plan)
+    result = run(job, reporter.progress, on_survey=on_survey, on_plan=on_plan, monitor=reporter, resume=resume)
     calibration = result.manifest.calibration
     reporter.line(
         event="result",
@@ -86,16 +99,29 @@ def train_for_a_program(job: TrainingJob, print_json: PrintJson, *, only_estimat
     )
 
 
-def train_for_a_person(job: TrainingJob, console: Console, *, only_estimate: bool = False) -> None:
+def train_for_a_person(
+    job: TrainingJob, console: Console, *, only_estimate: bool = False, resume: bool = False
+) -> None:
     """The plan, a progress bar, then what came out, on `console`. Raises LoupeError."""
     _refuse_early(job)
+    from ml.training.order import waits
     from ml.training.pipeline import estimate, run
 
-    with progress_bar(console) as progress:
-        if only_estimate:
+    if only_estimate:
+        with progress_bar(console) as progress:
             _say_plan(estimate(job, progress)[1], console)
-            return
-        result = run(job, progress, on_plan=lambda plan: _say_plan(plan, console))
+        return
+    if resume and not job.resume_file.exists():
+        say(console, f"{job.resume_file}: no interrupted training is there; this one begins anew")
+    elif not resume and waits(job):
+        say(console, f"{job.resume_file}: an interrupted training of this order is there; --resume would continue it")
+    try:
+        with progress_bar(console) as progress:
+            result = run(job, progress, on_plan=lambda plan: _say_plan(plan, console), resume=resume)
+    except (CancelledError, KeyboardInterrupt):
+        if waits(job):
+            say(console, f"{job.resume_file}: what was learnt is kept; {CONTINUES}")
+        raise
     _report(result, console)
 
 

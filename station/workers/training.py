@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Base64Bytes, TypeAdapter, ValidationError
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal, Slot
 
 from ml.job import TrainingJob
@@ -64,6 +64,24 @@ class TrainingPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingLosses:
+    """Mean losses by name over the steps since those told before; the measure on held-out parts where one was taken."""
+
+    step: int
+    steps: int
+    losses: dict[str, float]
+    validation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSamples:
+    """A PNG of two rows after `step`: good parts, and below each what the networks make of it."""
+
+    step: int
+    png: Base64Bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingOutcome:
     """The trained model: its file, its hash, and how its threshold was found. Scores and threshold are raw.
 
@@ -90,12 +108,16 @@ class ChildError:
     message: str
 
 
-ChildEvent = TrainingStarted | TrainingPlan | TrainingProgress | TrainingOutcome | ChildError
+ChildEvent = (
+    TrainingStarted | TrainingPlan | TrainingProgress | TrainingLosses | TrainingSamples | TrainingOutcome | ChildError
+)
 
 _EVENTS: dict[str, TypeAdapter[Any]] = {
     "started": TypeAdapter(TrainingStarted),
     "plan": TypeAdapter(TrainingPlan),
     "progress": TypeAdapter(TrainingProgress),
+    "losses": TypeAdapter(TrainingLosses),
+    "samples": TypeAdapter(TrainingSamples),
     "result": TypeAdapter(TrainingOutcome),
     "error": TypeAdapter(ChildError),
 }

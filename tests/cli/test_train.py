@@ -10,7 +10,9 @@ import pytest
 
 from ml.artifact import read_manifest
 from ml.job import TrainingJob
-from station.workers.training import TrainingOutcome, TrainingStarted, parse_event
+from ml.methods.riad import InpaintingLesson
+from ml.pictures import decode_picture
+from station.workers.training import TrainingLosses, TrainingOutcome, TrainingSamples, TrainingStarted, parse_event
 from tests.cli.conftest import Loupe
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -144,3 +146,77 @@ def test_that_a_reader_who_leaves_ends_training_quietly(loupe_process: Start, pa
     assert code == 1
     assert said == ""
     assert not list(tmp_path.iterdir())
+
+
+RIAD = ("--method", "riad", "--size", "64", "--set", "width=4", "--set", "crop_px=64", "--set", "batch=2")
+
+
+def test_that_losses_and_reconstructions_are_told_line_by_line(loupe: Loupe, parts: Path, tmp_path: Path) -> None:
+    outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *RIAD, "--set", "steps=24", "--json")
+
+    assert outcome.code == 0
+    events = [parse_event(line.encode()) for line in outcome.out.splitlines()]
+    assert None not in events
+    losses = [event for event in events if isinstance(event, TrainingLosses)]
+    assert [event.step for event in losses] == list(range(1, 25))
+    assert {event.steps for event in losses} == {24}
+    assert all("total" in event.losses for event in losses)
+    assert sum(event.validation is not None for event in losses) == 12
+    samples = [event for event in events if isinstance(event, TrainingSamples)]
+    assert len(samples) == 12
+    assert all(decode_picture(event.png, "samples").pixels.shape[0] == 2 * 64 for event in samples)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+def test_that_a_training_that_was_stopped_is_continued_by_resume(
+    loupe: Loupe, loupe_process: Start, parts: Path, tmp_path: Path
+) -> None:
+    out, kept = tmp_path / "a.loupe", tmp_path / "a.loupe.resume"
+    order = ("train", parts, "--out", out, *RIAD, "--set", "steps=2000", "--name", "a")
+    with loupe_process(*order, "--json") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '"losses"' in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert process.returncode == 130
+    assert [path.name for path in tmp_path.iterdir()] == [kept.name]
+
+    other = loupe(*order, "--seed", "1", "--resume")
+    assert other.code == 1
+    assert "differs in seed" in other.err and "without --resume" in other.err
+
+    with loupe_process(*order, "--resume", "--json") as process:
+        assert process.stdout is not None
+        steps = []
+        for line in process.stdout:
+            event = parse_event(line.encode())
+            steps += [event.step] if isinstance(event, TrainingLosses) else []
+            if len(steps) > 3:
+                break
+        process.kill()
+        process.communicate()
+    assert steps == [10, 20, 30, 40]
+
+
+def test_that_a_person_is_told_of_an_interrupted_training_and_how_to_go_on(
+    loupe: Loupe, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, kept = tmp_path / "a.loupe", tmp_path / "a.loupe.resume"
+    order = ("train", parts, "--out", out, *RIAD, "--set", "steps=30")
+    validate = InpaintingLesson.validate  # called in the training alone, not while its time is measured
+
+    def interrupted(lesson: InpaintingLesson) -> float:
+        signal.raise_signal(signal.SIGINT)
+        return validate(lesson)
+
+    monkeypatch.setattr(InpaintingLesson, "validate", interrupted)
+    stopped = loupe(*order, "--resume")
+    assert "begins anew" in stopped.err
+    assert stopped.code == 130 and "--resume continues it" in stopped.err
+    assert kept.is_file() and not out.exists()
+    monkeypatch.undo()
+
+    continued = loupe(*order, "--resume")
+    assert continued.code == 0 and out.is_file() and not kept.exists()
