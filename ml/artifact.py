@@ -89,16 +89,27 @@ class PictureReference(_Record):
     likeness_min: float | None = None
 
 
+class Augmented(_Record):
+    """The generator whose `count` pictures a model learnt from beside its own, with its complete settings."""
+
+    generator: str
+    settings: dict[str, Any]
+    count: int = Field(ge=1)
+
+
 class DataFingerprint(_Record):
     """The files that the model was trained on, as (name, sha256 of the file), and the names of those left out.
 
     `defects` are pictures of defective parts that it learnt from: no test may use them. `defect_masks` are their masks.
+    `generated` names those of `files` that no camera took; those of them that `augmentation` made lay in no folder.
     """
 
     files: tuple[tuple[str, Sha256], ...]
     skipped: tuple[str, ...] = ()
     defects: tuple[tuple[str, Sha256], ...] = ()
     defect_masks: tuple[tuple[str, Sha256], ...] = ()
+    generated: tuple[str, ...] = ()
+    augmentation: Augmented | None = None
 
 
 class Manifest(_Record):

@@ -84,6 +84,11 @@ class EmbeddedPictures(Sequence[Tensor]):
             raise IndexError(index)
         return self._kept[index] if index in self._kept else self.load(index)
 
+    @property
+    def captured(self) -> tuple[int, ...]:
+        """Those that a camera took, ascending: all that may be held out, and all that say what parts look like."""
+        return self._survey.captured
+
     def name(self, index: int) -> str:
         """The file of picture `index`, relative to the folder."""
         return self._survey.names[index]
@@ -170,12 +175,13 @@ class EmbeddedPictures(Sequence[Tensor]):
         self._shapes[index] = pixels.shape
 
     def reference(self) -> tuple[PictureReference, NDArray[np.float32]]:
-        """What the pictures look like, and their mean thumbnail `(64, 64)` float32, 0 to 1."""
-        thumbnails = np.stack([self._thumbnails[index] for index in range(len(self))])
+        """What the captured pictures look like, and their mean thumbnail `(64, 64)` float32, 0 to 1."""
+        captured = self.captured
+        thumbnails = np.stack([self._thumbnails[index] for index in captured])
         mean = thumbnails.mean(axis=0)
-        others = (thumbnails.sum(axis=0) - thumbnails) / max(1, len(self) - 1)
+        others = (thumbnails.sum(axis=0) - thumbnails) / max(1, len(captured) - 1)
         likeness = [likeness_of(own, other) for own, other in zip(thumbnails, others, strict=True)]
-        brightness, contrast, focus = zip(*self._quality.values(), strict=True)
+        brightness, contrast, focus = zip(*(self._quality[index] for index in captured), strict=True)
         survey = self._survey
         return PictureReference(
             height_px=survey.height_px,
@@ -186,12 +192,12 @@ class EmbeddedPictures(Sequence[Tensor]):
             brightness=(min(brightness), max(brightness)),
             contrast=(min(contrast), max(contrast)),
             focus=(min(focus), max(focus)),
-            likeness_min=min(likeness) if len(self) > 1 else None,
+            likeness_min=min(likeness) if len(captured) > 1 else None,
         ), mean.astype(np.float32)
 
     def display_thumbnail(self) -> NDArray[np.uint8]:
-        """The first picture, grey, 64 x 64 uint8: what lists of models show."""
-        return np.round(self._thumbnails[0] * 255).astype(np.uint8)
+        """The first captured picture, grey, 64 x 64 uint8: what lists of models show."""
+        return np.round(self._thumbnails[self.captured[0]] * 255).astype(np.uint8)
 
 
 class Chosen(Sequence[Tensor]):

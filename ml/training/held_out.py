@@ -1,6 +1,5 @@
 """Scores of good pictures that the model has not seen, and the calibration that follows from them."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from ml.calibration import Calibration, Source, calibrate, ensure_disjoint, folds
@@ -30,19 +29,25 @@ def fit_and_fold(
     progress: Progress,
     cancelled: Cancelled,
 ) -> Calibration:
-    """Score every picture with a model fitted without its part, then fit on all."""
-    held_out = folds(parts, FOLDS, job.seed)
-    scores: list[Measured] = [(math.nan, math.nan)] * len(pictures)
+    """Score every picture with a model fitted without its part, then fit on all.
+
+    Generated pictures are never scored, nor learnt from while the part that they were made from is held out.
+    """
+    captured = pictures.captured
+    own_parts = [parts[index] for index in captured]
+    held_out = [[captured[place] for place in fold] for fold in folds(own_parts, FOLDS, job.seed)]
+    scores: dict[int, Measured] = {}
     for number, fold in enumerate(held_out, start=1):
         stage = f"Calibrating, round {number} of {len(held_out)}"
-        fitted_on = sorted(set(range(len(pictures))) - set(fold))
+        unseen = {parts[index] for index in fold}
+        fitted_on = [index for index, part in enumerate(parts) if part not in unseen]
         ensure_disjoint([parts[index] for index in fitted_on], [parts[index] for index in fold])
         method.fit(Chosen(pictures, fitted_on), job.seed, staged(progress, stage), cancelled)
         for index in fold:
             check_cancelled(cancelled)
             scores[index] = _measured(pictures.detect(index), method, pictures.name(index))
-    source: Source = "leave-one-out" if len(held_out) == len(set(parts)) else "5-fold"
-    calibration = _calibrated(job, scores, parts, source)
+    source: Source = "leave-one-out" if len(held_out) == len(set(own_parts)) else "5-fold"
+    calibration = _calibrated(job, [scores[index] for index in captured], own_parts, source)
     method.fit(pictures, job.seed, staged(progress, "Building the model"), cancelled)
     return calibration
 
@@ -84,12 +89,12 @@ def fit_and_perturb(
     What good parts differ in beyond that is not known then: the calibration says so by its source.
     """
     method.fit(pictures, job.seed, staged(progress, "Building the model"), cancelled)
-    copies = -(-PERTURBED_COPIES // len(pictures))
+    copies = -(-PERTURBED_COPIES // len(pictures.captured))
     scores: list[Measured] = []
-    for index in range(len(pictures)):
+    for index in pictures.captured:
         for copy in perturbed(survey.read(index).pixels, copies, job.seed + index):
             check_cancelled(cancelled)
-            progress("Calibrating", len(scores), copies * len(pictures))
+            progress("Calibrating", len(scores), copies * len(pictures.captured))
             scores.append(_measured(pictures.detect_pixels(copy), method, f"A copy of {pictures.name(index)}"))
     return _calibrated(job, scores, [str(number) for number in range(len(scores))], "perturbations")
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ml import methods
 from ml.artifact import DataFingerprint, Manifest, write_model
-from ml.calibration import MIN_PARTS, Calibration, assign_groups
+from ml.calibration import MIN_PARTS, Calibration
 from ml.catalogue import method as method_info
 from ml.catalogue import parse_settings
 from ml.dataset import LabelledPicture
@@ -24,6 +24,7 @@ from ml.map_filter import MAP_FILTER, Kernel
 from ml.methods.base import Method
 from ml.methods.trained import TrainedMethod
 from ml.progress import Cancelled, Progress, never, silent
+from ml.training.augmentation import augmented, check_augmentation, check_sources, described, generating_seconds
 from ml.training.checkpoint import Checkpoint, Order, read_order, refuse_another
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
@@ -34,7 +35,7 @@ from ml.training.map_filtering import learn_map_filter
 from ml.training.monitor import Monitor
 from ml.training.order import data_hash, machine, order_of, ordered
 from ml.training.plan import PROBED_PICTURES, Plan, make_plan
-from ml.training.splits import MIN_PARTS_TO_SPLIT, Split, can_split, distinct_parts, hold_out, must_hold_out
+from ml.training.splits import MIN_PARTS_TO_SPLIT, Split, can_split, hold_out, must_hold_out, parts_of
 from ml.training.survey import Survey, check_cancelled, survey_pictures, too_few
 
 
@@ -49,12 +50,17 @@ class TrainingResult:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A job with all that is known before the work begins. `split`: None where the parts are too few for one."""
+    """A job with all that is known before the work begins.
+
+    `split`: None where the parts are too few for one. `in_turn`: the method is fitted several times, parts being held
+    out in turn.
+    """
 
     method: Method
     survey: Survey
     parts: list[str]
     split: Split | None
+    in_turn: bool
     defects: list[LabelledPicture]
     plan: Plan
     device: str
@@ -115,6 +121,22 @@ def _run(
     prepared = _prepare(job, progress, cancelled, on_survey, resume=resume)
     if on_plan is not None:
         on_plan(prepared.plan)
+    with augmented(job, prepared.survey, prepared.parts, prepared.split, progress, cancelled) as learnt:
+        everything = replace(prepared, survey=learnt.survey, parts=learnt.parts, split=learnt.split)
+        manifest = _carried_out(job, everything, progress, cancelled, watch, resume=resume, checkpoints=checkpoints)
+    return TrainingResult(job.out, manifest, prepared.survey, prepared.plan, time.monotonic() - began)
+
+
+def _carried_out(
+    job: TrainingJob,
+    prepared: _Prepared,
+    progress: Progress,
+    cancelled: Cancelled,
+    watch: Watch,
+    *,
+    resume: bool,
+    checkpoints: bool,
+) -> Manifest:
     method, survey, device = prepared.method, prepared.survey, prepared.device
     preprocessing = preprocessing_of(job, method, survey)
     if checkpoints:
@@ -131,7 +153,7 @@ def _run(
     progress("Computing features", len(pictures), len(pictures))
     reference, thumbnail = pictures.reference()
     defects, defect_masks = teach(method, prepared.defects, pictures)
-    if not _held_out_in_turn(job, method, prepared.parts):
+    if not prepared.in_turn:
         method.watch = watch
     calibration = _fit(job, prepared, pictures, progress, cancelled)
     check_cancelled(cancelled)
@@ -149,6 +171,8 @@ def _run(
             skipped=tuple(item.file for item in survey.skipped),
             defects=defects,
             defect_masks=defect_masks,
+            generated=tuple(survey.names[index] for index in sorted(survey.marks)),
+            augmentation=described(job.augment),
         ),
         seed=job.seed,
         notes=job.notes,
@@ -157,7 +181,7 @@ def _run(
     )
     if watch.checkpoint is not None:
         watch.checkpoint.remove()
-    return TrainingResult(job.out, manifest, survey, prepared.plan, time.monotonic() - began)
+    return manifest
 
 
 def _prepare(
@@ -170,6 +194,7 @@ def _prepare(
 ) -> _Prepared:
     info = method_info(job.method)
     size, parameters = resolved(job)
+    check_augmentation(job.augment)
     fixed = fixed_input_size(job, info, size)
     # Built before the pictures are read where it can be: a wrong size or missing weights show at once.
     early = None if fixed is None else _build(job, parameters, fixed)
@@ -178,34 +203,38 @@ def _prepare(
         on_survey(survey)
     input_size = fixed or fitted_input_size(job, info, size, survey)
     method = early or _build(job, parameters, input_size)
-    parts = distinct_parts(assign_groups(survey.names, job.group_by), survey.hashes)
-    different = len(set(parts))
+    parts = parts_of(survey, job.group_by)
+    own_parts = [parts[index] for index in survey.captured]
+    different = len(set(own_parts))
     check_defects(job, info.title, method)
     defects = listed_defects(job)  # a wrong folder shows now and not after the features
-    if len(parts) < method.min_parts:
-        raise TrainingError(too_few(job, len(parts), method.min_parts, survey.skipped))
+    if len(own_parts) < method.min_parts:
+        raise TrainingError(too_few(job, len(own_parts), method.min_parts, survey.skipped, len(survey.marks)))
     if different < method.min_parts:
         raise TrainingError(
-            f"{job.data}: the {len(parts)} pictures show {different} different good part(s); at least "
+            f"{job.data}: the {len(own_parts)} pictures show {different} different good part(s); at least "
             f"{method.min_parts} are needed, 30 or more are better. (Identical files show one part.)"
         )
-    if job.conv_processing is not None and not can_split(parts):
+    if job.conv_processing is not None and not can_split(own_parts):
         raise TrainingError(
             f"{job.data}: a map filter (--conv-processing) is learnt on good parts that the model has not seen. At least "
             f"{MIN_PARTS_TO_SPLIT} different ones are needed; add pictures, or leave the filter out."
         )
     device = best_device()
-    split = hold_out(parts, job.seed) if can_split(parts) else None
+    in_turn = _held_out_in_turn(job, method, own_parts)
+    split = hold_out(parts, job.seed, survey.marks) if can_split(own_parts) else None
+    check_sources(job.augment, survey, split)
     data = data_hash(survey, split, defects)
     begun = _begun(job, data, device) if resume else None
     if begun is not None:
         plan = Plan(parse_settings(job.method, begun.parameters), begun.seconds, begun.done, begun.published)
     else:
-        plan = _planned(job, method, parameters, survey, parts, device, progress, cancelled)
+        fits = min(FOLDS, different) + 1 if in_turn else 1
+        plan = _planned(job, method, parameters, survey, fits, device, progress, cancelled)
     if isinstance(method, TrainedMethod):
         method = _build(job, plan.parameters, input_size)
     order = order_of(job, data, plan, device)
-    return _Prepared(method.to(torch.device(device)), survey, parts, split, defects, plan, device, order)
+    return _Prepared(method.to(torch.device(device)), survey, parts, split, in_turn, defects, plan, device, order)
 
 
 def _begun(job: TrainingJob, data: str, device: str) -> Order | None:
@@ -225,7 +254,7 @@ def _planned(
     method: Method,
     parameters: BaseModel,
     survey: Survey,
-    parts: Sequence[str],
+    fits: int,
     device: str,
     progress: Progress,
     cancelled: Cancelled,
@@ -234,28 +263,27 @@ def _planned(
     info = method_info(job.method)
     preprocessing = preprocessing_of(job, method, survey)
     blank = torch.zeros(survey.height_px, survey.width_px, dtype=torch.uint8).numpy()
-    fits = min(FOLDS, len(set(parts))) + 1 if _held_out_in_turn(job, method, parts) else 1
     inputs = InputPictures(survey, preprocessing, cancelled)
     plan = make_plan(
         info,
         parameters,
         lambda complete: _build(job, complete, method.input_size),
         samples=[inputs[index][:1] for index in range(min(PROBED_PICTURES, len(inputs)))],
-        pictures=len(survey.names),
+        pictures=len(survey.names) + (0 if job.augment is None else job.augment.count),
         inputs_per_picture=prepare(blank, preprocessing).count,
         minutes=info.presets[job.preset].minutes,
         fits=fits,
         device=device,
     )
     progress("Measuring this machine", 1, 1)
-    return plan
+    return replace(plan, seconds=plan.seconds + generating_seconds(job.augment))
 
 
 def _fit(
     job: TrainingJob, prepared: _Prepared, pictures: EmbeddedPictures, progress: Progress, cancelled: Cancelled
 ) -> Calibration:
     method, parts = prepared.method, prepared.parts
-    if _held_out_in_turn(job, method, parts):
+    if prepared.in_turn:
         return fit_and_fold(job, method, pictures, parts, progress, cancelled)
     if prepared.split is not None:
         filtering = partial(_learn_filter, job, prepared, prepared.split, pictures, progress, cancelled)
@@ -291,11 +319,12 @@ def _filter_tensors(pictures: EmbeddedPictures) -> dict[str, Kernel]:
 
 
 def _held_out_in_turn(job: TrainingJob, method: Method, parts: Sequence[str]) -> bool:
-    """Whether the method is fitted several times; not where its features are learnt, which happens only once: no part
-    would be new to them.
+    """Whether the method is fitted several times; not where features are learnt or pictures are generated, which
+    happens only once: no part would be new to them.
     """
-    is_whole = (method.held_out == "hold-out" or must_hold_out(job)) and can_split(parts)
-    return len(set(parts)) >= MIN_PARTS and not is_whole and not method.learns_embedding
+    is_whole = method.held_out == "hold-out" and can_split(parts)
+    learns_once = method.learns_embedding or must_hold_out(job)
+    return len(set(parts)) >= MIN_PARTS and not is_whole and not learns_once
 
 
 def resolved(job: TrainingJob) -> tuple[int, BaseModel]:

@@ -1,13 +1,13 @@
 """Which parts a model learns from and which are held out. Always by part: pictures of one part resemble each other."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ml.calibration import MIN_PARTS
+from ml.calibration import MIN_PARTS, assign_groups
 from ml.job import TrainingJob
+from ml.training.survey import Survey
 
 CALIBRATION_SHARE = 0.2
 CALIBRATION_PARTS = 10
@@ -24,6 +24,23 @@ class Split:
     learnt: tuple[int, ...]
     validation: tuple[int, ...]
     calibration: tuple[int, ...]
+
+
+def parts_of(survey: Survey, group_by: str | None) -> list[str]:
+    """The part of each picture by its name, and see `distinct_parts`.
+
+    A generated picture shows the part of the picture that it was made from; one whose source is not among the others
+    shows a part of its own. Raises ParameterError, see `assign_groups`.
+    """
+    captured = survey.captured
+    named = assign_groups([survey.names[index] for index in captured], group_by)
+    hashes = [survey.hashes[index] for index in captured]
+    of_picture = dict(zip(hashes, distinct_parts(named, hashes), strict=True))
+    sources = {index: mark.source_sha256 or "" for index, mark in survey.marks.items()}
+    return [
+        of_picture.get(sources.get(index, survey.hashes[index]), f"generated: {name}")
+        for index, name in enumerate(survey.names)
+    ]
 
 
 def distinct_parts(groups: Sequence[str], hashes: Sequence[str]) -> list[str]:
@@ -56,13 +73,13 @@ def can_split(parts: Sequence[str]) -> bool:
     return len(set(parts)) >= MIN_PARTS_TO_SPLIT
 
 
-def hold_out(parts: Sequence[str], seed: int) -> Split:
+def hold_out(parts: Sequence[str], seed: int, generated: Collection[int] = ()) -> Split:
     """Deal parts, in an order that the seed decides, to calibration, validation and learning.
 
-    Call only where `can_split(parts)`.
+    Generated pictures are learnt from or, where their part is held out, left out: they are never held out themselves.
+    Call only where the parts of the others can be split.
     """
-    sizes = Counter(parts)
-    names = list(sizes)
+    names = list(dict.fromkeys(part for index, part in enumerate(parts) if index not in generated))
     count = len(names)
     calibration = max(MIN_PARTS, min(CALIBRATION_PARTS, count // 3), round(CALIBRATION_SHARE * count))
     validation = max(1, round(VALIDATION_SHARE * count))
@@ -72,6 +89,11 @@ def hold_out(parts: Sequence[str], seed: int) -> Split:
         for place, name in enumerate(order)
     }
     held, shown, learnt = (
-        tuple(index for index, part in enumerate(parts) if role[part] == wanted) for wanted in range(3)
+        tuple(
+            index
+            for index, part in enumerate(parts)
+            if role.get(part, 2) == wanted and (wanted == 2 or index not in generated)
+        )
+        for wanted in range(3)
     )
     return Split(learnt=learnt, validation=shown, calibration=held)
