@@ -18,7 +18,7 @@ from ml.training.loop import Lesson
 
 RGB = 3
 VALIDATED_PATCHES = 256
-MEASURED_PATCHES = 2048
+MEASURED_PATCHES = 512
 MEASURED_AT_A_TIME = 256
 
 _LEAST_USUAL = 1e-12  # of a term, where good patches are redrawn without any difference

@@ -24,7 +24,7 @@ STRIDE_PX = 16
 LEAST_CELLS = 2
 """Along each axis of what the latent code is made of: smaller patches are enlarged until they give so many."""
 
-_VGG16_LAYERS = 28
+_VGG16_BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512))
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -94,15 +94,19 @@ def build_trunk(name: str, weights: Path | None, is_frozen: bool, is_pretrained:
 
 
 class _Vgg16(nn.Module):
-    """Named as torchvision names it."""
+    """Configuration D of the paper as far as it is used; the layers are numbered as in torchvision's weights file."""
 
     def __init__(self) -> None:
-        from torchvision.models import vgg16  # takes a second to import and is needed here only
-
         super().__init__()
-        complete = vgg16(weights=None)
-        self.full_names = list(complete.state_dict())
-        self.features = complete.features[:_VGG16_LAYERS]
+        layers: list[nn.Module] = []
+        channels = 3
+        for block in _VGG16_BLOCKS:
+            if layers:
+                layers.append(nn.MaxPool2d(2))
+            for width in block:
+                layers += [nn.Conv2d(channels, width, kernel_size=3, padding=1), nn.ReLU(inplace=True)]
+                channels = width
+        self.features = nn.Sequential(*layers)
 
     def forward(self, inputs: Tensor) -> list[Tensor]:
         return [self.features(inputs)]
@@ -118,5 +122,5 @@ def _vgg16(weights: Path | None, is_pretrained: bool) -> _Vgg16:
             "machine with internet and give the file with --weights FILE. Or use efficientnet_lite0, which works "
             "offline."
         )
-    load_weights(network, read_weights(weights), network.full_names, str(weights))
+    load_weights(network, read_weights(weights), list(network.state_dict()), str(weights))
     return network
