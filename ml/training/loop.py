@@ -164,6 +164,15 @@ class _Run:
         return self.done >= self._steps or (patience is not None and self._without_gain >= patience)
 
     def step(self) -> None:
+        """One step, and what is due after it. What fails here would fail again: it is not worth keeping."""
+        try:
+            self._step()
+        except TrainingError:
+            if self._checkpoint is not None:
+                self._checkpoint.remove()
+            raise
+
+    def _step(self) -> None:
         losses = self._lesson.step(self.done)
         self.done += 1
         self._add(losses)

@@ -1,8 +1,9 @@
 """Training in a child process: `loupe train --job FILE --json`, started, watched and stopped. QtCore only.
 
 A crash or a lack of memory there never reaches the line. The child runs at low priority, and each run has a folder
-of its own, which is removed unless the run ends with a model: so nothing half-written stays. A child that outlives
-a killed station ends at its next line, because nobody reads its output any more.
+of its own, which is removed unless the run ends with a model or with something to go on from: so nothing half-written
+stays. One run at most waits to be continued, also over a restart of the station; a new one takes its place. A child
+that outlives a killed station ends at its next line, because nobody reads its output any more.
 """
 
 import json
@@ -19,10 +20,15 @@ from typing import Any
 from pydantic import Base64Bytes, TypeAdapter, ValidationError
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal, Slot
 
+from ml.errors import ParameterError
 from ml.job import TrainingJob
 from station.workers.child import child_environment, lower_priority
 
-TERMINATE_MS = 3000
+STOP_MS = 3000
+CANCEL_MS = 10_000
+"""For the child to end the step that it is in and to keep what it has learnt."""
+
+JOB_FILE = "job.json"
 LONGEST_LINE_BYTES = 64 * 1024 * 1024  # held-out scores of a very large data set fit; endless garbage does not
 LOG_TAIL_LINES = 20
 CHILD_COMMAND = (sys.executable, "-m", "station", "train")
@@ -150,6 +156,10 @@ class TrainingProcess(QObject):
     """TrainingPlan: what is going to be done, and about how long it takes."""
     progressed = Signal(object)
     """TrainingProgress."""
+    measured = Signal(object)
+    """TrainingLosses: where the networks stand."""
+    sampled = Signal(object)
+    """TrainingSamples: what they make of good parts now."""
     logged = Signal(str)
     """One line of the child's own words."""
     succeeded = Signal(object)
@@ -157,7 +167,7 @@ class TrainingProcess(QObject):
     failed = Signal(str)
     """The run ended without a model; the text says why and what to do."""
     cancelled = Signal()
-    """The run was stopped on request; nothing is left of it."""
+    """The run was stopped on request; whether it can go on later is told by `interrupted`."""
 
     def __init__(
         self, jobs_folder: Path, command: Sequence[str] = CHILD_COMMAND, parent: QObject | None = None
@@ -167,6 +177,7 @@ class TrainingProcess(QObject):
         self._jobs_folder = jobs_folder
         self._command = tuple(command)
         self._run_folder: Path | None = None
+        self._interrupted = _last_interrupted(jobs_folder)
         self._is_cancelled = False
         self._unread = b""
         self._outcome: TrainingOutcome | None = None
@@ -174,7 +185,7 @@ class TrainingProcess(QObject):
         self._log_tail: deque[str] = deque(maxlen=LOG_TAIL_LINES)
         self._process = QProcess(self)
         self._process.setProcessEnvironment(child_environment())
-        self._kill_timer = QTimer(self, singleShot=True, interval=TERMINATE_MS)
+        self._kill_timer = QTimer(self, singleShot=True, interval=CANCEL_MS)
         self._connect()
 
     def _connect(self) -> None:
@@ -189,32 +200,52 @@ class TrainingProcess(QObject):
     def is_running(self) -> bool:
         return self._process.state() != QProcess.ProcessState.NotRunning
 
+    @property
+    def interrupted(self) -> TrainingJob | None:
+        """The order of the run that `resume` would continue."""
+        return None if self._interrupted is None else _order_of(self._interrupted)
+
     @Slot(object)
     def start(self, job: TrainingJob) -> None:
-        """Begin; the model's folder becomes the run's own, its file name is kept. A second start is ignored."""
+        """Begin; the model's folder becomes the run's own, its file name is kept. A second start is ignored.
+
+        A run that was waiting to be continued is given up.
+        """
         if self.is_running:
             return
-        self._is_cancelled, self._unread, self._outcome, self._error = False, b"", None, None
-        self._log_tail.clear()
+        self._give_up_interrupted()
         try:
             self._run_folder = self._make_run_folder(job.model_name)
-            job_file = self._run_folder / "job.json"
-            job.model_copy(update={"out": self._run_folder / job.out.name}).save(job_file)
+            job.model_copy(update={"out": self._run_folder / job.out.name}).save(self._run_folder / JOB_FILE)
         except OSError as error:
-            self._remove_run_folder()
+            self._end_run_folder()
             self.failed.emit(
                 self.tr("The training order cannot be written to {}: {}. Free some space or check the folder.").format(
                     self._jobs_folder, error.strerror
                 )
             )
             return
+        self._launch()
+
+    @Slot()
+    def resume(self) -> None:
+        """Go on with the run that was interrupted last; ignored where there is none, and while one is going on."""
+        if self.is_running or self._interrupted is None:
+            return
+        self._run_folder, self._interrupted = self._interrupted, None
+        self._launch("--resume")
+
+    def _launch(self, *options: str) -> None:
+        self._is_cancelled, self._unread, self._outcome, self._error = False, b"", None, None
+        self._log_tail.clear()
         program, *arguments = self._command
-        self._process.start(program, [*arguments, "--job", str(job_file), "--json"])
+        job_file = str(self._run_folder and self._run_folder / JOB_FILE)
+        self._process.start(program, [*arguments, "--job", job_file, "--json", *options])
         self._process.closeWriteChannel()
 
     @Slot()
     def cancel(self) -> None:
-        """Ask the child to end; it is killed if it has not after 3 s. `cancelled` follows."""
+        """Ask the child to end; it is killed if it has not after 10 s. `cancelled` follows."""
         if self.is_running and not self._is_cancelled:
             self._is_cancelled = True
             self._process.terminate()
@@ -225,9 +256,9 @@ class TrainingProcess(QObject):
         if not self.is_running:
             return
         self.cancel()
-        if not self._process.waitForFinished(TERMINATE_MS):
+        if not self._process.waitForFinished(STOP_MS):
             self._process.kill()
-            self._process.waitForFinished(TERMINATE_MS)
+            self._process.waitForFinished(STOP_MS)
 
     def _make_run_folder(self, name: str) -> Path:
         plain = re.sub(r"[^\w-]+", "-", name).strip("-") or "model"
@@ -235,10 +266,20 @@ class TrainingProcess(QObject):
         folder.mkdir(parents=True)
         return folder
 
-    def _remove_run_folder(self) -> None:
-        if self._run_folder is not None:
-            shutil.rmtree(self._run_folder, ignore_errors=True)
-            self._run_folder = None
+    def _end_run_folder(self) -> None:
+        """Keep the folder of a run without a model where it can be continued, else remove it."""
+        folder, self._run_folder = self._run_folder, None
+        if folder is None:
+            return
+        if _order_of(folder) is not None:
+            self._interrupted = folder
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _give_up_interrupted(self) -> None:
+        if self._interrupted is not None:
+            shutil.rmtree(self._interrupted, ignore_errors=True)
+            self._interrupted = None
 
     @Slot()
     def _on_started(self) -> None:
@@ -261,6 +302,10 @@ class TrainingProcess(QObject):
                 self.planned.emit(plan)
             case TrainingProgress() as progress:
                 self.progressed.emit(progress)
+            case TrainingLosses() as losses:
+                self.measured.emit(losses)
+            case TrainingSamples() as samples:
+                self.sampled.emit(samples)
             case TrainingOutcome() as outcome:
                 self._outcome = outcome
             case ChildError(message):
@@ -281,7 +326,7 @@ class TrainingProcess(QObject):
     @Slot(QProcess.ProcessError)
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:  # every other error is followed by `finished`
-            self._remove_run_folder()
+            self._end_run_folder()
             self.failed.emit(
                 self.tr("Training cannot be started: {}. Check the installation with `loupe doctor`.").format(
                     self._process.errorString()
@@ -302,7 +347,7 @@ class TrainingProcess(QObject):
             self._run_folder = None
             self.succeeded.emit(outcome)
             return
-        self._remove_run_folder()
+        self._end_run_folder()
         if self._is_cancelled:
             self.cancelled.emit()
         else:
@@ -320,3 +365,18 @@ class TrainingProcess(QObject):
         if exit_code == 0:
             return self.tr("Training ended without a model ({}). Train again; the log tells more.").format(last)
         return self.tr("Training failed with code {}: {}. The log tells more.").format(exit_code, last)
+
+
+def _last_interrupted(jobs_folder: Path) -> Path | None:
+    """The folder of the latest run that can be continued: their names begin with the time."""
+    folders = sorted({file.parent for file in jobs_folder.glob("*/*.resume")}, reverse=True)
+    return next((folder for folder in folders if _order_of(folder) is not None), None)
+
+
+def _order_of(folder: Path) -> TrainingJob | None:
+    """The order of a run that can be continued; None for all others."""
+    try:
+        job = TrainingJob.load(folder / JOB_FILE)
+    except ParameterError:
+        return None
+    return job if job.resume_file.is_file() else None

@@ -16,9 +16,11 @@ from ml.job import TrainingJob
 from station.workers import training
 from station.workers.training import (
     SkippedPicture,
+    TrainingLosses,
     TrainingOutcome,
     TrainingProcess,
     TrainingProgress,
+    TrainingSamples,
     TrainingStarted,
     parse_event,
 )
@@ -164,7 +166,7 @@ def test_that_cancelling_ends_the_child_and_leaves_nothing(tmp_path: Path, qtbot
 def test_that_a_child_deaf_to_cancelling_is_killed(
     tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "TERMINATE_MS", 200)
+    monkeypatch.setattr(training, "CANCEL_MS", 200)
     body = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + 'say(event="started", pictures=1); time.sleep(60)'
     process = make_process(tmp_path, qtbot, body)
     with qtbot.waitSignal(process.started):
@@ -208,6 +210,75 @@ def test_that_a_process_can_run_again_after_a_failure(tmp_path: Path, qtbot: QtB
     (tmp_path / "child.py").write_text(HEAD + GOOD)
     with qtbot.waitSignal(process.succeeded):
         process.start(job(tmp_path))
+
+
+LESSON = """
+resume = out.with_name(out.name + ".resume")
+is_continued = "--resume" in sys.argv
+say(event="losses", step=resume.is_file() and int(resume.read_text()) or 1, steps=9, losses={"total": 0.5, "svdd": 2})
+say(event="samples", step=3, png="iVBORw0KGgo=")
+if is_continued and resume.read_text() == "2":
+    resume.unlink()
+    out.write_bytes(b"model")
+    say(event="result", file=str(out), model_hash="ab" * 32, threshold=2.5, rule="conformal", n=7)
+    sys.exit(0)
+resume.write_text("2" if is_continued else "1")
+"""
+
+
+def test_that_losses_and_reconstructions_arrive_as_values(tmp_path: Path, qtbot: QtBot) -> None:
+    process = make_process(tmp_path, qtbot, LESSON + GOOD)
+    losses: list[TrainingLosses] = []
+    samples: list[TrainingSamples] = []
+    process.measured.connect(losses.append)
+    process.sampled.connect(samples.append)
+    with qtbot.waitSignal(process.succeeded):
+        process.start(job(tmp_path))
+    assert losses == [TrainingLosses(1, 9, {"total": 0.5, "svdd": 2.0}, None)]
+    assert samples == [TrainingSamples(3, b"\x89PNG\r\n\x1a\n")]
+
+
+def test_that_a_run_that_can_go_on_is_kept_and_continued(tmp_path: Path, qtbot: QtBot) -> None:
+    process = make_process(tmp_path, qtbot, LESSON + "sys.exit(1)")
+    assert process.interrupted is None
+    with qtbot.waitSignal(process.failed):
+        process.start(job(tmp_path))
+    (folder,) = run_folders(tmp_path)
+    assert process.interrupted == job(tmp_path).model_copy(update={"out": folder / "Valve seat.loupe"})
+    process.deleteLater()
+    later = TrainingProcess(tmp_path / "jobs", process._command)  # the station was started again meanwhile
+    with qtbot.waitSignal(later.failed):
+        later.resume()
+    with qtbot.waitSignal(later.succeeded) as done:
+        later.resume()
+    assert done.args[0].file == folder / "Valve seat.loupe"
+    assert later.interrupted is None and run_folders(tmp_path) == [folder]
+
+
+def test_that_a_cancelled_run_that_can_go_on_is_kept_until_a_new_one_starts(tmp_path: Path, qtbot: QtBot) -> None:
+    process = make_process(tmp_path, qtbot, LESSON + 'say(event="started", pictures=1); time.sleep(60)')
+    with qtbot.waitSignal(process.started):
+        process.start(job(tmp_path))
+    with qtbot.waitSignal(process.cancelled):
+        process.cancel()
+    (kept,) = run_folders(tmp_path)
+    assert process.interrupted is not None
+    (tmp_path / "child.py").write_text(HEAD + GOOD)
+    with qtbot.waitSignal(process.succeeded):
+        process.start(job(tmp_path))
+    assert process.interrupted is None
+    assert kept not in run_folders(tmp_path) and len(run_folders(tmp_path)) == 1
+
+
+def test_that_a_run_whose_order_is_damaged_is_not_offered(tmp_path: Path, qtbot: QtBot) -> None:
+    folder = tmp_path / "jobs" / "20260101T000000-model"
+    folder.mkdir(parents=True)
+    (folder / "model.loupe.resume").write_text("1")
+    (folder / "job.json").write_text("{")
+    process = make_process(tmp_path, qtbot, GOOD)
+    assert process.interrupted is None
+    process.resume()
+    assert not process.is_running
 
 
 OWNER = """
