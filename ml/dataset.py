@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import PictureError, TrainingError
+from ml.generation.marking import refuse_generated
 from ml.pictures import PICTURE_SUFFIXES, list_pictures, natural_key, read_picture
 
 Truth = Literal["normal", "anomaly"]
@@ -72,6 +73,13 @@ def read_mvtec(folder: Path) -> list[LabelledPicture]:
             f"{test}: no pictures in its folders. Put good pictures into test/good, and pictures with defects into "
             "a folder of test per kind of defect."
         )
+    return labelled
+
+
+def read_tests(folder: Path) -> list[LabelledPicture]:
+    """`read_mvtec` for figures: raises TrainingError also where no camera took one of the pictures."""
+    labelled = read_mvtec(folder)
+    refuse_generated((picture.path for picture in labelled), "test pictures")
     return labelled
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml.artifact import Manifest
 from ml.calibration import Calibration
-from ml.dataset import LabelledPicture, read_mask, read_mvtec
+from ml.dataset import LabelledPicture, read_mask, read_tests
 from ml.detector import Detector
 from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError, TrainingError
 from ml.maps import Detection
@@ -52,7 +52,7 @@ def evaluate(
     Raises TrainingError when `data` is not an MVTec layout, a mask cannot be used or the model learnt from a defect
     that is among the test pictures, and CancelledError: figures of some pictures would be taken for those of all.
     """
-    pictures = read_mvtec(data)  # what is plainly wrong is told before the warm-up
+    pictures = read_tests(data)  # what is plainly wrong is told before the warm-up
     _refuse_learnt(pictures, detector.manifest)
     detector.warm_up(settles_threads=True)
     calibration = detector.manifest.calibration
@@ -74,7 +74,7 @@ def measure_pictures(
 
     `prepared` and what it gives may raise PictureError, CalibrationError and DetectorError, which make a FAULT.
     """
-    pictures = read_mvtec(data)
+    pictures = read_tests(data)
     evaluation = Evaluation(calibration)
     for index, labelled in enumerate(pictures):
         if cancelled():

@@ -18,7 +18,7 @@ from typing import Self
 from ml.calibration import Calibration, calibrate
 from ml.catalogue import method as method_info
 from ml.catalogue import min_pictures, parameters_of
-from ml.dataset import LabelledPicture, read_mvtec
+from ml.dataset import LabelledPicture, read_tests
 from ml.detector import Detector
 from ml.errors import ParameterError, PictureError, TrainingError
 from ml.evaluation import ScoredPicture, measure_pictures
@@ -113,7 +113,7 @@ def evaluate_pairs(
     """
     by_name = {path.relative_to(templates).with_suffix("").as_posix(): path for path in list_pictures(templates, True)}
 
-    pictures = read_mvtec(data)
+    pictures = read_tests(data)
     if not any(_template_of(labelled, by_name) for labelled in pictures):
         raise TrainingError(
             f"{templates}: none of the {len(pictures)} test pictures has a template of its name here. A template is "

@@ -378,8 +378,19 @@ def compare(
     ],
     methods: Annotated[
         str,
-        typer.Option(metavar="A,B,...", help="Methods, see `loupe methods`, or `all`.", show_default=False),
+        typer.Option(
+            metavar="A,B+EXTRA,...",
+            help="Methods, see `loupe methods`, or `all`. Behind a plus: a generator of good pictures (appearance, "
+            "histaugan, singan) to learn from too, or conv_processing, a learned map filter.",
+            show_default=False,
+        ),
     ],
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GENERATOR", help="Compare each method also with this generator's pictures.", show_default=False
+        ),
+    ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Each cell with the seeds 0 to N - 1.")] = 1,
     preset: PresetOption = "balanced",
     report: Annotated[
@@ -428,7 +439,7 @@ def compare(
     from ml.comparison import order
     from station.commands.compare import has_failures, print_table, run_comparison
 
-    names = order.methods_named(methods)
+    names = order.methods_named(methods, augment)
     comparison = order.Comparison(
         data_sets=order.data_sets(data, group_by or []),
         methods=names,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ml.comparison.records import RECORD_VERSION, CellJob
-from ml.dataset import read_mvtec, read_normals
+from ml.dataset import read_normals, read_tests
 from ml.pictures import list_pictures
 
 NOT_DECISIVE = {"data", "out", "name", "notes", "weights", "defects"}
@@ -45,7 +45,7 @@ def cell_key(job: CellJob, data: str) -> str:
 def _files(folder: Path) -> Iterator[Path]:
     _, normals = read_normals(folder)
     yield from normals
-    for labelled in read_mvtec(folder):
+    for labelled in read_tests(folder):
         yield labelled.path
         if labelled.mask_path is not None:
             yield labelled.mask_path

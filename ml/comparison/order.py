@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from ml.calibration import assign_groups
-from ml.catalogue import METHODS, method, needs_defects, parse_settings
-from ml.comparison.records import CellJob
-from ml.dataset import read_mvtec, read_normals
+from ml.catalogue import METHODS, did_you_mean, method, needs_defects, parse_settings
+from ml.comparison.records import MAP_FILTER, CellJob
+from ml.dataset import read_normals, read_tests
 from ml.errors import ParameterError
+from ml.generation.catalogue import GENERATORS
 from ml.job import TrainingJob
 from ml.pictures import list_pictures
+from ml.training.augmentation import check_augmentation
 
 ALL_METHODS = "all"
+EXTRAS = (*(name for name, info in GENERATORS.items() if info.makes == "good"), MAP_FILTER)
+"""What may stand behind a method and a plus."""
+MAP_FILTER_SIDE = 5
 _MODEL = Path("model.loupe")
 """Stands in for the model's file, which each cell gets in a folder of its own."""
 
@@ -32,6 +37,7 @@ class DataSet:
 class Comparison:
     """Every method on every data set, for the seeds 0 to `seeds` - 1.
 
+    `methods` may be variants, see `methods_named`; a variant has the settings of its method and of its generator.
     `fields` are those of `TrainingJob` that all cells share (preset, size, ...), `settings` a method's own by its name.
     """
 
@@ -64,6 +70,7 @@ class Comparison:
         if self.template_dir is not None:
             list_pictures(self.template_dir)
         for job in self.jobs():
+            check_augmentation(job.training.augment)
             preset = method(job.method).presets[job.training.preset]
             if needs_defects(parse_settings(job.method, {**preset.settings, **job.training.parameters})):
                 raise ParameterError(
@@ -72,16 +79,20 @@ class Comparison:
                 )
         for data_set in self.data_sets:
             folder, normals = read_normals(data_set.folder)
-            read_mvtec(data_set.folder)
+            read_tests(data_set.folder)
             assign_groups([path.relative_to(folder).as_posix() for path in normals], data_set.group_by)
 
-    def _training(self, data_set: DataSet, method_name: str, seed: int) -> TrainingJob:
+    def _training(self, data_set: DataSet, variant: str, seed: int) -> TrainingJob:
+        method_name, *extras = variant.split("+")
+        generators = [extra for extra in extras if extra != MAP_FILTER]
         fields = {
             **self.fields,
             "data": data_set.folder,
             "out": _MODEL,
             "method": method_name,
             "parameters": dict(self.settings.get(method_name, {})),
+            "augment": next(({"generator": g, "settings": dict(self.settings.get(g, {}))} for g in generators), None),
+            "conv_processing": MAP_FILTER_SIDE if MAP_FILTER in extras else None,
             "group_by": data_set.group_by,
             "seed": seed,
         }
@@ -106,25 +117,58 @@ def data_sets(folders: Sequence[Path], group_by: Sequence[str] = ()) -> tuple[Da
     return tuple(DataSet(name, folder, patterns.get(name)) for name, folder in named.items())
 
 
-def methods_named(names: str) -> tuple[str, ...]:
-    """`"a,b"`, or `"all"`, as names in the order given. Raises ParameterError for none and for an unknown one."""
+def methods_named(names: str, augment: str | None = None) -> tuple[str, ...]:
+    """`"a,b+extra"`, or `"all"`, as names in the order given.
+
+    An extra makes a variant of a method: a generator of good pictures, whose pictures are learnt from too, or
+    `conv_processing`, a learned map filter. With the generator `augment` each method without one is followed by
+    its variant with it. Raises ParameterError for no method, an unknown one, and an extra that there is not.
+    """
     if names.strip() == ALL_METHODS:
-        return tuple(METHODS)
-    chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+        chosen = list(METHODS)
+    else:
+        chosen = [_variant(name) for name in names.split(",") if name.strip()]
     if not chosen:
         raise ParameterError(f"--methods names no method; known: {', '.join(METHODS)}, or {ALL_METHODS}")
-    return tuple(method(name).name for name in chosen)
+    twins = {name: name if augment is None else _with_generator(name, augment) for name in chosen}
+    return tuple(dict.fromkeys(each for name in chosen for each in (name, twins[name])))
+
+
+def _variant(typed: str) -> str:
+    """In one way of writing: the method, its generator, the map filter."""
+    name, *typed_extras = (word.strip() for word in typed.split("+"))
+    extras = list(dict.fromkeys(typed_extras))
+    for extra in extras:
+        if extra not in EXTRAS:
+            raise ParameterError(
+                f"--methods {typed.strip()}: there is no extra '{extra}'{did_you_mean(extra, dict.fromkeys(EXTRAS))}; "
+                f"known: {', '.join(EXTRAS)}"
+            )
+    generators = [extra for extra in extras if extra != MAP_FILTER]
+    if len(generators) > 1:
+        raise ParameterError(f"--methods {typed.strip()}: one generator at a time; write two variants.")
+    return "+".join([method(name).name, *generators, *([MAP_FILTER] if MAP_FILTER in extras else [])])
+
+
+def _with_generator(variant: str, generator: str) -> str:
+    """The variant's twin; itself where it has a generator already."""
+    has_one = any(extra in GENERATORS for extra in variant.split("+"))
+    return variant if has_one else _variant(f"{variant}+{generator}")
 
 
 def settings_by_method(assignments: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, str]]:
-    """`["method.key=value", ...]` by method. Raises ParameterError, also for a method that is not compared."""
+    """`["method.key=value", ...]` by method; generators of variants have settings alike.
+
+    Raises ParameterError, also for a method that is not compared.
+    """
     found: dict[str, dict[str, str]] = {}
+    known = {name for variant in methods for name in variant.split("+")} - {MAP_FILTER}
     for assignment in assignments:
         target, is_assigned, value = assignment.partition("=")
         name, is_dotted, key = target.partition(".")
         if not (is_assigned and is_dotted and name.strip() and key.strip()):
             raise ParameterError(f"--set {assignment}: write it as method.key=value.")
-        if name.strip() not in methods:
+        if name.strip() not in known:
             raise ParameterError(
                 f"--set {assignment}: '{name.strip()}' is not compared; --methods: {','.join(methods)}"
             )

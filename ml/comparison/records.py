@@ -12,6 +12,9 @@ from ml.job import TrainingJob
 
 RECORD_VERSION: Final = 1
 
+MAP_FILTER: Final = "conv_processing"
+"""What a variant with a learned map filter is called by."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -34,12 +37,19 @@ class CellJob(_Record):
         return self.training.method
 
     @property
+    def variant(self) -> str:
+        """The method with what its training has beyond the usual: `patchcore`, `patchcore+appearance`."""
+        augment, filtered = self.training.augment, self.training.conv_processing
+        extras = [] if augment is None else [augment.generator]
+        return "+".join([self.method, *extras, *([] if filtered is None else [MAP_FILTER])])
+
+    @property
     def seed(self) -> int:
         return self.training.seed
 
     @property
     def title(self) -> str:
-        return f"{self.method} on {self.data_set}, seed {self.seed}"
+        return f"{self.variant} on {self.data_set}, seed {self.seed}"
 
 
 class PictureScore(_Record):

@@ -91,7 +91,7 @@ class _Pace:
 
     def learn(self, job: CellJob, outcome: CellOutcome) -> None:
         if isinstance(outcome, DoneCell):
-            for group in ((), (job.method,), (job.method, job.data_set)):
+            for group in ((), (job.variant,), (job.variant, job.data_set)):
                 self._seconds[group].append(outcome.seconds)
 
     def seconds(self, jobs: Sequence[CellJob]) -> float | None:
@@ -102,6 +102,6 @@ class _Pace:
 
     def _expected(self, job: CellJob) -> float:
         alike = next(
-            times for group in ((job.method, job.data_set), (job.method,), ()) if (times := self._seconds[group])
+            times for group in ((job.variant, job.data_set), (job.variant,), ()) if (times := self._seconds[group])
         )
         return sum(alike) / len(alike)

@@ -15,7 +15,10 @@ from ml.comparison.run import Cell
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One method on one data set. `best`: the keys of the measures in which no other method shows a better figure."""
+    """One method on one data set, `method` being its `CellJob.variant`.
+
+    `best`: the keys of the measures in which no other method shows a better figure.
+    """
 
     data_set: str
     method: str
@@ -82,7 +85,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def _of_data_set(name: str, cells: Sequence[Cell]) -> list[Row]:
-    by_method = {cell.job.method: [each for each in cells if each.job.method == cell.job.method] for cell in cells}
+    by_method = {cell.job.variant: [each for each in cells if each.job.variant == cell.job.variant] for cell in cells}
     done = {
         method: [(cell.job.seed, cell.outcome) for cell in its if isinstance(cell.outcome, DoneCell)]
         for method, its in by_method.items()

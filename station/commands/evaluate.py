@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ml.artifact import read_manifest
 from ml.confusion import ConfusionMatrix
-from ml.dataset import read_mvtec
+from ml.dataset import read_tests
 from ml.pictures import list_pictures
 from station.commands.terminal import plain_table, progress_bar, say
 
@@ -43,7 +43,7 @@ def measure(
     `template_dir` holds a good picture of the same name for each: it takes the place of what the model has learnt.
     """
     read_manifest(model)
-    read_mvtec(data)
+    read_tests(data)
     if template_dir is not None:
         list_pictures(template_dir)
 
