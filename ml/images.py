@@ -1,11 +1,13 @@
 """From captured pixels to network input and back: the one preprocessing that training and inspection both use.
 
 The geometry `whole` resizes the picture in the dtype in which it was captured, averaging where it shrinks and
-interpolating where it grows; `patches` cuts at native resolution. Then counts are windowed, clipped and standardised in
-float32. Channels are RGB; a grey picture stands in all three.
+interpolating where it grows; `patches` cuts at native resolution. Before that the region of interest is cut out, its
+contrast evened out (CLAHE), and the ring around a found circle taken of it, where the preprocessing says so. Afterwards
+counts are windowed, clipped and standardised in float32. Channels are RGB; a grey picture stands in all three.
 """
 
 import math
+from functools import cached_property
 from typing import Protocol
 
 import cv2
@@ -13,11 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ml.circle_search import Circle, find_circle
+from ml.contrast import equalised
 from ml.errors import PictureError
 from ml.maps import ScoreMap
 from ml.patches import OverlapAdd, PatchGrid
 from ml.pictures import Pixels
 from ml.preprocessing import Preprocessing
+from ml.ring import Ring
 
 
 class Joiner(Protocol):
@@ -33,12 +38,14 @@ class Joiner(Protocol):
 
 
 class PreparedPicture:
-    """One picture as network inputs, made when asked for: a picture of 100 megapixels is never copied as a whole.
+    """One picture as network inputs, made when asked for: a picture of 100 megapixels is copied as a whole for CLAHE
+    alone.
 
     `picture_height` and `picture_width` are the picture's; `top`, `left`, `height` and `width` what is looked at of it.
+    `circle` is where the part was found, in pixels of the region of interest; None without a search.
     """
 
-    def __init__(self, pixels: Pixels, preprocessing: Preprocessing) -> None:
+    def __init__(self, pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None) -> None:
         self.preprocessing = preprocessing
         self.picture_height, self.picture_width = int(pixels.shape[0]), int(pixels.shape[1])
         everything = 0, 0, self.picture_width, self.picture_height
@@ -50,16 +57,51 @@ class PreparedPicture:
                 f"of the picture of {self.picture_width} x {self.picture_height} px. Take pictures as large as those "
                 "that the model was trained on, or train again."
             )
-        self._pixels = pixels[self.top : bottom, self.left : right]
+        self._region = pixels[self.top : bottom, self.left : right]
+        self._window = preprocessing.window_low, preprocessing.window_high
+        self.circle: Circle | None = None
+        self._ring: Ring | None = None
+        # Height and width of what the inputs are made of: what is looked at, or the strip that it is laid out as.
+        self._laid_out = self.height, self.width
+        if preprocessing.ring is not None:
+            self.circle = circle or find_circle(self._evened, preprocessing.ring, self._window)
+            ring = Ring.around(self.circle, preprocessing.ring, self.height, self.width)
+            self._ring = ring
+            self._laid_out = (
+                (ring.strip_height, ring.strip_width) if preprocessing.ring.unwrap else (ring.side, ring.side)
+            )
+            self.top, self.left, self.height, self.width = (
+                self.top + ring.top,
+                self.left + ring.left,
+                ring.side,
+                ring.side,
+            )
         size = preprocessing.input_height, preprocessing.input_width
         self._grid = (
-            None
-            if preprocessing.stride is None
-            else PatchGrid.plan(self.height, self.width, *size, preprocessing.stride)
+            None if preprocessing.stride is None else PatchGrid.plan(*self._laid_out, *size, preprocessing.stride)
         )
         # (count - low) / (high - low), then (. - mean) / std, as one multiplication and one addition.
         self._scale = 1 / (np.array(preprocessing.std) * (preprocessing.window_high - preprocessing.window_low))
         self._shift = -np.array(preprocessing.mean) / preprocessing.std - self._scale * preprocessing.window_low
+
+    @cached_property
+    def _evened(self) -> Pixels:
+        clahe = self.preprocessing.clahe
+        return self._region if clahe is None else equalised(self._region, clahe, self._window)
+
+    @cached_property
+    def seen(self) -> Pixels:
+        """What the inputs are made of, in counts."""
+        return self._cut(self._evened)
+
+    def _cut(self, region: Pixels) -> Pixels:
+        if self._ring is None:
+            return region
+        return self._ring.strip(region) if self._is_unwrapped else self._ring.square(region)
+
+    @property
+    def _is_unwrapped(self) -> bool:
+        return self.preprocessing.ring is not None and self.preprocessing.ring.unwrap
 
     @property
     def count(self) -> int:
@@ -75,7 +117,8 @@ class PreparedPicture:
     def _px_per_input_px(self) -> tuple[float, float]:
         if self._grid is not None:
             return 1.0, 1.0
-        return self.height / self.preprocessing.input_height, self.width / self.preprocessing.input_width
+        height, width = self._laid_out
+        return height / self.preprocessing.input_height, width / self.preprocessing.input_width
 
     def inputs(self, start: int, stop: int) -> torch.Tensor:
         """Network inputs `start` to `stop - 1`: float32 `(n, 3, input_height, input_width)`, contiguous, RGB."""
@@ -83,9 +126,7 @@ class PreparedPicture:
             raise ValueError(f"inputs {start} to {stop} of {self.count}")
         size = self.preprocessing.input_height, self.preprocessing.input_width
         batch = torch.empty((stop - start, 3, *size), dtype=torch.float32)
-        pieces = (
-            iter([_resized(self._pixels, *size)]) if self._grid is None else self._grid.cut(self._pixels, start, stop)
-        )
+        pieces = iter([_resized(self.seen, *size)]) if self._grid is None else self._grid.cut(self.seen, start, stop)
         for piece, values in zip(pieces, batch.numpy(), strict=True):
             self._standardise(piece, values)
         return batch
@@ -98,7 +139,8 @@ class PreparedPicture:
         """
         if mask.shape != (self.picture_height, self.picture_width):
             raise ValueError(f"a mask {mask.shape} of a picture ({self.picture_height}, {self.picture_width})")
-        seen = mask[self.top : self.top + self.height, self.left : self.left + self.width]
+        left, top, width, height = self.preprocessing.region or (0, 0, self.picture_width, self.picture_height)
+        seen = self._cut(np.where(mask[top : top + height, left : left + width], np.uint8(255), np.uint8(0))) > 0
         size = self.preprocessing.input_height, self.preprocessing.input_width
         pieces = [_any_in_area(seen, *size)] if self._grid is None else self._grid.cut(seen, start, stop)
         return torch.from_numpy(np.stack(list(pieces)))
@@ -118,8 +160,19 @@ class PreparedPicture:
         offset = offset_px[0] * scale_y, offset_px[1] * scale_x
         return _WholeJoiner(self, offset) if self._grid is None else _PatchJoiner(self, offset, self._grid)
 
+    @property
+    def laid_out_height(self) -> int:
+        """Height of what the inputs share out: of what is looked at, or of the strip that its ring makes."""
+        return self._laid_out[0]
+
+    @property
+    def laid_out_width(self) -> int:
+        return self._laid_out[1]
+
     def map_of(self, cells: NDArray[np.float32], covered: tuple[float, float], offset: tuple[float, float]) -> ScoreMap:
-        """Cells over `covered` (height, width) pixels of what is looked at, as a map of the whole picture."""
+        """Cells over `covered` (height, width) pixels of what the inputs share out, as a map of the whole picture."""
+        if self._ring is not None and self._is_unwrapped:
+            cells, covered, offset = self._ring.rolled_up(cells, covered, offset), (self.height, self.width), (0.0, 0.0)
         return ScoreMap(
             cells,
             self.picture_height,
@@ -132,15 +185,18 @@ class PreparedPicture:
             covered_width=covered[1],
             offset_y=offset[0],
             offset_x=offset[1],
+            inside=None if self._ring is None else self._ring.holds_cells(cells.shape, covered, offset),
         )
 
 
-def prepare(pixels: Pixels, preprocessing: Preprocessing) -> PreparedPicture:
+def prepare(pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None) -> PreparedPicture:
     """Ready `(height, width)` or `(height, width, 3)` RGB pixels, uint8 or uint16, for a network.
 
-    Raises PictureError where the region of interest reaches out of the picture.
+    `circle` saves the search where it was found before (`PreparedPicture.circle`) and is ignored where none is asked
+    for. Raises PictureError where the region of interest reaches out of the picture, and PartNotFoundError where
+    the part is not found in it or not whole.
     """
-    return PreparedPicture(pixels, preprocessing)
+    return PreparedPicture(pixels, preprocessing, circle)
 
 
 class _WholeJoiner:
@@ -157,7 +213,9 @@ class _WholeJoiner:
     def score_map(self) -> ScoreMap:
         if self._cells is None:
             raise ValueError("no scores have been added yet")
-        return self._prepared.map_of(self._cells, (self._prepared.height, self._prepared.width), self._offset)
+        return self._prepared.map_of(
+            self._cells, (self._prepared.laid_out_height, self._prepared.laid_out_width), self._offset
+        )
 
 
 class _PatchJoiner:

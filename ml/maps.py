@@ -31,6 +31,8 @@ class ScoreMap:
     `left` and is `height` x `width`; the cells share out `covered_height` x `covered_width`: as much, or more where
     the rectangle was padded at its end. The centre of cell `(i, j)` lies at row
     `top + (i + 0.5) * covered_height / rows - 0.5 + offset_y`, and likewise in x.
+    `inside`, bool like `cells`, tells the cells that are looked at (None: all); the others hold the lowest value of
+    these, whatever they were given.
     Raises ValueError where the parts do not fit each other.
     """
 
@@ -46,6 +48,7 @@ class ScoreMap:
     covered_width: float
     offset_y: float = 0.0
     offset_x: float = 0.0
+    inside: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.cells.ndim != 2 or self.cells.size == 0 or self.cells.dtype != np.float32:
@@ -58,6 +61,12 @@ class ScoreMap:
             raise ValueError("the scored rectangle reaches beyond the picture's sides")
         if self.covered_height < self.height or self.covered_width < self.width:
             raise ValueError("the cells must cover the whole scored rectangle")
+        if self.inside is not None:
+            if self.inside.shape != self.cells.shape or not self.inside.any():
+                raise ValueError("some of the cells, told one by one, must be looked at")
+            cells = np.where(self.inside, self.cells, self.cells[self.inside].min())
+            object.__setattr__(self, "cells", cells)
+            self.inside.setflags(write=False)
         self.cells.setflags(write=False)
 
     @classmethod
@@ -72,12 +81,21 @@ class ScoreMap:
         )
 
     @property
+    def scored(self) -> NDArray[np.float32]:
+        """The raw scores of all cells that are looked at, in no shape."""
+        values: NDArray[np.float32] = self.cells.ravel() if self.inside is None else self.cells[self.inside]
+        return values
+
+    @property
     def maximum(self) -> float:
         """The highest raw score of any cell."""
         return float(self.cells.max())
 
     def smoothed(self, sigma_px: float) -> Self:
-        """Gaussian of `sigma_px` picture pixels over the cells, cut at 4 sigma, reflected at the border."""
+        """Gaussian of `sigma_px` picture pixels over the cells, cut at 4 sigma, reflected at the border.
+
+        Cells that are not looked at have no weight: a defect at the edge of what is looked at does not fade.
+        """
         rows, columns = self.cells.shape
         sigma_y = sigma_px * rows / self.covered_height
         sigma_x = sigma_px * columns / self.covered_width
@@ -85,10 +103,14 @@ class ScoreMap:
         if size == (1, 1):
             return self
         # OpenCV takes a sigma of zero for "choose one": the floor only ever meets a kernel of one element.
-        smooth = cv2.GaussianBlur(
-            self.cells, size, sigmaX=max(sigma_x, 1e-6), sigmaY=max(sigma_y, 1e-6), borderType=cv2.BORDER_REFLECT
-        )
-        return replace(self, cells=smooth)
+        sigmas = {"sigmaX": max(sigma_x, 1e-6), "sigmaY": max(sigma_y, 1e-6)}
+        if self.inside is None:
+            return replace(self, cells=cv2.GaussianBlur(self.cells, size, borderType=cv2.BORDER_REFLECT, **sigmas))
+        lowest = self.cells.min()
+        weights = cv2.GaussianBlur(self.inside.astype(np.float32), size, borderType=cv2.BORDER_REFLECT, **sigmas)
+        # The cells that are not looked at hold the lowest value: above it they are 0, and add nothing.
+        smooth = cv2.GaussianBlur(self.cells - lowest, size, borderType=cv2.BORDER_REFLECT, **sigmas)
+        return replace(self, cells=smooth / np.where(self.inside, weights, 1) + lowest)
 
     def at_picture_size(self) -> NDArray[np.float32]:
         """`(picture_height, picture_width)`: bilinear between cell centres, the edge repeated, outside the lowest."""
@@ -158,6 +180,7 @@ class ScoreMap:
             cells=blocks.max(axis=(1, 3)),
             covered_height=self.covered_height * padded.shape[0] / rows,
             covered_width=self.covered_width * padded.shape[1] / columns,
+            inside=None,
         )
 
     def _sampled(self, height: int, width: int) -> NDArray[np.float32]:
@@ -203,7 +226,7 @@ class ScoreMap:
         return values
 
 
-_GEOMETRY = tuple(name for name in ScoreMap.__dataclass_fields__ if name not in ("cells", "_"))
+_GEOMETRY = tuple(name for name in ScoreMap.__dataclass_fields__ if name not in ("cells", "_", "inside"))
 _WHOLE_NUMBERS = ("picture_height", "picture_width", "top", "left", "height", "width")
 
 
@@ -217,7 +240,11 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """8-connected pixels at or above a threshold: their bounding box in picture pixels, area and highest raw value."""
+    """8-connected pixels at or above a threshold: their bounding box in picture pixels, area and highest raw value.
+
+    `strength` is their mean raw value and (`centre_x`, `centre_y`) their centroid in picture pixels. `section` counts
+    from 1 and tells whose limits made the part NG (see `ml.region_rules`); None where none did.
+    """
 
     x: int
     y: int
@@ -225,6 +252,10 @@ class Region:
     height: int
     area_px: int
     peak: float
+    strength: float
+    centre_x: float
+    centre_y: float
+    section: int | None = None
 
 
 def find_regions(score_map: ScoreMap, threshold: float, min_area_px: int = 1) -> tuple[Region, ...]:
@@ -300,10 +331,25 @@ def _connected(score_map: ScoreMap, threshold: float) -> Iterator[tuple[Region, 
             # Boxes of two clusters may overlap; a region belongs to the cluster of the cells around its peak.
             near = (slice(int(position), int(position) + 2) for position in (cell_y[y + peak_y], cell_x[x + peak_x]))
             if cluster_of_cell[tuple(near)].max() == cluster:
-                height, width = pixels.shape
-                peak = float(values[box][peak_y, peak_x])
-                area_px = int(np.count_nonzero(pixels))
-                yield Region(int(picture_x[x]), int(picture_y[y]), width, height, area_px, peak), pixels
+                corner = int(picture_x[x]), int(picture_y[y])
+                yield _measured(corner, pixels, values[box]), pixels
+
+
+def _measured(corner: tuple[int, int], pixels: NDArray[np.bool_], values: NDArray[np.float32]) -> Region:
+    """The region of the `pixels` of a box that starts at `corner` (x, y) and holds `values`."""
+    height, width = pixels.shape
+    rows, columns = np.nonzero(pixels)
+    scores = values[rows, columns]
+    return Region(
+        *corner,
+        width,
+        height,
+        area_px=len(rows),
+        peak=float(scores.max()),
+        strength=float(scores.mean(dtype=np.float64)),
+        centre_x=corner[0] + float(columns.mean()),
+        centre_y=corner[1] + float(rows.mean()),
+    )
 
 
 def _components(mask: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:

@@ -90,4 +90,6 @@ class Preprocessing(BaseModel):
             raise ValueError("stride must not exceed the patch: pixels between patches would never be seen")
         if not self.window_low < self.window_high:
             raise ValueError("the value window's low end must be below its high end")
+        if self.ring is not None and self.ring.radius_px is None:
+            raise ValueError("the radius of the ring's circle must be known: it is measured before training")
         return self

@@ -92,5 +92,5 @@ def _reduce(rule: str, raw: ScoreMap, smooth: ScoreMap) -> float:
         return smooth.maximum
     if rule == "max_raw":
         return raw.maximum
-    values = np.sort(raw.cells, axis=None)
+    values = np.sort(raw.scored)
     return float(values[-max(1, round(TOP_SHARE * values.size)) :].mean())

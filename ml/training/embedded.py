@@ -1,6 +1,7 @@
 """The training pictures as a method embeds them, kept in memory and, where the method allows it, on disk."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ml.artifact import PictureReference
 from ml.detector import Batches
+from ml.errors import PartNotFoundError
 from ml.feature_cache import FeatureCache, key_of, to_half
 from ml.images import PreparedPicture, prepare
 from ml.map_filter import Kernel, MarkedMap
@@ -38,8 +40,16 @@ class InputPictures(Sequence[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]  # no slices
         check_cancelled(self._cancelled)
-        prepared = prepare(self._survey.read(index).pixels, self._preprocessing)
+        prepared = prepare(self._survey.read(index).pixels, self._preprocessing, self._survey.circle(index))
         return prepared.inputs(0, prepared.count)
+
+
+def inputs_per_picture(survey: Survey, preprocessing: Preprocessing) -> int:
+    """Of a picture as large as most of them; where a ring is looked at, of the first picture."""
+    if preprocessing.ring is not None:
+        return prepare(survey.read(0).pixels, preprocessing, survey.circle(0)).count
+    blank = np.broadcast_to(np.uint8(0), (survey.height_px, survey.width_px))
+    return prepare(blank, preprocessing).count
 
 
 class EmbeddedPictures(Sequence[Tensor]):
@@ -99,7 +109,7 @@ class EmbeddedPictures(Sequence[Tensor]):
         pixels = self._survey.read(index).pixels
         if index not in self._quality:
             self._look_at(index, pixels)
-        features = self._rounded(index, pixels) if self._method.embedding_hash else self._with_variants(pixels)
+        features = self._rounded(index, pixels) if self._method.embedding_hash else self._with_variants(index, pixels)
         size = features.numel() * features.element_size()
         if size <= self._budget:
             self._kept[index] = features
@@ -111,27 +121,32 @@ class EmbeddedPictures(Sequence[Tensor]):
         key = key_of(self._survey.hashes[index], self._preprocessing, f"{self._method.embedding_hash}")
         found = self._cache.get(key)
         if found is None:
-            found = to_half(self._with_variants(pixels).numpy())
+            found = to_half(self._with_variants(index, pixels).numpy())
             self._cache.put(key, found)
         return torch.from_numpy(np.array(found)).float()
 
-    def _with_variants(self, pixels: Pixels) -> Tensor:
-        embedded = [self.embed(pixels)]
-        embedded += [self.embed(variant) for variant in self._method.variants(pixels, self._seed)]
+    def _with_variants(self, index: int, pixels: Pixels) -> Tensor:
+        embedded = [self._embedded(self._prepared(index, pixels))]
+        for variant in self._method.variants(pixels, self._seed):
+            with suppress(PartNotFoundError):  # turned about the picture's middle, the part may leave the picture
+                embedded.append(self.embed(variant))
         return embedded[0] if len(embedded) == 1 else torch.cat(embedded)
 
     def embed(self, pixels: Pixels) -> Tensor:
         """Any picture through the same path: `(n, C, gh, gw)` float32."""
-        with torch.inference_mode():
-            return self._embedded(prepare(pixels, self._preprocessing))
+        return self._embedded(prepare(pixels, self._preprocessing))
+
+    def _prepared(self, index: int, pixels: Pixels) -> PreparedPicture:
+        return prepare(pixels, self._preprocessing, self._survey.circle(index))
 
     def _embedded(self, prepared: PreparedPicture) -> Tensor:
         features = torch.empty(0)
-        for start, batch in self._batches.run(prepared, Tensor.cpu):
-            if start == 0:  # room for all of them at once: joining them at the end would take it twice
-                with torch.inference_mode(False):  # networks learn from them by gradient
-                    features = torch.empty(prepared.count, *batch.shape[1:])
-            features[start : start + len(batch)] = batch
+        with torch.inference_mode():
+            for start, batch in self._batches.run(prepared, Tensor.cpu):
+                if start == 0:  # room for all of them at once: joining them at the end would take it twice
+                    with torch.inference_mode(False):  # networks learn from them by gradient
+                        features = torch.empty(prepared.count, *batch.shape[1:])
+                features[start : start + len(batch)] = batch
         return features
 
     def detect(self, index: int) -> Detection:
@@ -139,12 +154,14 @@ class EmbeddedPictures(Sequence[Tensor]):
         if index in self._kept and not self._method.embedding_hash:
             # Only where the scores lie is asked of it: no need to decode the picture again.
             blank = np.broadcast_to(np.uint8(0), self._shapes[index])
-            return self._assembled(prepare(blank, self._preprocessing), self._kept[index])
-        return self.detect_pixels(self._survey.read(index).pixels)
+            return self._assembled(self._prepared(index, blank), self._kept[index])
+        prepared = self._prepared(index, self._survey.read(index).pixels)
+        return self._assembled(prepared, self._embedded(prepared))
 
     def detect_pixels(self, pixels: Pixels) -> Detection:
         """Score any picture with the method as it is fitted now."""
-        return self._assembled(prepare(pixels, self._preprocessing), self.embed(pixels))
+        prepared = prepare(pixels, self._preprocessing)
+        return self._assembled(prepared, self._embedded(prepared))
 
     def masks(self, pixels: Pixels, mask: NDArray[np.bool_]) -> Tensor:
         """The mask of any picture, bool `(height, width)`, cut like its inputs: bool `(n, input height, width)`."""

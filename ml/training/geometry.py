@@ -1,10 +1,13 @@
 """How large the network's input is, and where the pictures are cut."""
 
+from statistics import median
+
 from ml.catalogue import MethodInfo
 from ml.job import TrainingJob
 from ml.methods.base import Geometry, Method
 from ml.pictures import default_window
 from ml.preprocessing import Preprocessing
+from ml.ring import ring_shape
 from ml.training.survey import Survey
 
 DEFAULT_STRIDE = 0.75  # of the patch: neighbouring patches share a quarter
@@ -29,9 +32,11 @@ def fitted_input_size(job: TrainingJob, info: MethodInfo, size: int, survey: Sur
     An area of about `size` squared; a method at native resolution never enlarges.
     """
     # Of pictures cut around parts of different sizes the most frequent shape may be that of two, and an odd one.
-    height, width = survey.middle_size_px or (survey.height_px, survey.width_px)
+    height, width = map(float, survey.middle_size_px or (survey.height_px, survey.width_px))
     if job.region:
         height, width = job.region.height, job.region.width
+    if survey.ring is not None:
+        height, width = ring_shape(survey.ring, median(circle.radius for circle in survey.circles.values()))
     scale = size / (height * width) ** 0.5
     step = KEPT_ASPECT_STEP_PX
     if info.native_up_to_size:
@@ -42,7 +47,7 @@ def fitted_input_size(job: TrainingJob, info: MethodInfo, size: int, survey: Sur
 def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Preprocessing:
     """What the model file will carry of all this."""
     height, width = method.input_size
-    low, high = job.window or default_window(survey.bit_depth)
+    low, high = window_of(job, survey)
     return Preprocessing(
         geometry=geometry_of(job),
         input_height=height,
@@ -53,7 +58,14 @@ def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Prepro
         mean=method.mean,
         std=method.std,
         region=None if job.region is None else (job.region.x, job.region.y, job.region.width, job.region.height),
+        clahe=job.clahe,
+        ring=survey.ring,
     )
+
+
+def window_of(job: TrainingJob, survey: Survey) -> tuple[float, float]:
+    """The raw counts that become 0 and 1."""
+    return job.window or default_window(survey.bit_depth)
 
 
 def default_stride(patch: int) -> int:

@@ -18,7 +18,6 @@ from ml.catalogue import parse_settings
 from ml.dataset import LabelledPicture
 from ml.detector import REFERENCE_THUMBNAIL, best_device, is_out_of_memory
 from ml.errors import TrainingError
-from ml.images import prepare
 from ml.job import TrainingJob
 from ml.map_filter import MAP_FILTER, Kernel
 from ml.methods.base import Method
@@ -26,7 +25,7 @@ from ml.methods.trained import TrainedMethod
 from ml.progress import Cancelled, Progress, never, silent
 from ml.training.augmentation import augmented, check_augmentation, check_sources, described, generating_seconds
 from ml.training.checkpoint import Checkpoint, Order, read_order, refuse_another
-from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures
+from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures, inputs_per_picture
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
 from ml.training.held_out import FOLDS, fit_and_fold, fit_and_hold_out, fit_and_perturb, staged
 from ml.training.labels import check_defects, defects_for_filter, listed_defects, teach
@@ -34,6 +33,7 @@ from ml.training.loop import Watch
 from ml.training.map_filtering import learn_map_filter
 from ml.training.monitor import Monitor
 from ml.training.order import data_hash, machine, order_of, ordered
+from ml.training.part_search import find_parts
 from ml.training.plan import PROBED_PICTURES, Plan, make_plan
 from ml.training.splits import MIN_PARTS_TO_SPLIT, Split, can_split, hold_out, must_hold_out, parts_of
 from ml.training.survey import Survey, check_cancelled, survey_pictures, too_few
@@ -198,7 +198,7 @@ def _prepare(
     fixed = fixed_input_size(job, info, size)
     # Built before the pictures are read where it can be: a wrong size or missing weights show at once.
     early = None if fixed is None else _build(job, parameters, fixed)
-    survey = survey_pictures(job, progress, cancelled)
+    survey = find_parts(job, survey_pictures(job, progress, cancelled), progress, cancelled)
     if on_survey is not None:
         on_survey(survey)
     input_size = fixed or fitted_input_size(job, info, size, survey)
@@ -262,7 +262,6 @@ def _planned(
     progress("Measuring this machine", 0, 1)
     info = method_info(job.method)
     preprocessing = preprocessing_of(job, method, survey)
-    blank = torch.zeros(survey.height_px, survey.width_px, dtype=torch.uint8).numpy()
     inputs = InputPictures(survey, preprocessing, cancelled)
     plan = make_plan(
         info,
@@ -270,7 +269,7 @@ def _planned(
         lambda complete: _build(job, complete, method.input_size),
         samples=[inputs[index][:1] for index in range(min(PROBED_PICTURES, len(inputs)))],
         pictures=len(survey.names) + (0 if job.augment is None else job.augment.count),
-        inputs_per_picture=prepare(blank, preprocessing).count,
+        inputs_per_picture=inputs_per_picture(survey, preprocessing),
         minutes=info.presets[job.preset].minutes,
         fits=fits,
         device=device,

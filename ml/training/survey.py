@@ -6,16 +6,19 @@ of the part comes from them, and they are never held out.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from statistics import median_low
+from typing import Self
 
+from ml.circle_search import Circle
 from ml.dataset import read_normals
 from ml.errors import CancelledError, PictureError, TrainingError
 from ml.generation.marking import Mark, mark_in
 from ml.job import TrainingJob
 from ml.pictures import MIN_TRAINING_SIDE_PX, Picture, decode_picture, read_picture_bytes
+from ml.preprocessing import RingSearch
 from ml.progress import Cancelled, Progress, never, silent
 
 
@@ -33,6 +36,7 @@ class Survey:
 
     height_px, width_px: of most of them. middle_size_px: the median height and width; None where all have one size.
     marks: by index, of those that no camera took. elsewhere: by name, files that do not lie in the data folder.
+    ring: the job's search for a round part, its radii known. circles: by a picture's hash, where the part was found.
     """
 
     folder: Path
@@ -47,11 +51,28 @@ class Survey:
     middle_size_px: tuple[int, int] | None = None
     marks: Mapping[int, Mark] = field(default_factory=dict)
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    ring: RingSearch | None = None
+    circles: Mapping[str, Circle] = field(default_factory=dict)
 
     @property
     def captured(self) -> tuple[int, ...]:
         """Those that a camera took, ascending: all that may be held out."""
         return tuple(index for index in range(len(self.names)) if index not in self.marks)
+
+    def without(self, left_out: Mapping[int, Skipped]) -> Self:
+        """The same without some pictures, which are listed as skipped."""
+        kept = [index for index in range(len(self.names)) if index not in left_out]
+        return replace(
+            self,
+            names=tuple(self.names[index] for index in kept),
+            hashes=tuple(self.hashes[index] for index in kept),
+            marks={place: self.marks[index] for place, index in enumerate(kept) if index in self.marks},
+            skipped=(*self.skipped, *left_out.values()),
+        )
+
+    def circle(self, index: int) -> Circle | None:
+        """Where the part was found in picture `index`, see `ml.images.PreparedPicture.circle`."""
+        return self.circles.get(self.hashes[index])
 
     def read(self, index: int) -> Picture:
         """Decode it again; raises TrainingError when it has gone or changed since the survey."""

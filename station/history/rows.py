@@ -1,5 +1,6 @@
 """Between records and table rows."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +24,7 @@ def inspection_values(inspection: Inspection) -> dict[str, Any]:
 def to_inspection(row: RowMapping) -> Inspection:
     """The inspection in a row that holds at least its columns."""
     values = {column.key: row[column] for column in INSPECTION_COLUMNS}
-    regions = tuple(Region(**region) for region in values["regions"])
+    regions = tuple(_region(stored) for stored in values["regions"])
     return Inspection(**values | {"verdict": Verdict(values["verdict"]), "regions": regions})
 
 
@@ -35,3 +36,14 @@ def review_values(review: Review) -> dict[str, Any]:
 def to_review(row: RowMapping) -> Review:
     """The review in a row that holds at least its columns."""
     return Review(**{column.key: row[column] for column in REVIEW_COLUMNS})
+
+
+def _region(stored: Mapping[str, Any]) -> Region:
+    """Rows of earlier versions tell a region's box, area and peak alone: the middle of its box stands for its centroid
+    then, and its peak for its mean."""
+    known = {
+        "strength": stored["peak"],
+        "centre_x": stored["x"] + (stored["width"] - 1) / 2,
+        "centre_y": stored["y"] + (stored["height"] - 1) / 2,
+    }
+    return Region(**{**known, **stored})

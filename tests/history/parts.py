@@ -33,7 +33,7 @@ def inspection(verdict: Verdict = Verdict.OK, minute: float = 0, **changed: Any)
         normalised_score=None if score is None else (score - 20) / 10,
         threshold=None if score is None else 30.0,
         threshold_low=None if score is None else 25.0,
-        regions=(Region(10, 20, 30, 40, 600, 40.5),) if verdict is Verdict.NG else (),
+        regions=(Region(10, 20, 30, 40, 600, 40.5, 33.25, 24.5, 39.5),) if verdict is Verdict.NG else (),
         latency_ms=41.5,
         fault="Camera lost. Check the cable." if verdict is Verdict.FAULT else None,
         given_truth=None,

@@ -54,6 +54,7 @@ def whole_picture_regions(score_map: ScoreMap, threshold: float) -> list[Region]
     regions = []
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         pixels = labels == label
+        own_rows, own_columns = np.nonzero(pixels[rows, columns])
         regions.append(
             Region(
                 x=columns.start,
@@ -62,6 +63,9 @@ def whole_picture_regions(score_map: ScoreMap, threshold: float) -> list[Region]
                 height=rows.stop - rows.start,
                 area_px=int(pixels.sum()),
                 peak=float(values[pixels].max()),
+                strength=float(values[pixels].mean(dtype=np.float64)),
+                centre_x=columns.start + float(own_columns.mean()),
+                centre_y=rows.start + float(own_rows.mean()),
             )
         )
     assert len(regions) == count

@@ -12,7 +12,7 @@ from station.workers.inspection import JudgedPart
 
 SCORES = {Verdict.OK: 0.31, Verdict.UNSURE: 0.93, Verdict.NG: 1.64}
 MEDIAN, THRESHOLD, THRESHOLD_LOW = 1.0, 2.0, 1.8
-REGION = Region(x=20, y=10, width=30, height=16, area_px=300, peak=1.64)
+REGION = Region(x=20, y=10, width=30, height=16, area_px=300, peak=1.64, strength=1.3, centre_x=34.5, centre_y=17.5)
 
 
 def inspection(verdict: Verdict = Verdict.OK, name: str = "part", serial: str = "0042-118") -> Inspection:

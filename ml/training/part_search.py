@@ -1,0 +1,92 @@
+"""Where the part lies in each training picture, for jobs that look at a ring around a circle on it."""
+
+from dataclasses import replace
+
+from ml.circle_search import Circle, most_striking_circle, usual_range
+from ml.errors import PartNotFoundError, TrainingError
+from ml.images import prepare
+from ml.job import TrainingJob
+from ml.preprocessing import Preprocessing, RingSearch
+from ml.progress import Cancelled, Progress
+from ml.training.geometry import window_of
+from ml.training.survey import Skipped, Survey, check_cancelled
+
+MEASURED_PICTURES = 25
+"""Of so many pictures, spread evenly over all, the radius is measured where the job does not tell it."""
+
+MOST_LEFT_OUT = 0.2
+"""Where the part is not found in more of the pictures than this, it is the search that is wrong."""
+
+
+def find_parts(job: TrainingJob, survey: Survey, progress: Progress, cancelled: Cancelled) -> Survey:
+    """The survey with what the job's ring search found; pictures without a whole part are listed as left out.
+
+    Raises TrainingError where the radius cannot be measured, or the part is missing from too many pictures.
+    """
+    if job.ring is None:
+        return survey
+    ring = job.ring
+    if ring.radius_px is None:
+        measured = _measured_range(job, survey, ring, progress, cancelled)
+        ring = ring.model_copy(update={"radius_px": measured})
+    searching = _looking(job, survey, ring)
+    circles: dict[str, Circle] = {}
+    left_out: dict[int, Skipped] = {}
+    for index, name in enumerate(survey.names):
+        check_cancelled(cancelled)
+        progress("Finding the part", index, len(survey.names))
+        try:
+            circle = prepare(survey.read(index).pixels, searching).circle
+        except PartNotFoundError as error:
+            left_out[index] = Skipped(name, f"{survey.folder / name}: {error}")
+        else:
+            if circle is not None:
+                circles[survey.hashes[index]] = circle
+    progress("Finding the part", len(survey.names), len(survey.names))
+    if len(left_out) > MOST_LEFT_OUT * len(survey.names):
+        raise TrainingError(
+            f"{job.data}: the part is not found in {len(left_out)} of {len(survey.names)} pictures. "
+            f"{next(iter(left_out.values())).reason} If the pictures are as they should be, tell the radius of the "
+            "circle, or change the search's other settings."
+        )
+    return replace(survey.without(left_out), ring=ring, circles=circles)
+
+
+def _measured_range(
+    job: TrainingJob, survey: Survey, ring: RingSearch, progress: Progress, cancelled: Cancelled
+) -> tuple[float, float]:
+    """Lowest and highest radius of the most striking circle that most of the pictures share."""
+    whole, window = _looking(job, survey, None), window_of(job, survey)
+    chosen = range(0, len(survey.names), -(-len(survey.names) // MEASURED_PICTURES))
+    radii = []
+    for done, index in enumerate(chosen):
+        check_cancelled(cancelled)
+        progress("Measuring the part", done, len(chosen))
+        circle = most_striking_circle(prepare(survey.read(index).pixels, whole).seen, ring, window)
+        if circle is not None:
+            radii.append(circle.radius)
+    progress("Measuring the part", len(chosen), len(chosen))
+    found = usual_range(radii) if 2 * len(radii) >= len(chosen) else None
+    if found is None:
+        raise TrainingError(
+            f"{job.data}: no circle is found that most of the {len(chosen)} pictures looked at have in common. "
+            "Tell its radius in pixels, lower the ring's edge or votes, or leave the ring out."
+        )
+    return found
+
+
+def _looking(job: TrainingJob, survey: Survey, ring: RingSearch | None) -> Preprocessing:
+    """The job's preprocessing as far as it decides what of a picture is looked at; no input is made of it."""
+    low, high = window_of(job, survey)
+    return Preprocessing(
+        geometry="whole",
+        input_height=32,
+        input_width=32,
+        window_low=low,
+        window_high=high,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        region=None if job.region is None else (job.region.x, job.region.y, job.region.width, job.region.height),
+        clahe=job.clahe,
+        ring=ring,
+    )
