@@ -15,6 +15,7 @@ from ml.catalogue import (
     efficientad,
     ganomaly,
     padim,
+    patch_cnn,
     patch_ganomaly,
     patch_svdd,
     patchcore,
@@ -63,6 +64,7 @@ METHODS: Mapping[str, MethodInfo] = {
         patch_ganomaly.INFO,
         tl_ganomaly.INFO,
         conv_autoencoder.INFO,
+        patch_cnn.INFO,
         template.INFO,
     )
 }

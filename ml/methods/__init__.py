@@ -18,6 +18,7 @@ _CLASSES = {
     "efficientad": "Efficientad",
     "ganomaly": "Ganomaly",
     "padim": "Padim",
+    "patch_cnn": "PatchCnn",
     "patch_ganomaly": "PatchGanomaly",
     "patch_svdd": "PatchSvdd",
     "patchcore": "Patchcore",

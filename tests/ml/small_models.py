@@ -31,11 +31,12 @@ QUICK = {
     "student_teacher": {"steps": 20, "batch": 2},
     "patch_svdd": {"patch_px": 32, "steps": 2, "batch": 1, "bank_cap": 200},
     "template": {"gallery": 2},
-    "ganomaly": {"width": 4, "latent": 16, "steps": 60, "batch": 4, "learning_rate": 0.002},
-    "skip_ganomaly": {"width": 4, "latent": 16, "steps": 40, "batch": 4, "learning_rate": 0.002},
+    "ganomaly": {"width": 4, "latent": 16, "steps": 40, "batch": 4},
+    "skip_ganomaly": {"width": 4, "latent": 16, "steps": 20, "batch": 4},
     "patch_ganomaly": {"width": 8, "steps": 40, "batch": 16},
     "tl_ganomaly": {"width": 8, "steps": 40, "batch": 16},
     "conv_autoencoder": {"width": 8, "steps": 60, "batch": 16},
+    "patch_cnn": {"width": 8, "steps": 150, "batch": 32, "learning_rate": 0.003},
 }
 GEOMETRIES: dict[str, dict[str, int]] = {"whole": {"size": 64}, "patches": {"patch": 64, "stride": 48}}
 
