@@ -132,10 +132,13 @@ def allowed_values(parameters: type[BaseModel], setting: str) -> str:
             return f"one of {', '.join(map(str, schema[listed]))}"
     if schema["type"] == "boolean":
         return "true or false"
+    if schema["type"] == "string":
+        return "any text"
     low = f"above {schema['exclusiveMinimum']}" if "exclusiveMinimum" in schema else f"from {schema['minimum']}"
     kind = "a whole number" if schema["type"] == "integer" else "a number"
-    high = f"below {schema['exclusiveMaximum']}" if "exclusiveMaximum" in schema else f"up to {schema['maximum']}"
-    return f"{kind} {low} {high}"
+    high = f" below {schema['exclusiveMaximum']}" if "exclusiveMaximum" in schema else ""
+    high = f" up to {schema['maximum']}" if "maximum" in schema else high
+    return f"{kind} {low}{high}"
 
 
 def _one_line(info: Configurable, settings: Mapping[str, object], error: ValidationError) -> str:

@@ -26,9 +26,9 @@ from ml.generation.looks import (
     LookChange,
     Vector,
     from_lab,
-    gradient_correlation,
     to_lab,
 )
+from ml.generation.structure import gradient_correlation
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
 

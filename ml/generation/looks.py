@@ -15,7 +15,7 @@ only ever blurred or noised further, for what is blurred away or drowned cannot 
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import numpy as np
@@ -33,6 +33,7 @@ CHROMA = np.array([1, 2, 4, 5])
 _LEAST_LIGHTNESS = 2.0  # added below the logarithm: black fields have no ratio
 _LEAST_SPREAD = 0.5  # a channel of one value is not blown up
 _REBLUR_PX = 1.0
+_SOBEL_VARIANCE = 0.56  # the gradient's own blur, measured on ideal steps
 _EDGE_SHARE = 0.05
 _LEAST_EDGE = 1.0  # lightness per pixel; below it there is no edge to measure blur at
 _MAD_TO_SIGMA = 0.6745
@@ -157,13 +158,15 @@ class LookChange:
 def blur_of(lightness: NDArray[np.float32]) -> float:
     """Blur of the strongest edges, as the sigma of a Gaussian in pixels; 0 where there are no edges."""
     sharp = _gradient(lightness)
-    least = max(float(np.quantile(sharp, 1 - _EDGE_SHARE)), _LEAST_EDGE)
-    edges = sharp >= least
+    every = max(1, sharp.size // _SAMPLED_PIXELS)
+    least = max(float(np.quantile(sharp.ravel()[::every], 1 - _EDGE_SHARE)), _LEAST_EDGE)
+    edges = (sharp >= least) & (sharp >= cv2.dilate(sharp, np.ones((3, 3), np.uint8)))  # beside an edge it is flatter
     if not edges.any():
         return 0.0
     reblurred = cv2.GaussianBlur(lightness, (0, 0), _REBLUR_PX, borderType=cv2.BORDER_REFLECT_101)
     ratio = float(np.median(sharp[edges] / np.maximum(_gradient(reblurred)[edges], 1e-6)))
-    return _REBLUR_PX / float(np.sqrt(max(ratio, 1.01) ** 2 - 1))
+    variance = _REBLUR_PX**2 / (max(ratio, 1.01) ** 2 - 1) - _SOBEL_VARIANCE
+    return float(np.sqrt(max(variance, _LEAST_BLUR_PX**2)))
 
 
 def noise_of(lightness: NDArray[np.float32]) -> float:
@@ -172,23 +175,6 @@ def noise_of(lightness: NDArray[np.float32]) -> float:
     even = lightness[:rows, :columns]
     diagonal = (even[::2, ::2] - even[::2, 1::2] - even[1::2, ::2] + even[1::2, 1::2]) / 2
     return float(np.median(np.abs(diagonal))) / _MAD_TO_SIGMA if diagonal.size else 0.0
-
-
-def gradient_correlation(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """How far two pictures of one size show the same structure: 1 where all edges lie alike, 0 where nothing does.
-
-    Pearson's correlation of the gradient magnitudes (Sobel) of their grey values; blind to brightness and contrast.
-    1.0 where neither has any.
-    """
-    magnitudes = [_gradient(_grey(picture)).ravel() for picture in (first, second)]
-    one, other = (each - each.mean() for each in magnitudes)
-    norm = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / norm if norm > 0 else float(not one.any() and not other.any())
-
-
-def _grey(picture: NDArray[Any]) -> NDArray[np.float32]:
-    values = picture.astype(np.float32)
-    return values if values.ndim == 2 else np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2GRAY), np.float32)
 
 
 def _gradient(values: NDArray[np.float32]) -> NDArray[np.float32]:
