@@ -55,6 +55,12 @@ def colour(role: Role) -> QColor:
     return QColor(getattr(_InForce.colours, role))
 
 
+def series_colour(number: int) -> QColor:
+    """Of line `number` of a plot, from 0; they repeat after six."""
+    series = tokens.SERIES[_InForce.name]
+    return QColor(series[number % len(series)])
+
+
 def colour_on_picture(role: Role) -> QColor:
     """For what is drawn upon a captured picture: the same in both themes, since the picture is."""
     return QColor(getattr(tokens.THEMES["dark"], role))

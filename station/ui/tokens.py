@@ -51,6 +51,12 @@ THEMES: dict[ThemeName, Colours] = {
     ),
 }  # fmt: skip
 
+SERIES: dict[ThemeName, tuple[str, ...]] = {
+    "dark": ("#4C9AFF", "#E0A100", "#2BC4A0", "#F28B82", "#B79CF5", "#8FD14F"),
+    "light": ("#1668DC", "#A86200", "#00806A", "#C2374F", "#7A4BC8", "#4E7A00"),
+}
+"""Lines of one plot, to be told apart; they mean nothing, unlike the colours of verdicts."""
+
 SPACING = (4, 8, 12, 16, 24, 32)
 XS, S, M, L, XL, XXL = SPACING
 RADIUS = 8

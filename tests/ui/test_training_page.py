@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -15,6 +16,7 @@ from ml.job import TrainingJob
 from ml.pictures import encode_png
 from station.ui import theme
 from station.ui.training.deploy_panel import DeployRequest
+from station.ui.training.loss_curves import is_logarithmic
 from station.ui.training.page import TrainingPage
 from station.ui.training.parameter_form import ParameterForm
 from station.workers.estimate import Estimator
@@ -23,7 +25,7 @@ from tests.history.parts import frame
 from tests.ui.demo_history import DemoHistory, open_demo_history, write_demo_model
 
 CHILD = """
-import json, shutil, sys, time
+import base64, json, shutil, sys, time
 from pathlib import Path
 job = json.loads(Path(sys.argv[sys.argv.index("--job") + 1]).read_text())
 def say(**event): print(json.dumps(event), flush=True)
@@ -34,6 +36,16 @@ if job["seed"] == 1:
     sys.exit(1)
 if job["seed"] == 2:
     time.sleep(60)
+kept = Path(job["out"] + ".resume")
+if job["seed"] == 3 and not kept.is_file():
+    kept.touch()
+    for step in range(1, 6):
+        say(event="losses", step=step, steps=9, losses={"total": 50 / step, "svdd": 0.1}, validation=1 / step)
+    png = Path(__file__).with_name("samples.png").read_bytes()
+    say(event="samples", step=5, png=base64.b64encode(png).decode())
+    time.sleep(60)
+assert ("--resume" in sys.argv) == kept.is_file()
+kept.unlink(missing_ok=True)
 shutil.copy(Path(__file__).with_name("ready.loupe"), job["out"])
 plan = dict(seconds=240, done="2,000 steps, crop 128 px", published="70,000 steps")
 say(event="plan", **plan)
@@ -80,6 +92,7 @@ def history(tmp_path: Path) -> Iterator[DemoHistory]:
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[TrainingProcess]:
     (tmp_path / "child.py").write_text(CHILD)
+    (tmp_path / "samples.png").write_bytes(encode_png(frame(1).pixels))
     write_demo_model(tmp_path / "ready.loupe")
     made = TrainingProcess(tmp_path / "jobs", (sys.executable, str(tmp_path / "child.py")))
     yield made
@@ -321,6 +334,86 @@ def test_that_progress_is_shown_and_the_order_rests_meanwhile(page: TrainingPage
     with qtbot.waitSignal(page._process.cancelled):
         page._run._cancel.click()
     assert "cancelled" in page._notice._title.text() and page._order.isEnabled()
+
+
+def begin_learning(page: TrainingPage, folder: Path, qtbot: QtBot) -> None:
+    choose_folder(page, folder, qtbot)
+    page._order._seed.setValue(3)
+    with qtbot.waitSignal(page._process.sampled):
+        page._train.click()
+
+
+def test_that_losses_and_reconstructions_are_shown_while_a_network_learns(
+    page: TrainingPage, good: Path, qtbot: QtBot, qapp: QApplication
+) -> None:
+    begin_learning(page, good, qtbot)
+    run = page._run
+    assert run._views.currentWidget() is run._learning and not run._choice.isHidden()
+    assert not run._learning._samples.is_empty and "5 steps" in run._learning._told.text()
+    qtbot.waitUntil(lambda: run._learning.curves._plot is not None)
+    plot = run._learning.curves._plot.getPlotItem()
+    drawn = [curve.name() for curve in plot.listDataItems()]
+    assert drawn == ["total", "svdd", "held-out good parts"]
+    assert plot.getAxis("left").logMode  # 50 beside 0.1
+    theme.apply(qapp, "dark")
+    assert run._learning.curves._plot.backgroundBrush().color() == theme.colour("surface")
+    run._show_log.click()
+    assert run._views.currentWidget() is run._log and "Describing pictures" in run.log_text()
+
+
+def test_that_methods_that_learn_no_network_show_the_log_alone(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    begin_learning(page, good, qtbot)
+    with qtbot.waitSignal(page._process.cancelled):
+        page._run._cancel.click()
+    page._order._seed.setValue(2)
+    with qtbot.waitSignal(page._process.progressed):
+        page._train.click()
+    assert page._run._views.currentWidget() is page._run._log and page._run._choice.isHidden()
+    assert page._run._learning._samples.is_empty
+
+
+def test_that_an_interrupted_run_can_be_continued(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    begin_learning(page, good, qtbot)
+    with qtbot.waitSignal(page._process.cancelled):
+        page._run._cancel.click()
+    assert page._notice._continue.isVisible() and "goes on from there" in page._notice._words.text()
+    with qtbot.waitSignal(page.model_trained):
+        page._notice._continue.click()
+        assert page._side.currentWidget() is page._run
+    page._process.start(page._order.job())  # of others
+    page._continue()
+    assert not page._notice._continue.isVisible()
+
+
+def test_that_a_run_interrupted_before_the_station_was_closed_is_offered(
+    page: TrainingPage, good: Path, qtbot: QtBot, estimator: Estimator, history: DemoHistory
+) -> None:
+    begin_learning(page, good, qtbot)
+    page._process.stop()
+    process = TrainingProcess(page._process._jobs_folder, page._process._command)
+    later = TrainingPage(process, estimator, history.recipes)
+    qtbot.addWidget(later)
+    assert "valve seats" in later._notice._title.text() and not later._notice._continue.isHidden()
+    later.close_down()
+
+
+def test_that_a_cancelled_run_without_a_network_offers_no_continuation(
+    page: TrainingPage, good: Path, qtbot: QtBot
+) -> None:
+    choose_folder(page, good, qtbot)
+    page._order._seed.setValue(2)
+    with qtbot.waitSignal(page._process.progressed):
+        page._train.click()
+    with qtbot.waitSignal(page._process.cancelled):
+        page._run._cancel.click()
+    assert page._notice._continue.isHidden() and "Nothing was kept" in page._notice._words.text()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([3, 2, 1], False), ([100, 1], True), ([100, 0], False), ([100, -1], False), ([], False)]
+)
+def test_that_losses_that_differ_much_are_drawn_logarithmically(values: list[float], expected: bool) -> None:
+    assert is_logarithmic(np.array(values, float)) is expected
 
 
 def test_that_a_failed_run_tells_why_and_keeps_its_log(page: TrainingPage, good: Path, qtbot: QtBot) -> None:

@@ -57,6 +57,7 @@ class TrainingPage(QWidget):
         self.setAcceptDrops(True)
         self._process, self._estimator, self._recipes = process, estimator, recipes
         self._is_own_run = False  # the process may also be at work for others
+        self._is_shown_order = False  # whether the run is of the order in the form, or an older one that is continued
         self._asked: TrainingJob | None = None  # the order whose time is known or being measured
         self._survey = PictureSurvey(self)
         self._adviser = Queries(self)
@@ -73,6 +74,8 @@ class TrainingPage(QWidget):
         self._arrange()
         self._connect()
         self._show_readiness()
+        if process.interrupted is not None and not process.is_running:
+            self._notice.show_interrupted(process.interrupted.model_name)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         # Not a focus proxy: Tab would go from the status bar straight to it and never reach what stands before it.
@@ -141,9 +144,12 @@ class TrainingPage(QWidget):
         self._estimator.failed.connect(self._order.method.show_no_estimate)
         self._train.clicked.connect(self._start)
         self._run.cancel_requested.connect(self._process.cancel)
+        self._notice.continue_requested.connect(self._continue)
         self._process.started.connect(self._on_started)
         self._process.planned.connect(self._on_plan)
         self._process.progressed.connect(self._on_progress)
+        self._process.measured.connect(self._run.show_losses)
+        self._process.sampled.connect(self._run.show_samples)
         self._process.logged.connect(self._on_line)
         self._process.succeeded.connect(self._on_success)
         self._process.failed.connect(self._on_failure)
@@ -198,13 +204,27 @@ class TrainingPage(QWidget):
         except ParameterError as error:
             self._consequence.setText(str(error))
             return
-        self._is_own_run = True
-        self._estimator.withdraw()
         self._asked = _what_takes_time(job)  # the run itself will say
-        self._run.begin()
-        self._side.setCurrentWidget(self._run)
+        self._begin()
+        self._is_shown_order = True
         self._process.start(job)
         self._show_readiness()
+
+    @Slot()
+    def _continue(self) -> None:
+        if self._process.interrupted is None:  # a run of others has taken its place
+            self._notice.show_nothing_yet()
+        elif not self._process.is_running:
+            self._begin()
+            self._is_shown_order = False
+            self._process.resume()
+            self._show_readiness()
+
+    def _begin(self) -> None:
+        self._is_own_run = True
+        self._estimator.withdraw()
+        self._run.begin()
+        self._side.setCurrentWidget(self._run)
 
     @Slot(object)
     def _on_started(self, found: TrainingStarted) -> None:
@@ -214,7 +234,7 @@ class TrainingPage(QWidget):
     @Slot(object)
     def _on_plan(self, plan: TrainingPlan) -> None:
         self._run.show_plan(plan)
-        if self._is_own_run:
+        if self._is_own_run and self._is_shown_order:
             self._order.method.show_plan(plan)
 
     @Slot(object)
@@ -257,14 +277,15 @@ class TrainingPage(QWidget):
             self._show_failure(reason)
 
     def _show_failure(self, reason: str) -> None:
-        self._notice.show_failure(reason, self._run.log_text())
+        can_continue = self._process.interrupted is not None
+        self._notice.show_failure(reason, self._run.log_text(), can_continue=can_continue)
         self._side.setCurrentWidget(self._notice)
         self.training_failed.emit(reason)
 
     @Slot()
     def _on_cancelled(self) -> None:
         if self._ends_own_run():
-            self._notice.show_cancelled()
+            self._notice.show_cancelled(can_continue=self._process.interrupted is not None)
             self._side.setCurrentWidget(self._notice)
 
 

@@ -3,13 +3,24 @@
 import time
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QHBoxLayout,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from station.ui import theme, tokens
+from station.ui.training.loss_curves import LossCurves
+from station.ui.training.sample_strip import SampleStrip
 from station.ui.training.words import duration, short_duration
 from station.ui.widgets.card import Card
 from station.ui.widgets.icon_label import IconLabel
-from station.workers.training import TrainingPlan, TrainingProgress, TrainingStarted
+from station.workers.training import TrainingLosses, TrainingPlan, TrainingProgress, TrainingSamples, TrainingStarted
 
 LOG_LINES = 2000
 ICON_PX = 64
@@ -17,10 +28,10 @@ WORDS_PX = 560
 
 
 class RunPanel(Card):
-    """Progress within the stage, the stage in words, the time left, the log."""
+    """Progress within the stage, the stage in words, the time left; what the networks learn, where some do; the log."""
 
     cancel_requested = Signal()
-    """Stop the run; nothing is kept of it."""
+    """Stop the run."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
@@ -36,6 +47,13 @@ class RunPanel(Card):
         self._log.setAccessibleName(self.tr("Log"))
         self._cancel = QPushButton(" " + self.tr("Cancel"))
         self._cancel.setIcon(theme.icon("x"))
+        self._learning = LearningView()
+        self._views = QStackedWidget()
+        self._views.addWidget(self._log)
+        self._views.addWidget(self._learning)
+        self._log_title = theme.label(self.tr("Log"), "caption", "secondary")
+        self._show_learning, self._show_log = _chip(self.tr("Learning")), _chip(self.tr("Log"))
+        self._choice = QWidget()
         self._began = 0.0
         self._stage_told = ""
         line = QHBoxLayout()
@@ -44,15 +62,33 @@ class RunPanel(Card):
         self.add(self._stage)
         self.add(self._bar)
         self.add(line)
-        self.add(theme.label(self.tr("Log"), "caption", "secondary"))
-        self.add(self._log, 1)
+        self._arrange_choice()
+        self.add(self._log_title)
+        self.add(self._choice)
+        self.add(self._views, 1)
         self._cancel.clicked.connect(self._ask_to_stop)
+        self._choices.buttonToggled.connect(self._show_view)
+        self._show_log.setChecked(True)
+
+    def _arrange_choice(self) -> None:
+        self._choices = QButtonGroup(self)
+        line = QHBoxLayout(self._choice)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(tokens.S)
+        for chip in (self._show_learning, self._show_log):
+            self._choices.addButton(chip)
+            line.addWidget(chip)
+        line.addStretch(1)
 
     def begin(self) -> None:
         """A run was asked for; nothing is heard of it yet."""
         self._began = time.monotonic()
         self._stage_told = ""
         self._log.clear()
+        self._learning.clear()
+        self._show_log.setChecked(True)
+        self._choice.hide()
+        self._log_title.show()
         self._stage.setText(self.tr("Starting"))
         self._left.setText(self.tr("Loading the libraries takes a few seconds"))
         self._bar.setRange(0, 0)
@@ -82,6 +118,21 @@ class RunPanel(Card):
         words.append(self.tr("{} so far").format(duration(time.monotonic() - self._began)))
         self._left.setText(" · ".join(words))
 
+    def show_losses(self, losses: TrainingLosses) -> None:
+        """The first of a run turns to what is learnt; whoever turns to the log stays there."""
+        self._learning.curves.add(losses)
+        if self._choice.isHidden():
+            self._log_title.hide()
+            self._choice.show()
+            self._show_learning.setChecked(True)
+
+    def show_samples(self, samples: TrainingSamples) -> None:
+        self._learning.show_samples(samples)
+
+    @Slot()
+    def _show_view(self) -> None:
+        self._views.setCurrentWidget(self._log if self._show_log.isChecked() else self._learning)
+
     def add_line(self, text: str) -> None:
         """One line of the log."""
         self._log.appendPlainText(text)
@@ -97,8 +148,50 @@ class RunPanel(Card):
         self.cancel_requested.emit()
 
 
+class LearningView(QWidget):
+    """The losses; below, where the method sends them, good parts and what the networks make of them."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.curves = LossCurves()
+        self._samples = SampleStrip()
+        self._told = theme.label("", "caption", "secondary")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(tokens.S)
+        column.addWidget(self.curves, 1)
+        column.addWidget(self._told)
+        column.addWidget(self._samples)
+        self.clear()
+
+    def clear(self) -> None:
+        self.curves.clear()
+        self._samples.clear()
+        self._samples.hide()
+        self._told.hide()
+
+    def show_samples(self, samples: TrainingSamples) -> None:
+        self._samples.show_samples(samples)
+        if self._samples.is_empty:
+            return
+        words = self.tr("Good parts above; below, what the network makes of them after {} steps")
+        self._told.setText(words.format(samples.step))
+        self._told.show()
+        self._samples.show()
+
+
+def _chip(words: str) -> QPushButton:
+    chip = QPushButton(words)
+    chip.setCheckable(True)
+    theme.mark(chip, "kind", "chip")
+    return chip
+
+
 class NoticePanel(Card):
     """What stands there while nothing runs: what training is, or why the last run has no model."""
+
+    continue_requested = Signal()
+    """Go on with the run that was interrupted."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
@@ -109,6 +202,10 @@ class NoticePanel(Card):
         self._log = QPlainTextEdit()
         self._log.setReadOnly(True)
         self._log.setAccessibleName(self.tr("Log"))
+        self._continue = QPushButton(" " + self.tr("Continue"))
+        self._continue.setIcon(theme.icon("play", "on_accent"))
+        theme.mark(self._continue, "kind", "primary")
+        self._continue.clicked.connect(self.continue_requested)
         for label in (self._title, self._words):
             label.setWordWrap(True)
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -123,6 +220,7 @@ class NoticePanel(Card):
             line.addWidget(label, 8)
             line.addStretch(1)
             column.addLayout(line)
+        column.addWidget(self._continue, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(2)
         self.add(column, 1)
         self.add(self._log, 1)
@@ -138,16 +236,29 @@ class NoticePanel(Card):
             ),
         )
 
-    def show_failure(self, reason: str, log: str) -> None:
-        self._tell(self.tr("Training failed"), reason, log)
+    def show_failure(self, reason: str, log: str, *, can_continue: bool = False) -> None:
+        kept = "\n\n" + self._kept() if can_continue else ""
+        self._tell(self.tr("Training failed"), reason + kept, log, can_continue=can_continue)
         self._icon.show_glyph("warning", "fault")
 
-    def show_cancelled(self) -> None:
-        self._tell(self.tr("Training cancelled"), self.tr("Nothing was kept of this run."))
+    def show_cancelled(self, *, can_continue: bool = False) -> None:
+        words = self._kept() if can_continue else self.tr("Nothing was kept of this run.")
+        self._tell(self.tr("Training cancelled"), words, can_continue=can_continue)
 
-    def _tell(self, title: str, words: str, log: str = "") -> None:
+    def show_interrupted(self, name: str) -> None:
+        """A run called `name` waits from an earlier time."""
+        self._tell(self.tr("The training of {} was interrupted").format(name), self._kept(), can_continue=True)
+
+    def _kept(self) -> str:
+        return self.tr(
+            "What it had learnt is kept: Continue goes on from there and ends with the same model as without a break. "
+            "A new training takes its place."
+        )
+
+    def _tell(self, title: str, words: str, log: str = "", *, can_continue: bool = False) -> None:
         self._icon.show_glyph("graduation-cap", "disabled")
         self._title.setText(title)
         self._words.setText(words)
+        self._continue.setVisible(can_continue)
         self._log.setPlainText(log)
         self._log.setVisible(bool(log))

@@ -1,0 +1,137 @@
+"""What a network's losses do while it learns. pyqtgraph is imported when the first one is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEvent, QTimer, Slot
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from station.ui import theme, tokens
+from station.workers.training import TrainingLosses
+
+MINIMUM_HEIGHT_PX = 160
+DRAWN_EVERY_MS = 250
+LOGARITHMIC_FROM = 30.0
+"""Ratio of the largest value to the smallest from which small losses would lie on the axis."""
+
+TOTAL = "total"
+LINE_PX, TOTAL_LINE_PX, DOT_PX = 1.5, 2.5, 7
+
+
+class LossCurves(QWidget):
+    """A line per loss over the steps; dots are the measure on held-out good parts."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._plot: Any = None
+        self._legend: Any = None
+        self._told: list[TrainingLosses] = []
+        self._redraw = QTimer(self, singleShot=True, interval=DRAWN_EVERY_MS)
+        self._redraw.timeout.connect(self._draw)
+        self.setMinimumHeight(MINIMUM_HEIGHT_PX)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAccessibleName(self.tr("Losses while learning"))
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+
+    def clear(self) -> None:
+        self._told.clear()
+        self._redraw.stop()
+        if self._plot is not None:
+            self._plot.clear()
+
+    def add(self, losses: TrainingLosses) -> None:
+        """Drawn a little later, together with what comes meanwhile."""
+        self._told.append(losses)
+        if not self._redraw.isActive():
+            self._redraw.start()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and self._plot is not None:
+            self._draw()
+
+    @Slot()
+    def _draw(self) -> None:
+        if not self._told:
+            return
+        plot = self._plot or self._make_plot()
+        plot.clear()
+        plot.setBackground(theme.colour("surface"))
+        self._dress_axes()
+        self._dress_legend()
+        lines = {name: self._points(name) for name in self._names()}
+        dots = np.array([(told.step, told.validation) for told in self._told if told.validation is not None])
+        values = np.concatenate([points[:, 1] for points in (*lines.values(), dots.reshape(-1, 2))])
+        plot.setLogMode(y=is_logarithmic(values))
+        for number, (name, points) in enumerate(lines.items()):
+            width = TOTAL_LINE_PX if name == TOTAL else LINE_PX
+            pen = _pen(theme.series_colour(number), width)
+            plot.plot(points, pen=pen, name=name.replace("_", " "))
+        if len(dots):
+            surface = _pen(theme.colour("surface"), 1)
+            plot.plot(
+                dots,
+                pen=None,
+                symbol="o",
+                symbolSize=DOT_PX,
+                symbolBrush=theme.colour("text"),
+                symbolPen=surface,
+                name=self.tr("held-out good parts"),
+            )
+        plot.setXRange(0, self._told[-1].steps, padding=0.01)
+
+    def _names(self) -> list[str]:
+        """Every loss told so far, the total first."""
+        names = dict.fromkeys(name for told in self._told for name in told.losses)
+        return sorted(names, key=lambda name: name != TOTAL)
+
+    def _points(self, name: str) -> Any:
+        """(n, 2) of step and loss."""
+        return np.array([(told.step, told.losses[name]) for told in self._told if name in told.losses])
+
+    def _make_plot(self) -> Any:
+        import pyqtgraph
+
+        self._plot = plot = pyqtgraph.PlotWidget()
+        plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        plot.setMouseEnabled(False, False)
+        plot.hideButtons()
+        plot.setMenuEnabled(False)
+        # At the right above, where falling losses leave room.
+        self._legend = plot.addLegend(
+            offset=(-tokens.S, tokens.S), labelTextSize=f"{tokens.TYPE_PX['caption']}px", verSpacing=-6
+        )
+        layout = self.layout()
+        if layout is not None:
+            layout.addWidget(plot)
+        return plot
+
+    def _dress_axes(self) -> None:
+        secondary = theme.colour("secondary")
+        for side, words in (("bottom", self.tr("Step")), ("left", self.tr("Loss"))):
+            axis = self._plot.getAxis(side)
+            axis.setPen(theme.colour("border"))
+            axis.setTextPen(secondary)
+            axis.setTickFont(theme.font("caption"))
+            axis.enableAutoSIPrefix(False)
+            axis.setLabel(words, **{"color": secondary.name(), "font-size": f"{tokens.TYPE_PX['caption']}px"})
+
+    def _dress_legend(self) -> None:
+        ground = theme.colour("surface")
+        ground.setAlphaF(0.85)
+        self._legend.setBrush(ground)
+        self._legend.setLabelTextColor(theme.colour("text"))
+
+
+def is_logarithmic(values: Any) -> bool:
+    """Whether the losses differ too much for an even axis; those that are not above 0 leave no choice."""
+    return len(values) > 0 and bool(values.min() > 0) and bool(values.max() > LOGARITHMIC_FROM * values.min())
+
+
+def _pen(colour: Any, width: float) -> Any:
+    import pyqtgraph
+
+    return pyqtgraph.mkPen(colour, width=width)
