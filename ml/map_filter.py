@@ -36,16 +36,22 @@ MOST_CELLS = 200_000
 RIDGE = 1e-3
 """Keeps the weights finite where a map tells the defects without fault; where cells tell the same it shares evenly."""
 
+_LEAST_WEIGHT = 0.1
+
 Kernel = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarkedMap:
-    """Raw scores, float32 (rows, columns), and bool of the same shape: true in a cell that holds any defect pixel."""
+    """Raw scores, float32 (rows, columns), and bool of the same shape: true in a cell that holds any defect pixel.
+
+    inside: the cells that are looked at, as in `ScoreMap`; None: all.
+    """
 
     cells: NDArray[np.float32]
     marked: NDArray[np.bool_]
+    inside: NDArray[np.bool_] | None = None
 
 
 def learn_filter(maps: Sequence[MarkedMap], side: int) -> Kernel:
@@ -84,11 +90,19 @@ def learn_filter(maps: Sequence[MarkedMap], side: int) -> Kernel:
 
 
 def filtered(score_map: ScoreMap, kernel: Kernel | None) -> ScoreMap:
-    """The map with each cell replaced by the kernel's weighted mean around it; borders are reflected."""
+    """The map with each cell replaced by the kernel's weighted mean around it; borders are reflected.
+
+    Cells that are not looked at have no weight; where hardly any of the kernel lies on others, a cell stays as it is.
+    """
     if kernel is None:
         return score_map
-    cells = cv2.filter2D(score_map.cells, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT)
-    return replace(score_map, cells=np.asarray(cells, np.float32))
+    if score_map.inside is None:
+        return replace(score_map, cells=_applied(kernel, score_map.cells))
+    lowest = score_map.cells.min()
+    raised = score_map.cells - lowest  # 0 where not looked at
+    weights = _applied(kernel, score_map.inside.astype(np.float32))
+    means = np.divide(_applied(kernel, raised), weights, out=raised, where=weights > _LEAST_WEIGHT)
+    return replace(score_map, cells=means + lowest)
 
 
 def checked_filter(kernel: NDArray[Any]) -> Kernel:
@@ -97,6 +111,10 @@ def checked_filter(kernel: NDArray[Any]) -> Kernel:
     if not (is_kernel and (kernel >= 0).all() and abs(float(kernel.sum()) - 1) < 1e-3):
         raise ModelFileError(f"its map filter {kernel.dtype} {kernel.shape} is none")
     return kernel
+
+
+def _applied(kernel: Kernel, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.filter2D(cells, cv2.CV_32F, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
 def _examples(maps: Sequence[MarkedMap], side: int) -> tuple[Floats, NDArray[np.bool_]]:
@@ -108,7 +126,8 @@ def _examples(maps: Sequence[MarkedMap], side: int) -> tuple[Floats, NDArray[np.
         padded = cv2.copyMakeBorder(one.cells, reach, reach, reach, reach, borderType=cv2.BORDER_REFLECT)
         around = sliding_window_view(padded, (side, side))
         for kind in (True, False):
-            rows, columns = np.nonzero(one.marked == kind)
+            wanted = one.marked == kind
+            rows, columns = np.nonzero(wanted if one.inside is None else wanted & one.inside)
             chosen = np.linspace(0, len(rows) - 1, min(quota, len(rows))).astype(np.intp)
             windows.append(around[rows[chosen], columns[chosen]].reshape(-1, side**2).astype(np.float64))
             is_defect.append(np.full(len(chosen), kind))

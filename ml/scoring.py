@@ -75,7 +75,8 @@ def marked_map(
         down, right = (math.floor(shift + 0.5) for shift in method.offset_px)
         shifted = functional.pad(inputs, (-right, right, -down, down))
         truth.add(start, functional.adaptive_max_pool2d(shifted, cells.shape[1:]).numpy())
-    return MarkedMap(scores.score_map().cells, truth.score_map().cells > 0)
+    raw = scores.score_map()
+    return MarkedMap(raw.cells, truth.score_map().cells > 0, raw.inside)
 
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:

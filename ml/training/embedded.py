@@ -168,11 +168,20 @@ class EmbeddedPictures(Sequence[Tensor]):
         prepared = prepare(pixels, self._preprocessing)
         return prepared.masks(mask, 0, prepared.count)
 
-    def marked_map(self, pixels: Pixels, mask: NDArray[np.bool_]) -> MarkedMap:
-        """The raw map of any picture, with the method as it is fitted now, and its cells that `mask` touches."""
-        prepared = prepare(pixels, self._preprocessing)
+    def marked_map(self, pixels: Pixels, mask: NDArray[np.bool_], index: int | None = None) -> MarkedMap:
+        """The raw map of any picture, with the method as it is fitted now, and its cells that `mask` touches.
+
+        `index`: the training picture that it was made from, where the part is already known to lie.
+        """
+        prepared = prepare(pixels, self._preprocessing) if index is None else self._prepared(index, pixels)
         with torch.inference_mode():
             return marked_map(self._method, prepared, self._scored(self._embedded(prepared)), mask)
+
+    def looked_at(self, index: int, pixels: Pixels) -> tuple[slice, slice]:
+        """Rows and columns of training picture `index` that its inputs are made of."""
+        prepared = self._prepared(index, pixels)
+        bottom, right = prepared.top + prepared.height, prepared.left + prepared.width
+        return slice(prepared.top, bottom), slice(prepared.left, right)
 
     def _assembled(self, prepared: PreparedPicture, features: Tensor) -> Detection:
         with torch.inference_mode():

@@ -7,6 +7,8 @@ no part in the threshold, and a job with a filter is held out once, by `ml.train
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from ml.dataset import LabelledPicture
 from ml.errors import PictureError, TrainingError
 from ml.generation.synthetic_defects import SyntheticDefects
@@ -19,7 +21,7 @@ from ml.training.survey import Survey, check_cancelled
 PAINTED = 32
 """Pictures with a painted defect, shared by the held-out parts: fewer than 50 labelled ones suffice by the source."""
 
-_SEEDS_PER_PICTURE = 1000
+_SEEDS_PER_JOB = 1000
 
 
 def learn_map_filter(
@@ -61,6 +63,11 @@ def _painted(
 ) -> Iterator[MarkedMap]:
     painter = SyntheticDefects()
     for number in range(count):
-        pixels = survey.read(held_out[number % len(held_out)]).pixels
-        painted = painter.sample(pixels, seed * _SEEDS_PER_PICTURE + number)
-        yield pictures.marked_map(painted.pixels, painted.mask)
+        index = held_out[number % len(held_out)]
+        pixels = survey.read(index).pixels.copy()
+        place = pictures.looked_at(index, pixels)
+        painted = painter.sample(pixels[place], seed * _SEEDS_PER_JOB + number)
+        pixels[place] = painted.pixels
+        mask = np.zeros(pixels.shape[:2], bool)
+        mask[place] = painted.mask
+        yield pictures.marked_map(pixels, mask, index)

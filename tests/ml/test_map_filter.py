@@ -1,5 +1,7 @@
 """The learned map filter: what it learns, what it leaves as it is, and where it is applied."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -101,6 +103,18 @@ def test_that_a_map_smaller_than_the_kernel_is_filtered_too() -> None:
     for shape in ((1, 1), (1, 40), (3, 2)):
         tiny = ScoreMap.over(np.full(shape, 2.0, np.float32), 64, 64)
         np.testing.assert_allclose(filtered(tiny, kernel).cells, 2.0, rtol=1e-6)
+
+
+def test_that_cells_which_are_not_looked_at_have_no_weight() -> None:
+    kernel = learn_filter([_with_line(seed) for seed in range(4)], 5)
+    inside = np.zeros((20, 30), bool)
+    inside[4:, 9:] = True
+    constant = replace(ScoreMap.over(np.full((20, 30), 7.5, np.float32), 20, 30), inside=inside)
+    np.testing.assert_allclose(filtered(constant, kernel).cells, 7.5, rtol=1e-6)
+    maps = [_with_line(seed) for seed in range(4)]
+    upper = np.repeat([True, False], 40)[:, None] & np.ones(48, bool)
+    beside = [MarkedMap(np.vstack([one.cells, one.cells]), np.vstack([one.marked, ~one.marked]), upper) for one in maps]
+    np.testing.assert_allclose(learn_filter(beside, 3), learn_filter(maps, 3), atol=0.05)
 
 
 def test_that_without_a_filter_the_map_is_the_very_same() -> None:
