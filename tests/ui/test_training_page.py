@@ -16,7 +16,7 @@ from ml.job import TrainingJob
 from ml.pictures import encode_png
 from station.ui import theme
 from station.ui.training.deploy_panel import DeployRequest
-from station.ui.training.loss_curves import is_logarithmic
+from station.ui.training.loss_curves import decade_ticks, is_logarithmic
 from station.ui.training.page import TrainingPage
 from station.ui.training.parameter_form import ParameterForm
 from station.workers.estimate import Estimator
@@ -354,7 +354,8 @@ def test_that_losses_and_reconstructions_are_shown_while_a_network_learns(
     plot = run._learning.curves._plot.getPlotItem()
     drawn = [curve.name() for curve in plot.listDataItems()]
     assert drawn == ["total", "svdd", "held-out good parts"]
-    assert plot.getAxis("left").logMode  # 50 beside 0.1
+    total = plot.listDataItems()[0].getData()[1]
+    assert total[0] == pytest.approx(np.log10(50))  # beside 0.1
     theme.apply(qapp, "dark")
     assert run._learning.curves._plot.backgroundBrush().color() == theme.colour("surface")
     run._show_log.click()
@@ -414,6 +415,11 @@ def test_that_a_cancelled_run_without_a_network_offers_no_continuation(
 )
 def test_that_losses_that_differ_much_are_drawn_logarithmically(values: list[float], expected: bool) -> None:
     assert is_logarithmic(np.array(values, float)) is expected
+
+
+def test_that_a_logarithmic_axis_shows_figures_as_people_write_them() -> None:
+    assert [words for _, words in decade_ticks(0.003, 20)] == ["0.001", "0.01", "0.1", "1", "10", "100"]
+    assert [words for _, words in decade_ticks(1, 90)] == ["1", "2", "5", "10", "20", "50", "100", "200", "500"]
 
 
 def test_that_a_failed_run_tells_why_and_keeps_its_log(page: TrainingPage, good: Path, qtbot: QtBot) -> None:

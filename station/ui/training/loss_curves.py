@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ MINIMUM_HEIGHT_PX = 160
 DRAWN_EVERY_MS = 250
 LOGARITHMIC_FROM = 30.0
 """Ratio of the largest value to the smallest from which small losses would lie on the axis."""
+
+FEW_DECADES = 2
 
 TOTAL = "total"
 LINE_PX, TOTAL_LINE_PX, DOT_PX = 1.5, 2.5, 7
@@ -65,7 +68,11 @@ class LossCurves(QWidget):
         lines = {name: self._points(name) for name in self._names()}
         dots = np.array([(told.step, told.validation) for told in self._told if told.validation is not None])
         values = np.concatenate([points[:, 1] for points in (*lines.values(), dots.reshape(-1, 2))])
-        plot.setLogMode(y=is_logarithmic(values))
+        plot.getAxis("left").setTicks(None)
+        if is_logarithmic(values):
+            plot.getAxis("left").setTicks([decade_ticks(float(values.min()), float(values.max()))])
+            for points in (*lines.values(), *([dots] if len(dots) else [])):
+                points[:, 1] = np.log10(points[:, 1])
         for number, (name, points) in enumerate(lines.items()):
             width = TOTAL_LINE_PX if name == TOTAL else LINE_PX
             pen = _pen(theme.series_colour(number), width)
@@ -129,6 +136,17 @@ class LossCurves(QWidget):
 def is_logarithmic(values: Any) -> bool:
     """Whether the losses differ too much for an even axis; those that are not above 0 leave no choice."""
     return len(values) > 0 and bool(values.min() > 0) and bool(values.max() > LOGARITHMIC_FROM * values.min())
+
+
+def decade_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Places on a decimal logarithm's axis, and their figures: powers of ten, between few of them 2 and 5 too."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    digits = (1, 2, 5) if last - first <= FEW_DECADES else (1,)
+    return [
+        (math.log10(digit * 10.0**power), f"{digit * 10.0**power:g}")
+        for power in range(first, last + 1)
+        for digit in digits
+    ]
 
 
 def _pen(colour: Any, width: float) -> Any:
