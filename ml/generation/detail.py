@@ -1,9 +1,9 @@
 """A small variant of a picture at the picture's own size, with the picture's own fine detail. No torch.
 
 What moved between the picture and its variant is found by dense optical flow ("Fast optical flow using dense inverse
-search", Kroeger et al., ECCV 2016, arXiv 1603.03590), and the large picture is moved alike; what flow cannot explain, a
-change of colours, is added smoothly. So the result is as sharp as the picture wherever the variant shows parts of it,
-and as smooth as the variant where it shows something that the picture nowhere does.
+search", Kroeger et al., ECCV 2016, arXiv 1603.03590), and the large picture's detail, which the small one cannot show,
+is moved alike and added to the enlarged variant. So the result is as sharp as the picture where the variant shows parts
+of it, and only as sharp as the variant where it shows something that the picture nowhere near does: no detail fits it.
 """
 
 import cv2
@@ -13,18 +13,24 @@ from numpy.typing import NDArray
 from ml.generation.value_window import Values
 
 _FLOW_SIDE_PX = 128
+_FOREIGN = 0.15
+"""How far, of the window, the variant may differ from what was moved there before detail no longer belongs to it."""
+
 _FLOW_SMOOTHING = 0.02  # of the shorter side: an outline that wavers from pixel to pixel is a fault of the flow
 
 
 def detailed(variant: Values, small: Values, large: Values) -> Values:
     """`variant`, of `small`, enlarged to the size of `large`, which is the same picture as `small`."""
     height, width = large.shape[:2]
+    size = width, height
     flow = _flow(variant, small)
     moved_small = _moved(small, flow)
     scale = np.array([width / small.shape[1], height / small.shape[0]], np.float32)
-    moved_large = _moved(large, cv2.resize(flow, (width, height), interpolation=cv2.INTER_CUBIC) * scale)
-    unexplained = cv2.resize(variant - moved_small, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(moved_large + unexplained, np.float32)
+    moved_large = _moved(large, cv2.resize(flow, size, interpolation=cv2.INTER_CUBIC) * scale)
+    detail = moved_large - cv2.resize(moved_small, size, interpolation=cv2.INTER_CUBIC)
+    foreign = cv2.GaussianBlur(np.abs(variant - moved_small).max(axis=2), (0, 0), 1.0)
+    fitting = cv2.resize(np.exp(-((foreign / _FOREIGN) ** 2)), size)[..., None]
+    return np.asarray(cv2.resize(variant, size, interpolation=cv2.INTER_CUBIC) + fitting * detail, np.float32)
 
 
 def _flow(variant: Values, small: Values) -> NDArray[np.float32]:

@@ -25,12 +25,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ml.detector import best_device
-from ml.errors import CancelledError, TrainingError
-from ml.generation.catalogue.histaugan import CROP_MULTIPLE_PX, INFO, HistauganParameters
+from ml.generation.catalogue.histaugan import CROP_MULTIPLE_PX, HistauganParameters
 from ml.generation.colour_transfer import carried_over
 from ml.generation.colours import ColourSpan, Figures, figures
 from ml.generation.domains import Domains, clustered, good_and_template
-from ml.generation.generator import GeneratedPicture, Generator
+from ml.generation.generator import GeneratedPicture, Generator, check_enough, check_wanted, random_of, sources
 from ml.generation.histaugan_lesson import HistauganLesson, attribute_statistics
 from ml.generation.structure import gradient_correlation
 from ml.generation.training_time import steps_within
@@ -70,15 +69,11 @@ class Histaugan(Generator):
         """
         self._fitted = None
         settings = self.parameters
-        if len(pictures) < INFO.min_pictures:
-            raise TrainingError(
-                f"HistAuGAN needs at least {INFO.min_pictures} good pictures; there are {len(pictures)}."
-            )
+        check_enough(self.name, pictures)
         chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:PICTURES_KEPT])
         looks = []
         for number, index in enumerate(chosen):
-            if cancelled():
-                raise CancelledError("Training was cancelled; nothing was written.")
+            check_wanted(cancelled)
             progress("Reading pictures", number, len(chosen))
             looks.append(_Look.at(pictures[index], self._side_px))
         if settings.template:
@@ -87,7 +82,7 @@ class Histaugan(Generator):
         colours = [look.figures / window.highest for look in looks]
         smalls = [_tensor(look.small / np.float32(window.highest)) for look in looks]
         domains = good_and_template(len(chosen)) if settings.template else clustered(colours, settings.domains, seed)
-        networks = self._trained(smalls, domains, seed, progress, cancelled)
+        networks, steps = self._trained(smalls, domains, seed, progress, cancelled)
         means, deviations = attribute_statistics(networks, smalls, domains)
         self._fitted = _Fitted(
             pictures,
@@ -99,17 +94,19 @@ class Histaugan(Generator):
             means.numpy(),
             deviations.numpy(),
         )
+        looks_held = ", ".join(str(len(members)) for members in domains.members)
+        self.note = f"HistAuGAN trained {steps:,} steps; pictures per look: {looks_held}."
 
     def sample(self, count: int, seed: int) -> Iterator[GeneratedPicture]:
         if self._fitted is None:
             raise RuntimeError("Histaugan was asked for pictures before it was fitted")
-        for number in range(count):
-            yield self._picture(self._fitted, np.random.default_rng((seed, number)))
+        for number, picture in zip(range(count), sources(len(self._fitted.chosen), seed), strict=False):
+            yield self._picture(self._fitted, picture, random_of(seed, number))
 
     def _trained(
         self, smalls: Sequence[Tensor], domains: Domains, seed: int, progress: Progress, cancelled: Cancelled
-    ) -> HistauganNetworks:
-        """Trained networks, back on the CPU."""
+    ) -> tuple[HistauganNetworks, int]:
+        """Trained networks, back on the CPU, and the steps that they took."""
         settings, device = self.parameters, torch.device(best_device())
 
         def lesson(steps: int) -> HistauganLesson:
@@ -123,10 +120,9 @@ class Histaugan(Generator):
         )
         learning = lesson(steps)
         run_lesson(learning, steps, progress, cancelled)
-        return learning.networks.cpu().eval()
+        return learning.networks.cpu(), steps
 
-    def _picture(self, fitted: "_Fitted", random: np.random.Generator) -> GeneratedPicture:
-        picture = int(random.integers(len(fitted.chosen)))
+    def _picture(self, fitted: "_Fitted", picture: int, random: np.random.Generator) -> GeneratedPicture:
         domain = int(random.integers(fitted.domains.count))
         attributes = random.normal(fitted.means[domain], fitted.deviations[domain]).astype(np.float32)
         source = fitted.pictures[fitted.chosen[picture]]

@@ -6,10 +6,12 @@ the coarser one (section 2.1; `ml.networks.singan`, `ml.generation.singan_lesson
 picture of the same pieces. With noise only from `injection_scale` on, the coarser scales remember the picture as it was
 (section 4): its outline stays, which parts need.
 
-Departures: a picture is learnt at `size_px` and its variants are enlarged; fine detail is the picture's own, moved to
-where the variant shows it (`ml.generation.detail`), so that nothing finer than a pixel of `size_px` is new. Where a
-variant shows what the picture nowhere does, it is only as sharp as `size_px` allows. By default there are fewer
-channels and steps than published.
+Departures. With noise from a later scale on only fine grain would differ, since its amplitude is a tenth of what that
+scale adds; so the noise of the coarsest scale is drawn near the one that stands for the picture (`looseness`), and
+nearer where the gradients of a variant no longer correlate with the picture's. A picture is learnt at `size_px` and its
+variants are enlarged; fine detail is the picture's own, moved to where the variant shows it (`ml.generation.detail`),
+so that nothing finer than a pixel of `size_px` is new. Where a variant shows what the picture nowhere does, it is only
+as sharp as `size_px` allows. By default there are fewer channels and steps than published.
 """
 
 import math
@@ -25,7 +27,7 @@ from ml.detector import best_device
 from ml.errors import ParameterError, TrainingError
 from ml.generation.catalogue.singan import SinganParameters
 from ml.generation.detail import detailed
-from ml.generation.generator import GeneratedPicture, Generator
+from ml.generation.generator import GeneratedPicture, Generator, check_enough, random_of, sources
 from ml.generation.singan_lesson import ScaleLesson, remembered
 from ml.generation.structure import gradient_correlation
 from ml.generation.training_time import steps_within
@@ -41,6 +43,8 @@ SCALES_PER_DOUBLING = 4
 WIDEST = 4
 """Times the channels of the coarsest scale, at most."""
 
+_TIGHTER = 0.7
+_TIGHTENINGS = 5
 _PROBE_S = 0.3
 
 
@@ -59,73 +63,74 @@ class Singan(Generator):
         self, pictures: Sequence[Pixels], seed: int, progress: Progress = silent, cancelled: Cancelled = never
     ) -> None:
         """As `Generator.fit`. Raises ParameterError for a source or an injection scale that does not exist."""
+        check_enough(self.name, pictures)
         self._pyramids, self._pictures = [], pictures
-        sources = self._sources(len(pictures), seed)
-        for number, index in enumerate(sources):
-            turn = number, len(sources)
+        chosen = self._chosen(len(pictures), seed)
+        for number, index in enumerate(chosen):
+            turn = number, len(chosen)
             self._pyramids.append(_learnt(self.parameters, index, pictures[index], turn, seed, progress, cancelled))
 
     def sample(self, count: int, seed: int) -> Iterator[GeneratedPicture]:
         if not self._pyramids:
             raise RuntimeError("Singan was asked for pictures before it was fitted")
-        for number in range(count):
-            random = torch.Generator().manual_seed(int(np.random.default_rng((seed, number)).integers(2**62)))
-            yield self._variant(random)
+        for number, learnt in zip(range(count), sources(len(self._pyramids), seed), strict=False):
+            yield self._variant(self._pyramids[learnt], int(random_of(seed, number).integers(2**62)))
 
-    def _sources(self, count: int, seed: int) -> list[int]:
+    def _chosen(self, count: int, seed: int) -> list[int]:
         wanted = self.parameters.source
-        if not count:
-            raise TrainingError("There is no good picture to learn from.")
         if wanted >= count:
             raise ParameterError(f"source={wanted}: there are {count} good pictures, counted from 0")
         drawn = np.random.default_rng(seed).permutation(count)[: self.parameters.sources].tolist()
         return drawn if wanted < 0 else [wanted]
 
-    def _variant(self, random: torch.Generator) -> GeneratedPicture:
-        pyramid = self._pyramids[int(torch.randint(len(self._pyramids), (), generator=random))]
-        source = self._pictures[pyramid.source]
-        small = _values(pyramid.picture)
-        variant = _values(pyramid.variant(self.parameters.injection_scale, random))
-        # What the pyramid does not remember of the picture is no part of the variation.
-        variant = variant + small - _values(pyramid.again)
-        pixels = pyramid.window.counts(detailed(variant, small, pyramid.window.values(source)), source)
+    def _variant(self, pyramid: "_Pyramid", seed: int) -> GeneratedPicture:
+        settings, source = self.parameters, self._pictures[pyramid.source]
+        large = pyramid.window.values(source)
+        for tightening in range(_TIGHTENINGS + 1):
+            looseness = settings.looseness * _TIGHTER**tightening if tightening < _TIGHTENINGS else 0.0
+            variant = pyramid.variant(settings.injection_scale, looseness, torch.Generator().manual_seed(seed))
+            pixels = pyramid.window.counts(detailed(variant, pyramid.small, large), source)
+            correlation = gradient_correlation(pixels, source)
+            if settings.injection_scale == 0 or correlation >= settings.least_correlation:
+                break
         return GeneratedPicture(
             pixels,
             np.zeros(source.shape[:2], bool),
             self.name,
             pyramid.source,
             {
-                "injection_scale": self.parameters.injection_scale,
-                "scales": len(pyramid.scales),
-                "gradient_correlation": round(gradient_correlation(pixels, source), 4),
+                "injection_scale": settings.injection_scale,
+                "looseness": round(looseness, 4),
+                "gradient_correlation": round(correlation, 4),
             },
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pyramid:
-    """The picture `source` as its scales have learnt it. picture: (1, 3, height, width) at the finest scale."""
+    """The picture `source` as its scales have learnt it. small: it at the finest scale."""
 
     source: int
     window: ValueWindow
     scales: Sequence[Scale]
-    picture: Tensor
+    small: Values
 
     @torch.no_grad()
-    def variant(self, injection_scale: int, random: torch.Generator) -> Tensor:
-        """Another picture of the finest scale's size; the scales before `injection_scale` show what they learnt."""
-        picture = remembered(self.scales[:injection_scale])
-        for scale in self.scales[injection_scale:]:
-            picture = scale(picture, torch.randn(1, *scale.anchor.shape, generator=random))
-        assert picture is not None  # there are more scales than `injection_scale`
-        return picture
+    def variant(self, injection_scale: int, looseness: float, random: torch.Generator) -> Values:
+        """Another picture of the finest scale's size.
 
-    @property
-    def again(self) -> Tensor:
-        """The picture as the finest scale remembers it."""
-        picture = remembered(self.scales)
-        assert picture is not None  # a pyramid has a scale
-        return picture
+        What the pyramid does not remember of the picture is no part of the variation: it is the same in all variants.
+        """
+        picture: Tensor | None = None
+        for level, scale in enumerate(self.scales):
+            noise = torch.randn(1, *scale.anchor.shape, generator=random)
+            if level >= injection_scale:
+                picture = scale(picture, noise)
+            elif level == 0:
+                picture = scale(picture, math.sqrt(1 - looseness**2) * scale.anchor[None] + looseness * noise)
+            else:
+                picture = scale.again(picture)
+        return _values(picture) + self.small - _values(remembered(self.scales))
 
 
 def scale_sizes(height: int, width: int, parameters: SinganParameters) -> list[tuple[int, int]]:
@@ -185,7 +190,7 @@ def _learnt(
         lesson = _lesson(scales, target, settings, seed, steps)
         run_lesson(lesson, steps, overall, cancelled)
         scales.append(lesson.networks.requires_grad_(False))
-    return _Pyramid(source, window, [scale.cpu() for scale in scales], targets[-1].cpu())
+    return _Pyramid(source, window, [scale.cpu() for scale in scales], shrunk(values, *sizes[-1]))
 
 
 def _lesson(coarser: list[Scale], target: Tensor, settings: SinganParameters, seed: int, steps: int) -> ScaleLesson:
@@ -221,6 +226,7 @@ def _tensor(values: Values) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))[None] * 2 - 1
 
 
-def _values(picture: Tensor) -> Values:
+def _values(picture: Tensor | None) -> Values:
     """`_tensor` back."""
+    assert picture is not None  # every pyramid has a scale
     return np.asarray((picture[0].permute(1, 2, 0).numpy() + 1) / 2, np.float32)

@@ -40,11 +40,25 @@ class SinganParameters(BaseModel):
     )
     learning_rate: float = Field(5e-4, gt=0, le=0.01, description="Size of Adam's steps until the last fifth")
     injection_scale: int = Field(
-        2,
+        1,
         ge=0,
         le=20,
-        description="Scale from which on chance comes in, 0 the coarsest: what is coarser stays as in the source. "
-        "At 0 even the outline changes, which suits textures and no parts",
+        description="Scale from which on chance has its way, 0 the coarsest: what is coarser stays near the source. "
+        "At 0 even the outline is free, which suits textures and no parts",
+    )
+    looseness: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="How far the coarser scales may leave the source: 0 not at all, 1 wholly by chance; of no weight "
+        "where injection_scale is 0",
+    )
+    least_correlation: float = Field(
+        0.85,
+        ge=0,
+        lt=1,
+        description="Least correlation of a variant's gradients with its source's: looseness is lowered for one that "
+        "has less; of no weight where injection_scale is 0",
     )
 
 
