@@ -100,9 +100,7 @@ def read_defects(folder: Path, masks_folder: Path | None = None) -> list[Labelle
     if not masks_folder.is_dir():
         raise TrainingError(f"{masks_folder}: there is no such folder of masks. Check the name, or leave it out.")
     if masks_folder.samefile(folder):  # a picture NAME.png would be its own mask
-        raise TrainingError(
-            f"{masks_folder}: holds the pictures of defective parts. Keep their masks in another folder."
-        )
+        raise TrainingError(f"{masks_folder}: holds the pictures themselves. Keep their masks in another folder.")
     masks = _masks(masks_folder)
     labelled = [LabelledPicture(path, "anomaly", folder.name, _mask_of(path, masks)) for path in paths]
     for picture in labelled:
