@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ml.catalogue.settings import Steps
+from ml.catalogue.settings import SigmaPx, Steps
 
 
 class AdversarialParameters(BaseModel):
@@ -45,3 +45,40 @@ class AdversarialParameters(BaseModel):
         "better than the best; 0: never",
     )
     mixed_precision: bool = Field(True, description="On a graphics card, compute in bfloat16 where that is precise")
+
+
+class RedrawingParameters(AdversarialParameters):
+    """What GANomaly and Skip-GANomaly share beyond that."""
+
+    # Within minutes, many steps of few pictures come further than few of many, and only if they are large.
+    batch: int = Field(8, ge=1, le=1024, description="Pictures per training step; 64 published")
+    learning_rate: float = Field(
+        2e-3, gt=0, le=0.1, description="Size of Adam's steps of the generator; 0.0002 published"
+    )
+    width: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Channels at half the input's size, 64 as published; they double with each halving, and time grows "
+        "with the square; 0: by the time at hand",
+    )
+    norm: Literal["batch", "group", "instance"] = Field(
+        "group",
+        description="Normalisation within each picture, over groups of channels or over each channel; or over the "
+        "batch, as published, with running statistics once trained",
+    )
+    channels: Literal["colour", "grey"] = Field("colour", description="What the networks see of the picture")
+    standardise: bool = Field(
+        True,
+        description="Whole pictures: each place of the map is judged by what good parts show there; off: as published",
+    )
+    residual: Literal["peak", "mean"] = Field(
+        "peak",
+        description="What a score takes from the picture itself: the highest place of the map, or the mean difference "
+        "as published",
+    )
+    sigma_px: SigmaPx = 2.0
+    shift_px: int = Field(
+        0, ge=0, le=15, description="Learn from pictures shifted by up to so many pixels of the input"
+    )
+    flip: bool = Field(False, description="Learn from mirrored pictures too")

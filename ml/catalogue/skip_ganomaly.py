@@ -1,25 +1,14 @@
 """Skip-GANomaly's settings and presets. No torch."""
 
-from typing import Literal
-
 from pydantic import Field
 
-from ml.catalogue.adversarial import AdversarialParameters
+from ml.catalogue.adversarial import RedrawingParameters
 from ml.catalogue.info import MethodInfo, Preset
-from ml.catalogue.settings import SigmaPx
 
 
-class SkipGanomalyParameters(AdversarialParameters):
+class SkipGanomalyParameters(RedrawingParameters):
     """Skip-GANomaly: a U-Net redraws the picture, and a discriminator says in features how well."""
 
-    batch: int = Field(16, ge=1, le=1024, description="Pictures per training step; 64 published")
-    width: int = Field(
-        0,
-        ge=0,
-        le=256,
-        description="Channels at half the input's size, 64 as published; time grows with the square; 0: by the time at "
-        "hand",
-    )
     latent: int = Field(100, ge=1, le=2000, description="Features of the discriminator; 100 published")
     dropped_skips: int = Field(
         0,
@@ -31,23 +20,15 @@ class SkipGanomalyParameters(AdversarialParameters):
     noise: float = Field(
         0.0, ge=0, le=1, description="Noise added to what is redrawn while learning, in units of half the value range"
     )
-    norm: Literal["batch", "group", "instance"] = Field(
-        "batch",
-        description="Normalisation: over the batch, with running statistics once trained, as published; or within each "
-        "picture, over groups of channels or over each",
-    )
-    channels: Literal["colour", "grey"] = Field("colour", description="What the networks see of the picture")
     residual_share: float = Field(
-        0.9, ge=0, le=1, description="Lambda: share of the picture's difference in the score; the rest is the features'"
+        0.9,
+        ge=0,
+        le=1,
+        description="Lambda: share of what the picture itself shows in the score; the rest is the features'",
     )
     scale_terms: bool = Field(
-        True, description="Count both differences in units of what good parts show; off: plainly, as published"
+        True, description="Count both terms in units of how far good parts differ; off: plainly, as published"
     )
-    sigma_px: SigmaPx = 2.0
-    shift_px: int = Field(
-        0, ge=0, le=15, description="Learn from pictures shifted by up to so many pixels of the input"
-    )
-    flip: bool = Field(False, description="Learn from mirrored pictures too")
 
 
 INFO = MethodInfo(

@@ -11,25 +11,31 @@ from torch import Tensor
 
 from ml.adversarial_lessons import spread_inputs
 from ml.errors import ParameterError
-from ml.maps import ScoreMap
 from ml.methods.base import Geometry, Scored
 from ml.methods.trained import TrainedMethod
 from ml.networks.ganomaly import SIZES
+from ml.usual_maps import smoothed, usual_and_spread
 
 MEASURED_INPUTS = 64
-"""Of good parts, by which the state is chosen and the usual size of each term of a score is known."""
+"""Of good parts, by which the state is chosen and by which it is known what is usual."""
 
 MEASURED_AT_A_TIME = 16
 
 GREY_SHARES = (0.299, 0.587, 0.114)
 """Of red, green and blue in the lightness, ITU-R BT.601."""
 
-_LEAST_USUAL = 1e-12  # of a term, where good parts are redrawn without any difference
+LEAST_SPREAD = 0.01
+"""Of a map of differences, whose values are of the order of the pixels' from -1 to 1."""
+
+LEAST_SPREAD_SHARE = 0.01
+"""Of a term's mean, which is added to its spread: where all good parts are alike, rounding must not decide."""
+
+_LEAST_TERM_SPREAD = 1e-6  # where that mean is nothing, too
 
 
 class Terms(NamedTuple):
-    """How inputs differ from what was made of them: maps (n, rows, columns), a number per picture from the picture
-    itself and one from a code of it, both (n,)."""
+    """How inputs differ from what was made of them: maps (n, side, side), and per input a number from the picture and
+    one from a code of it, both (n,)."""
 
     maps: Tensor
     residual: Tensor
@@ -37,10 +43,11 @@ class Terms(NamedTuple):
 
 
 class AdversarialMethod(TrainedMethod):
-    """Square inputs within [-1, 1]; the networks are always in `eval()` when scoring, normalised over the batch with
-    running statistics, so that no score depends on what else is in the batch.
+    """Square inputs within [-1, 1]. The networks are in `eval()` when scoring; normalised over the batch, they use
+    their running statistics, so that no score depends on what else is scored.
 
-    statistics: `usual` (2,), mean of the residual and latent terms of good parts.
+    statistics: `middle` and `spread` (2,) of the residual and latent terms of good parts; with the setting
+    `standardise`, for whole pictures, `usual` and `places` (side, side), the mean and spread of their maps.
     """
 
     def __init__(
@@ -62,12 +69,29 @@ class AdversarialMethod(TrainedMethod):
         self.side_px = height
         self.sigma_px = parameters.sigma_px
         self.channels = 1 if parameters.channels == "grey" else 3
-        self.statistics = {"usual": torch.ones(2)}
+        self.statistics = {"middle": torch.zeros(2), "spread": torch.ones(2)}
+        self._is_standardised = parameters.standardise and geometry == "whole"
+        if self._is_standardised:
+            self.statistics |= {"usual": torch.zeros(height, width), "places": torch.ones(height, width)}
         self.prepare_networks()
 
     @abstractmethod
+    def differences(self, inputs: Tensor) -> Terms:
+        """Compare embedded inputs (n, channels, side, side) with what the networks make of them; the maps are not
+        standardised yet, and the residual term is the mean of what it is made of."""
+
+    @abstractmethod
+    def combined(self, terms: Terms) -> Tensor:
+        """The scores (n,) of inputs."""
+
     def terms(self, inputs: Tensor) -> Terms:
-        """Compare embedded inputs (n, channels, side, side) with what the networks make of them."""
+        """`differences` with maps that count place by place, where that is asked for."""
+        terms = self.differences(inputs)
+        if self._is_standardised:
+            terms = terms._replace(maps=(terms.maps - self.statistics["usual"]) / self.statistics["places"])
+        if self.parameters.residual == "peak":
+            terms = terms._replace(residual=smoothed(terms.maps, self.sigma_px).amax((1, 2)))
+        return terms
 
     def embed(self, inputs: Tensor) -> Tensor:
         """As they are, or their lightness (n, 1, side, side)."""
@@ -81,21 +105,24 @@ class AdversarialMethod(TrainedMethod):
         if len(inputs) < MEASURED_INPUTS:
             # Inputs that were learnt from make up the number: minutes of training remember none of them.
             inputs = torch.cat((inputs, spread_inputs(parts, MEASURED_INPUTS - len(inputs))))
-        terms = [self.terms(chunk.to(self.device)) for chunk in torch.split(inputs, MEASURED_AT_A_TIME)]
-        usual = [torch.cat(values).mean() for values in ([t.residual for t in terms], [t.latent for t in terms])]
-        self.statistics = {"usual": torch.stack(usual).clamp(min=_LEAST_USUAL)}
+        chunks = [chunk.to(self.device) for chunk in torch.split(inputs, MEASURED_AT_A_TIME)]
+        if self._is_standardised:
+            maps = torch.cat([self.differences(chunk).maps for chunk in chunks])
+            usual, places = usual_and_spread(maps, self.sigma_px, LEAST_SPREAD)
+            self.statistics |= {"usual": usual, "places": places}
+        terms = [self.terms(chunk) for chunk in chunks]
+        each = torch.stack([torch.cat([term.residual for term in terms]), torch.cat([term.latent for term in terms])])
+        middle, spread = each.mean(1), each.std(1, correction=0)
+        self.statistics |= {"middle": middle, "spread": spread + LEAST_SPREAD_SHARE * middle.abs() + _LEAST_TERM_SPREAD}
+
+    def in_spreads(self, terms: Terms) -> tuple[Tensor, Tensor]:
+        """The residual and the latent term (n,) each, in how many spreads of good parts they exceed their mean."""
+        middle, spread = self.statistics["middle"], self.statistics["spread"]
+        return (terms.residual - middle[0]) / spread[0], (terms.latent - middle[1]) / spread[1]
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
         self.require_fitted()
-        terms = self.terms(embedded)
+        # In one layout in memory, however the inputs were made: the convolutions' last bits depend on it.
+        terms = self.terms(embedded.contiguous())
         return Scored(terms.maps, self.combined(terms))
-
-    @abstractmethod
-    def combined(self, terms: Terms) -> Tensor:
-        """The scores (n,) of a picture's terms."""
-
-    def peaks(self, maps: Tensor) -> Tensor:
-        """The highest place of each map (n, rows, columns), smoothed as it will be shown: (n,)."""
-        smoothed = [ScoreMap.over(cells, *self.input_size).smoothed(self.sigma_px) for cells in maps.cpu().numpy()]
-        return maps.new_tensor([over_input.maximum for over_input in smoothed])

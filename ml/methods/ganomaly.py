@@ -55,19 +55,18 @@ class Ganomaly(AdversarialMethod):
             self.device,
         )
 
-    def terms(self, inputs: Tensor) -> Terms:
+    def differences(self, inputs: Tensor) -> Terms:
         made = self.networks(inputs)
         maps = (inputs - made.pictures).abs().sum(1)
         if self.parameters.ssim_weight:
-            alike = structural_similarity((inputs + 1) / 2, (made.pictures.clamp(-1, 1) + 1) / 2).mean(1)
+            alike = structural_similarity((inputs + 1) / 2, (made.pictures + 1) / 2).mean(1)
             maps = maps + self.parameters.ssim_weight * (1 - alike)
-        return Terms(maps, self.peaks(maps), (made.latent - made.latent_again).square().mean(1))
+        return Terms(maps, maps.mean((1, 2)), (made.latent - made.latent_again).square().mean(1))
 
     def combined(self, terms: Terms) -> Tensor:
         if self.parameters.score == "latent":
             return terms.latent
         if self.parameters.score == "residual":
             return terms.residual
-        usual_residual, usual_latent = self.statistics["usual"]
-        both: Tensor = terms.residual / usual_residual + terms.latent / usual_latent
-        return both
+        residual, latent = self.in_spreads(terms)
+        return residual + latent

@@ -52,16 +52,14 @@ class SkipGanomaly(AdversarialMethod):
             settings.noise,
         )
 
-    def terms(self, inputs: Tensor) -> Terms:
+    def differences(self, inputs: Tensor) -> Terms:
         made = self.networks.generator(inputs)
-        discriminator = self.networks.discriminator
-        unlike = discriminator.features(inputs) - discriminator.features(made)
+        features = self.networks.discriminator.features
+        unlike = features(inputs) - features(made)
         differences = inputs - made
         return Terms(differences.abs().mean(1), differences.square().mean((1, 2, 3)), unlike.square().mean((1, 2, 3)))
 
     def combined(self, terms: Terms) -> Tensor:
-        share, residual, latent = self.parameters.residual_share, terms.residual, terms.latent
-        if self.parameters.scale_terms:
-            usual_residual, usual_latent = self.statistics["usual"]
-            residual, latent = residual / usual_residual, latent / usual_latent
+        share = self.parameters.residual_share
+        residual, latent = self.in_spreads(terms) if self.parameters.scale_terms else (terms.residual, terms.latent)
         return share * residual + (1 - share) * latent
