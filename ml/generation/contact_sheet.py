@@ -56,7 +56,7 @@ class ContactSheet:
             mask = cv2.resize(made.mask.astype(np.float32), shown.shape[1::-1], interpolation=cv2.INTER_AREA) > 0
         grown = cv2.dilate(np.asarray(mask, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
         contours, _ = cv2.findContours(grown, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(shown, contours, -1, _OUTLINE, 1, cv2.LINE_AA)
+        cv2.drawContours(shown, contours, -1, _OUTLINE, 1)
         self._pairs.append(_Pair(self._thumbnail(source), shown, source_name, f"{name}  {made.kind}".rstrip()))
 
     def drawn(self) -> Thumbnail:
