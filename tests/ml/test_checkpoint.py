@@ -366,6 +366,7 @@ TRAINED = {
     "efficientad": {**QUICK["efficientad"], "steps": 9},
     "student_teacher": {**QUICK["student_teacher"], "steps": 11, "teacher": "synthetic"},
     "patch_svdd": {**QUICK["patch_svdd"], "steps": 4},
+    "patch_cnn": {**QUICK["patch_cnn"], "steps": 4},
 }
 
 
