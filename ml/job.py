@@ -135,5 +135,7 @@ class TrainingJob(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
+            if prefix == "--":  # options are written with hyphens
+                where = where.replace("_", "-")
             text = first["msg"].removeprefix("Value error, ")
             raise ParameterError(f"{prefix}{f'{where}: ' if where else ''}{text}") from error

@@ -16,6 +16,7 @@ from rich.console import Console
 from ml.errors import CancelledError, LoupeError, ParameterError
 from ml.job import TrainingJob
 from station.commands.options import (
+    GENERATED,
     GEOMETRY,
     METHOD,
     THRESHOLD,
@@ -198,6 +199,54 @@ def train(
             show_default=False,
         ),
     ] = None,
+    defect_masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A mask for each picture of --defects: NAME_mask.png or NAME.png, not 0 on the defect.",
+            rich_help_panel=METHOD,
+            show_default=False,
+        ),
+    ] = None,
+    conv_processing: Annotated[
+        int | None,
+        typer.Option(
+            metavar="3|5|7",
+            help="Learn a filter of so many cells that makes defects stand out in the map; from --defects.",
+            rich_help_panel=METHOD,
+            show_default=False,
+        ),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GENERATOR",
+            help="Learn also from pictures of good parts that this one makes; `loupe generate --help` lists them.",
+            rich_help_panel=GENERATED,
+            show_default=False,
+        ),
+    ] = None,
+    augment_count: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=10_000,
+            help="How many; 100 unless given.",
+            rich_help_panel=GENERATED,
+            show_default=False,
+        ),
+    ] = None,
+    augment_settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--augment-set",
+            metavar="KEY=VALUE",
+            help="One of the generator's settings; may be given again.",
+            rich_help_panel=GENERATED,
+            show_default=False,
+        ),
+    ] = None,
     size: SizeOption = None,
     aspect: Annotated[
         Literal["stretch", "keep"],
@@ -237,6 +286,9 @@ def train(
         "stride": stride,
         "weights": weights,
         "defects": defects,
+        "defect_masks": defect_masks,
+        "conv_processing": conv_processing,
+        "augment": _augmentation(augment, augment_count, augment_settings or []),
         "window": window,
         "aspect": aspect,
         "group_by": group_by,
@@ -263,6 +315,15 @@ def train(
         raise
 
 
+def _augmentation(generator: str | None, count: int | None, settings: list[str]) -> dict[str, Any] | None:
+    if generator is None:
+        if count is not None or settings:
+            raise typer.BadParameter("--augment-count and --augment-set belong to --augment GENERATOR: give it too.")
+        return None
+    augmentation = {"generator": generator, "settings": parse_assignments(settings, "--augment-set")}
+    return augmentation if count is None else {**augmentation, "count": count}
+
+
 def _order(job: Path | None, fields: dict[str, Any], settings: list[str], backbone: str | None) -> TrainingJob:
     """The training job that the options describe, or the one in the file."""
     if job is not None:
@@ -275,13 +336,13 @@ def _order(job: Path | None, fields: dict[str, Any], settings: list[str], backbo
     return TrainingJob.checked({**fields, "parameters": parameters}, "--")
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, str]:
+def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str, str]:
     """`["key=value", ...]` as a dictionary. Raises ParameterError."""
     parsed = {}
     for assignment in assignments:
         key, separator, value = assignment.partition("=")
         if not separator or not key:
-            raise ParameterError(f"--set {assignment}: write it as key=value.")
+            raise ParameterError(f"{option} {assignment}: write it as key=value.")
         parsed[key.strip()] = value.strip()
     return parsed
 

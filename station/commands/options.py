@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-METHOD, GEOMETRY, THRESHOLD = "Method", "What the network sees", "Threshold"
+METHOD, GENERATED = "Method", "Generated pictures"
+GEOMETRY, THRESHOLD = "What the network sees", "Threshold"
 """Groups of options in `loupe train --help` and `loupe compare --help`."""
 
 HomeOption = Annotated[

@@ -11,6 +11,7 @@ from ml.calibration import assign_groups
 from ml.catalogue import method, parse_settings
 from ml.dataset import read_normals
 from ml.errors import CancelledError
+from ml.generation.catalogue import parse_settings as parse_generator_settings
 from ml.job import TrainingJob
 from ml.training.monitor import Monitor, Reconstructions
 from station.commands.sample_sheet import sample_sheet
@@ -152,6 +153,8 @@ def _refuse_early(job: TrainingJob) -> None:
     """Raises what training would raise for settings, pattern and folder, seconds earlier: before torch is imported."""
     parse_settings(job.method, {**method(job.method).presets[job.preset].settings, **job.parameters})
     assign_groups([], job.group_by)
+    if job.augment is not None:
+        parse_generator_settings(job.augment.generator, job.augment.settings)
     read_normals(job.data)
 
 

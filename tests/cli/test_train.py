@@ -220,3 +220,32 @@ def test_that_a_person_is_told_of_an_interrupted_training_and_how_to_go_on(
 
     continued = loupe(*order, "--resume")
     assert continued.code == 0 and out.is_file() and not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--conv-processing", "4"], "--conv-processing"),
+        (["--defect-masks", "masks"], "give defects too"),
+        (["--augment", "apearance"], "did you mean appearance"),
+        (["--augment", "synthetic_defects"], "learns from good parts only"),
+        (["--augment", "appearance", "--augment-set", "strenth=1"], "did you mean strength"),
+        (["--augment", "appearance", "--augment-set", "strength"], "--augment-set strength: write it as key=value"),
+        (["--augment-count", "5"], "belong to --augment"),
+    ],
+)
+def test_that_options_that_go_wrong_together_are_told(
+    loupe: Loupe, parts: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK, *options)
+    assert outcome.code == 2
+    assert words in outcome.err
+
+
+def test_that_generated_pictures_are_learnt_from_and_told_in_the_model(
+    loupe: Loupe, parts: Path, tmp_path: Path
+) -> None:
+    generated = ("--augment", "appearance", "--augment-count", "3", "--augment-set", "strength=0.5")
+    outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK, *generated, "--json")
+    assert outcome.code == 0
+    assert len(read_manifest(tmp_path / "a.loupe").data.generated) == 3

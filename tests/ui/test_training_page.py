@@ -12,7 +12,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from ml.catalogue import METHODS
-from ml.job import TrainingJob
+from ml.generation.catalogue import GENERATORS
+from ml.generation.marking import Mark, encode_marked
+from ml.job import Augmentation, TrainingJob
 from ml.pictures import encode_png
 from station.ui import theme
 from station.ui.training.deploy_panel import DeployRequest
@@ -142,6 +144,16 @@ def test_that_unreadable_pictures_are_named(page: TrainingPage, good: Path, qtbo
     report = page._order._report
     assert report._unreadable.isVisible() and report._unreadable.toPlainText().startswith("broken.png")
     assert "64 × 48 px" in report._line.text()
+
+
+def test_that_generated_pictures_are_told_from_captured_ones(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    pixels = frame(1).pixels
+    (good / "z.png").write_bytes(encode_marked(pixels, Mark(generator="appearance")))
+    (good / "zz.png").write_bytes(encode_marked(pixels, Mark(generator="synthetic_defects", makes="defects")))
+    choose_folder(page, good, qtbot)
+    report = page._order._report
+    assert "6 pictures, 1 of them generated" in report._line.text()
+    assert "zz.png was made by the generator" in report._unreadable.toPlainText()
 
 
 @pytest.mark.parametrize("content", ["missing", "empty"])
@@ -292,11 +304,37 @@ def test_that_settings_that_learn_from_defects_ask_for_a_folder_of_them(
     order.method.choose("student_teacher")
     order._form().set_settings({"teacher": "labelled"})
     assert "defective" in page._consequence.text() and not page._train.isEnabled()
-    order._defects.choose(tmp_path)
+    order.extras.defects.choose(tmp_path)
     assert page._train.isEnabled()
     assert order.job().defects == tmp_path
     order.method.choose("patchcore")
     assert order.job().defects is None
+
+
+def test_that_masks_generated_pictures_and_a_map_filter_go_into_the_order(
+    page: TrainingPage, good: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    choose_folder(page, good, qtbot)
+    order, extras = page._order, page._order.extras
+    assert [extras._generators.itemData(row) for row in range(3)] == [None, "appearance", "histaugan"]
+    extras._generators.setCurrentIndex(1)
+    extras._count.setValue(250)
+    extras._filters.setCurrentIndex(2)
+    job = order.job()
+    assert job.augment == Augmentation(generator="appearance", count=250)
+    assert job.conv_processing == 5 and job.defects is None
+    extras.defects.choose(tmp_path)
+    assert not page._train.isEnabled() and "masks" in page._consequence.text()
+    extras.masks.choose(tmp_path / "masks")
+    job = order.job()
+    assert page._train.isEnabled() and (job.defects, job.defect_masks) == (tmp_path, tmp_path / "masks")
+    extras._filters.setCurrentIndex(0)
+    assert order.job().defects is None and order.job().defect_masks is None
+
+
+def test_that_only_generators_of_good_parts_are_offered(page: TrainingPage) -> None:
+    offered = [page._order.extras._generators.itemData(row) for row in range(page._order.extras._generators.count())]
+    assert offered == [None, *(name for name, info in GENERATORS.items() if info.makes == "good")]
 
 
 # The run

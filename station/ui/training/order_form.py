@@ -19,12 +19,13 @@ from PySide6.QtWidgets import (
 )
 
 from ml.calibration import assign_groups
-from ml.catalogue import METHODS, USUAL_MIN_PICTURES, min_pictures, needs_defects, parse_settings
+from ml.catalogue import METHODS, USUAL_MIN_PICTURES, min_pictures, needs_defects, needs_masks, parse_settings
 from ml.errors import ParameterError
 from ml.job import TrainingJob
 from ml.recommendation import Recommendation
 from station.ui import theme, tokens
 from station.ui.training.advice_card import AdviceCard
+from station.ui.training.extras_card import ExtrasCard
 from station.ui.training.method_card import MethodCard
 from station.ui.training.parameter_form import ParameterForm
 from station.ui.training.picture_list import PictureReport
@@ -87,7 +88,7 @@ class OrderForm(QWidget):
         self._groups = theme.label("", "caption", "secondary")
         self._alpha = QDoubleSpinBox()
         self._seed = QSpinBox()
-        self._defects = PathField(self.tr("Folder of defective parts"))
+        self.extras = ExtrasCard()
         self._weights = PathField(self.tr("Weights file"), self.tr("Weights (*.pth *.pt *.safetensors)"))
         self._advanced_area = QWidget()
         self._arrange()
@@ -127,9 +128,9 @@ class OrderForm(QWidget):
                 "stride": None if is_whole else self._stride.value(),
                 "group_by": self._group_by.text() or None,
                 "weights": self._weights.path(),
-                "defects": self._defects.path() if needs_defects(self._resolved()) else None,
                 "alpha": self._alpha.value() / 100,
                 "seed": self._seed.value(),
+                **self.extras.fields(learns_from_defects=needs_defects(self._resolved())),
             }
         )
 
@@ -150,9 +151,10 @@ class OrderForm(QWidget):
             return self.tr("Correct the settings under Advanced")
         if not self._name.text().strip():
             return self.tr("Give the model a name")
-        if needs_defects(self._resolved()) and self._defects.path() is None:
-            return self.tr("Choose a folder of defective parts under Advanced, or another teacher")
-        return self._lack_of_pictures(self._findings.usable)
+        settings = self._resolved()
+        return self.extras.obstacle(
+            needs_defects=needs_defects(settings), needs_masks=needs_masks(settings)
+        ) or self._lack_of_pictures(self._findings.usable)
 
     def _resolved(self) -> BaseModel:
         preset = METHODS[self.method.method].presets[self.method.preset]
@@ -244,17 +246,14 @@ class OrderForm(QWidget):
         form.add_field(self.tr("False alarms"), self._alpha)
         form.add_field(self.tr("Seed"), self._seed)
         form.add_field(self.tr("Weights file"), self._weights)
-        form.add_field(self.tr("Defects"), self._defects).setToolTip(
-            self.tr("Pictures of defective parts, for settings that learn from them; none of the test pictures")
-        )
         general.add(form)
         method = Card(self.tr("Settings of the method"))
         method.add(self._parameter_stack)
         column = QVBoxLayout(self._advanced_area)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(tokens.M)
-        column.addWidget(general)
-        column.addWidget(method)
+        for card in (general, self.extras, method):
+            column.addWidget(card)
 
     def _connect(self) -> None:
         self.folder.path_chosen.connect(self._on_folder)
@@ -265,7 +264,7 @@ class OrderForm(QWidget):
         self.changed.connect(self._compare_with_advice)
         self._advanced.toggled.connect(self._show_advanced)
         self._group_by.textChanged.connect(self._check_groups)
-        self._defects.path_chosen.connect(self.changed)
+        self.extras.changed.connect(self.changed)
         self._group_by.textChanged.connect(self.changed)
         for form in self._parameters.values():
             form.changed.connect(self.changed)
