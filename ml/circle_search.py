@@ -1,15 +1,17 @@
 """Finds a round part by a circle on it: gradient Hough transform on a small picture, then the edge itself. No torch.
 
-H. K. Yuen et al., "Comparative study of Hough transform methods for circle finding", Image and Vision Computing 1990,
-as OpenCV has it, tells about where the circle lies. Then the strongest edge along each of many radii is measured in the
-full picture to a fraction of a pixel, and a circle laid through these points by least squares, in which points that
-stand off count for nothing (Tukey's biweight). A circle with too few points on it was none: noise has circles
-for the Hough transform too.
+H. K. Yuen et al., "Comparative study of Hough transform methods for circle finding", Image and Vision Computing 1990:
+every edge votes for the centres that lie across it. Votes are weighed by the edge's steepness; where they tell no plain
+circle, OpenCV's HoughCircles, whose votes are all alike, is asked too. Then the steepest place along each of many radii
+is measured in the full picture to a fraction of a pixel, and a circle laid through these points by least squares in
+which points that stand off count for nothing (Tukey's biweight). A circle with too few points on it was none: noise has
+circles for the Hough transform too.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -34,6 +36,20 @@ _ROOM = 0.03
 _CANDIDATES = 4
 """So many of the Hough transform's circles, the best first, are held against the picture."""
 
+_EDGES_PER_VOTE = 2
+
+_MOVES_PX = 0.25
+"""A circle on a part that is put down anew each time moves by more than this."""
+
+_EDGES_PER_CENTRE = 6
+"""So many circles about one centre are looked at, those with the greatest change of grey first."""
+
+_BANDS = 4
+"""Circles of unknown radius are sought in so many ranges, or the long edges of large ones would drown the small."""
+
+_SAME = 0.01
+"""Circles whose radii differ by no larger share are one."""
+
 _RADII = 256
 _ANGLES = np.linspace(0, 2 * np.pi, _RADII, endpoint=False)
 _STEP_PX = 0.5
@@ -45,6 +61,9 @@ _NEAR_PX = 1.5
 
 _SUPPORT = 0.5
 """Share of the radii that must have such a point. In pure noise a fifth of them do."""
+
+_PLAIN = 0.8
+"""With this share there is nothing to be doubted, and no other circle is looked at."""
 
 _ROUNDS = 12
 
@@ -71,49 +90,69 @@ def find_circle(pixels: Pixels, search: RingSearch, window: tuple[float, float])
         raise ValueError("the radius is to be measured before it is sought")
     low, high = search.radius_px
     blurred = _blurred(pixels, search, window)
-    for candidate, error_px in _hough(blurred, search, low, high):
-        found = _refined(blurred, search, candidate, error_px)
-        # An edge a little outside the range is the sought one still: Hough has its radii in whole pixels.
-        if found is not None and low - _NEAR_PX <= found.radius <= high + _NEAR_PX:
-            return found
+    best, most = None, _SUPPORT
+    for candidate, error_px in _candidates(blurred, search, low, high):
+        found, support = _refined(blurred, search, candidate, error_px)
+        # An edge a little outside the range is the sought one still: candidates have their radii in whole pixels.
+        if support > most and low - _NEAR_PX <= found.radius <= high + _NEAR_PX:
+            best, most = found, support
+            if support >= _PLAIN:
+                break
+    if best is not None:
+        return best
     raise PartNotFoundError(
         f"The part is not found: there is no circle of {low:.0f} to {high:.0f} px radius in the picture of "
         f"{pixels.shape[1]} x {pixels.shape[0]} px. Check that a part is in place, in focus and lit as usual."
     )
 
 
-def most_striking_circle(pixels: Pixels, search: RingSearch, window: tuple[float, float]) -> Circle | None:
-    """The circle with the steepest edge among those whose ring has its place in the picture, of whatever radius.
+def striking_circles(pixels: Pixels, search: RingSearch, window: tuple[float, float]) -> list[tuple[Circle, float]]:
+    """All circles whose ring has its place in the picture, of whatever radius, and how striking each one is.
 
-    A turned part has many circles about one centre, and the Hough transform tells one of them: the others are looked
-    for around each centre that it finds. None where there is no circle at all.
+    That is the change of grey across its edge (median over the angles) times its radius: how much edge there is. A
+    turned part has many circles about one centre, of which the Hough transform tells one: the others are looked for
+    around each centre that it finds.
     """
     blurred = _blurred(pixels, search, window)
     high = min(blurred.shape) / 2 / max(search.outer, 1.0)
     low = high / _WIDEST_RANGE
-    best: Circle | None = None
-    steepest = 0.0
-    for candidate, error_px in _hough(blurred, search, low, high):
-        centre = _refined(blurred, search, candidate, error_px) or candidate
-        radius, slope = _steepest_radius(blurred, centre, low, high, error_px)
-        found = _refined(blurred, search, Circle(centre.x, centre.y, radius), error_px)
-        if found is not None and slope > steepest:
-            best, steepest = found, slope
-    return best
+    ends = np.geomspace(low, high, _BANDS + 1).tolist()
+    candidates = [each for band in pairwise(ends) for each in _candidates(blurred, search, *band)]
+    found: list[tuple[Circle, float]] = []
+    for candidate, error_px in candidates:
+        if not _has_place(candidate, search, blurred.shape):
+            continue
+        refined, support = _refined(blurred, search, candidate, error_px)
+        centre = refined if support > _SUPPORT else candidate
+        for radius, change in _edges_around(blurred, centre, low, high, error_px):
+            circle, support = _refined(blurred, search, Circle(centre.x, centre.y, radius), error_px)
+            if support > _SUPPORT and not any(abs(circle.radius / other.radius - 1) < _SAME for other, _ in found):
+                found.append((circle, change * circle.radius))
+    return found
 
 
-def usual_range(radii: Sequence[float]) -> tuple[float, float] | None:
-    """Lowest and highest radius to search for, from those measured: of the most that are alike, with some room.
+def usual_range(pictures: Sequence[Sequence[tuple[Circle, float]]]) -> tuple[float, float] | None:
+    """Lowest and highest radius, with some room, of the most striking circle that at least half of the pictures have.
 
-    None where not even half of them are alike.
+    `pictures` are what `striking_circles` found in each. One that moves from picture to picture comes before one that
+    does not. None where there is no such circle.
     """
-    logs = np.log(np.asarray(radii, np.float64))
-    alike = [np.abs(logs - log) <= _LIKE for log in logs]
-    most = max(alike, key=np.count_nonzero, default=np.zeros(0, np.bool_))
-    if not 2 * np.count_nonzero(most) >= len(logs) > 0:
-        return None
-    kept = np.exp(logs[most])
-    return float(kept.min()) * (1 - _ROOM), float(kept.max()) * (1 + _ROOM)
+    circles = [circle for found in pictures for circle, _ in found]
+    centres = np.array([(circle.x, circle.y) for circle in circles])
+    logs = np.log([circle.radius for circle in circles])
+    strengths = np.array([strength for found in pictures for _, strength in found])
+    owners = np.array([picture for picture, found in enumerate(pictures) for _ in found])
+    best: NDArray[np.float64] | None = None
+    most = False, 0.0
+    for log in logs:
+        alike = np.abs(logs - log) <= _LIKE
+        if 2 * len(np.unique(owners[alike])) < len(pictures):
+            continue
+        # What lies at the very same place in all pictures is most likely the fixture's.
+        moves = bool(np.median(np.abs(centres[alike] - np.median(centres[alike], axis=0))) > _MOVES_PX)
+        if (moves, float(strengths[alike].sum())) > most:
+            best, most = np.exp(logs[alike]), (moves, float(strengths[alike].sum()))
+    return None if best is None else (float(best.min()) * (1 - _ROOM), float(best.max()) * (1 + _ROOM))
 
 
 def _blurred(pixels: Pixels, search: RingSearch, window: tuple[float, float]) -> Grey:
@@ -128,54 +167,88 @@ def _grey(pixels: Pixels, window: tuple[float, float]) -> Grey:
     return np.asarray(np.clip((grey.astype(np.float32) - low) * (255 / (high - low)), 0, 255), np.uint8)
 
 
-def _hough(blurred: Grey, search: RingSearch, low: float, high: float) -> list[tuple[Circle, float]]:
-    """Candidates and how far they may be off, best first, in pixels of the full picture."""
+def _candidates(blurred: Grey, search: RingSearch, low: float, high: float) -> Iterator[tuple[Circle, float]]:
+    """Circles of about such a radius and how far they may be off, in pixels of the full picture."""
     shrink = min(1.0, _HOUGH_RADIUS_PX / high)
     height, width = (max(1, round(length * shrink)) for length in blurred.shape)
-    small = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(blurred, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     scale_y, scale_x = blurred.shape[0] / height, blurred.shape[1] / width
+    error_px = (search.resolution + 1.0) * scale_x
+    for votes in (_weighed, _counted):  # the second is not called where the first has told a plain circle
+        for x, y, radius in votes(small, search, low / scale_x, high / scale_x):
+            yield Circle((x + 0.5) * scale_x - 0.5, (y + 0.5) * scale_y - 0.5, radius * scale_x), error_px
+
+
+def _counted(small: Grey, search: RingSearch, low: float, high: float) -> Iterator[tuple[float, float, float]]:
+    """Circles of OpenCV's gradient Hough transform, in which all edge pixels' votes are alike."""
     found = cv2.HoughCircles(
         small,
         cv2.HOUGH_GRADIENT,
         dp=search.resolution,
-        minDist=max(2.0, low * shrink / 4),
+        minDist=max(2.0, low / 4),
         param1=search.edge,
         param2=search.votes,
-        minRadius=max(1, math.floor(low / scale_x)),
-        maxRadius=max(2, math.ceil(high / scale_x)),
+        minRadius=max(1, math.floor(low)),
+        maxRadius=max(2, math.ceil(high)),
     )
-    if found is None:
-        return []
-    error_px = (search.resolution + 1.0) * scale_x
-    return [
-        (Circle((x + 0.5) * scale_x - 0.5, (y + 0.5) * scale_y - 0.5, radius * scale_x), error_px)
-        for x, y, radius in found.reshape(-1, 3)[:_CANDIDATES].tolist()
-    ]
+    yield from [] if found is None else found.reshape(-1, 3)[:_CANDIDATES].tolist()
 
 
-def _steepest_radius(blurred: Grey, about: Circle, low: float, high: float, error_px: float) -> tuple[float, float]:
-    """Radius between `low` and `high` at which the grey changes most, and by how much: the median over all angles.
+def _weighed(small: Grey, search: RingSearch, low: float, high: float) -> Iterator[tuple[float, float, float]]:
+    """Circles by votes that weigh as much as their edge is steep, for edges to the dark and to the light apart.
 
-    Over as many pixels as the centre may be off, or the edge would be lost between the angles.
+    On a rough surface (a turned face, evened contrast) votes that are all alike tell no centre. Beyond twice
+    `search.edge` they are: the circle sought need not have the steepest edge.
+    """
+    slope_x, slope_y = (np.asarray(cv2.Sobel(small, cv2.CV_32F, *order), np.float64) for order in ((1, 0), (0, 1)))
+    steepness = np.hypot(slope_x, slope_y)
+    y, x = np.nonzero(steepness >= search.edge / 2)
+    weight = np.minimum(steepness[y, x], 2 * search.edge)
+    step_x, step_y = slope_x[y, x] / steepness[y, x], slope_y[y, x] / steepness[y, x]
+    radii = np.linspace(low, high, math.ceil((high - low) / 2) + 1)  # the votes are blurred by as much
+    for sign in (-1, 1):
+        votes = np.zeros(small.size)
+        for radius in sign * radii:
+            row, column = np.rint(y + radius * step_y).astype(np.intp), np.rint(x + radius * step_x).astype(np.intp)
+            is_inside = (row >= 0) & (row < small.shape[0]) & (column >= 0) & (column < small.shape[1])
+            places = row[is_inside] * small.shape[1] + column[is_inside]
+            votes += np.bincount(places, weight[is_inside], minlength=small.size)
+        smooth = cv2.GaussianBlur(votes.reshape(small.shape), (0, 0), search.resolution)
+        centre_y, centre_x = np.unravel_index(int(smooth.argmax()), small.shape)
+        about = Circle(float(centre_x), float(centre_y), (low + high) / 2)
+        for radius, _ in _edges_around(small, about, low, high, 1.0)[:_EDGES_PER_VOTE]:
+            yield about.x, about.y, radius
+
+
+def _has_place(circle: Circle, search: RingSearch, shape: tuple[int, ...]) -> bool:
+    """Whether the circle's ring lies in a picture of this shape, but for the little that the circle may be off."""
+    reach = circle.radius * max(search.outer, 1.0) * 0.97
+    return all(reach <= middle <= length - reach for middle, length in zip((circle.y, circle.x), shape, strict=True))
+
+
+def _edges_around(blurred: Grey, about: Circle, low: float, high: float, error_px: float) -> list[tuple[float, float]]:
+    """Radii between `low` and `high` at which the grey changes, and by how much: the median over all angles.
+
+    The change over as many pixels as the centre may be off, or the edge would be lost between the angles.
     """
     step = max(error_px / 2, 1.0)
     radius = np.arange(max(low - 2 * step, 1.0), high + 2 * step, step)
     values = _along_radii(blurred, about, radius)
-    slope = np.abs(np.median(values[:, 2:] - values[:, :-2], axis=0))
-    steepest = int(slope.argmax())
-    return float(radius[steepest + 1]), float(slope[steepest])
+    change = np.abs(np.median(values[:, 2:] - values[:, :-2], axis=0))
+    is_peak = (change >= np.pad(change, (1, 0))[:-1]) & (change >= np.pad(change, (0, 1))[1:])
+    peaks = np.flatnonzero(is_peak)
+    peaks = peaks[np.argsort(-change[peaks])][:_EDGES_PER_CENTRE]
+    return [(float(radius[peak + 1]), float(change[peak])) for peak in peaks]
 
 
-def _refined(blurred: Grey, search: RingSearch, about: Circle, error_px: float) -> Circle | None:
-    """The circle through the edge near `about`, which may be `error_px` off; None where there is no such edge."""
+def _refined(blurred: Grey, search: RingSearch, about: Circle, error_px: float) -> tuple[Circle, float]:
+    """The circle through the edge near `about`, which may be `error_px` off, and the share of radii that have it."""
     reach = min(2 * error_px + _STEP_PX, about.radius / 2)
     points, is_edge = _edge_points(blurred, about, reach, search.edge / 2 / _SOBEL)
-    if np.count_nonzero(is_edge) < _SUPPORT * _RADII:
-        return None
+    if np.count_nonzero(is_edge) <= _SUPPORT * _RADII:
+        return about, 0.0
     circle, distance = _fitted(points[is_edge], about)
-    if np.count_nonzero(distance <= _NEAR_PX) < _SUPPORT * _RADII:
-        return None
-    return circle
+    return circle, np.count_nonzero(distance <= _NEAR_PX) / _RADII
 
 
 def _edge_points(blurred: Grey, about: Circle, reach: float, slope: float) -> tuple[Points, NDArray[np.bool_]]:

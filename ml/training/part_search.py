@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ml.circle_search import Circle, most_striking_circle, usual_range
+from ml.circle_search import Circle, striking_circles, usual_range
 from ml.errors import PartNotFoundError, TrainingError
 from ml.images import prepare
 from ml.job import TrainingJob
@@ -58,15 +58,13 @@ def _measured_range(
     """Lowest and highest radius of the most striking circle that most of the pictures share."""
     whole, window = _looking(job, survey, None), window_of(job, survey)
     chosen = range(0, len(survey.names), -(-len(survey.names) // MEASURED_PICTURES))
-    radii = []
+    circles = []
     for done, index in enumerate(chosen):
         check_cancelled(cancelled)
         progress("Measuring the part", done, len(chosen))
-        circle = most_striking_circle(prepare(survey.read(index).pixels, whole).seen, ring, window)
-        if circle is not None:
-            radii.append(circle.radius)
+        circles.append(striking_circles(prepare(survey.read(index).pixels, whole).seen, ring, window))
     progress("Measuring the part", len(chosen), len(chosen))
-    found = usual_range(radii) if 2 * len(radii) >= len(chosen) else None
+    found = usual_range(circles)
     if found is None:
         raise TrainingError(
             f"{job.data}: no circle is found that most of the {len(chosen)} pictures looked at have in common. "
