@@ -80,7 +80,7 @@ class ExtrasCard(Card):
         self._count.setRange(1, MOST_PICTURES)
         self._count.setValue(USUAL_COUNT)
         self._count.setSingleStep(50)
-                self._generators.setAccessibleName(self.tr("Generated pictures"))
+        self._generators.setAccessibleName(self.tr("Generated pictures"))
         self._count.setAccessibleName(self.tr("Number of generated pictures"))
         self._filters.setAccessibleName(self.tr("Map filter"))
         for label in (self._generator_words, self._filter_words):
