@@ -20,6 +20,8 @@ TO_OPPONENT = np.array(
     [[3**-0.5, 3**-0.5, 3**-0.5], [2**-0.5, 0, -(2**-0.5)], [6**-0.5, -2 * 6**-0.5, 6**-0.5]], np.float32
 )
 _LEAST_DEVIATION = 1e-3  # of the window: a plain picture has no contrast that could be scaled
+_CLIPPED_SHARE = 0.05  # of the window, next to black and to white
+_HALF_A_COUNT = 0.5 / 255
 _USUAL_DEVIATIONS = 2.5  # how far from its picture's mean a pixel lies at most, nearly always
 
 
@@ -52,13 +54,24 @@ class ColourSpan:
     def bounded(self, changed: Values, source: Values) -> Values:
         """`changed`, no pixel of which is further from `source` than `largest_change`, with figures inside the span.
 
-        A source outside of the span may stay where it is.
+        What is black or clipped to white in `source` stays so: it says nothing of the light, and a grey ground where
+        all good pictures have a white one is no look of theirs. A source outside of the span may stay where it is.
         """
         before, limit = cv2.transform(source, TO_OPPONENT), self.largest_change
         after = before + np.clip(cv2.transform(changed, TO_OPPONENT) - before, -limit, limit)
-        own = figures(source)
         mean, deviation = (part.ravel() for part in cv2.meanStdDev(after))
-        wanted = np.clip(np.concatenate([mean, deviation]), np.minimum(self.low, own), np.maximum(self.high, own))
+        wanted = np.clip(np.concatenate([mean, deviation]), *self._around(source))
         gain = np.where(deviation > _LEAST_DEVIATION, wanted[3:] / np.maximum(deviation, _LEAST_DEVIATION), 1.0)
-        moved = (after - mean) * np.maximum(gain, 0) + wanted[:3]
-        return np.asarray(cv2.transform(moved.astype(np.float32), np.ascontiguousarray(TO_OPPONENT.T)), np.float32)
+        moved = ((after - mean) * np.maximum(gain, 0) + wanted[:3]).astype(np.float32)
+        change = cv2.transform(moved - before, np.ascontiguousarray(TO_OPPONENT.T))
+        brightest = source.max(axis=2, keepdims=True)
+        return np.asarray(source + change * np.clip(np.minimum(brightest, 1 - brightest) / _CLIPPED_SHARE, 0, 1))
+
+    def holds(self, changed: Values, source: Values) -> bool:
+        """Whether `changed` has figures inside the span, or no further outside than `source` has, to half a count."""
+        found, (low, high) = figures(changed), self._around(source)
+        return bool((found >= low - _HALF_A_COUNT).all() and (found <= high + _HALF_A_COUNT).all())
+
+    def _around(self, source: Values) -> tuple[Figures, Figures]:
+        own = figures(source)
+        return np.minimum(self.low, own), np.maximum(self.high, own)

@@ -21,7 +21,6 @@ RECONSTRUCTION = 10.0
 """Weight of self-reconstruction, cross-cycle reconstruction and latent regression."""
 
 DOMAIN_OF_MADE = 5.0
-ATTRIBUTE_PRIOR = 0.01
 CONTENT_PRIOR = 0.01
 CONTENT_JUDGE_UPDATES = 2
 CONTENT_JUDGE_SLOWER = 2.5
@@ -50,6 +49,7 @@ class HistauganLesson(Lesson):
         self._domains = domains
         self._crop_px = parameters.crop_px
         self._batch = parameters.batch
+        self._attribute_prior = parameters.attribute_prior
         self._device = device
         rate = parameters.learning_rate
         judges = networks.judge_of_swapped, networks.judge_of_drawn
@@ -70,12 +70,8 @@ class HistauganLesson(Lesson):
         of_judges, of_makers = self._learn(*self.batch())
         for schedule in self.schedules:
             schedule.step()
-        return {
-            "total": sum(of_makers.values(), of_judges * 0),
-            **of_makers,
-            "judges": of_judges,
-            "content": of_content,
-        }
+        total = torch.stack(list(of_makers.values())).sum()
+        return {"total": total, **of_makers, "judges": of_judges, "judge of content": of_content}
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """Crops, each of a drawn domain and turned over by chance, and their one-hot domains."""
@@ -128,7 +124,7 @@ class HistauganLesson(Lesson):
             "reconstruction": RECONSTRUCTION * functional.l1_loss(itself, pictures),
             "cross-cycle": RECONSTRUCTION * functional.l1_loss(back, pictures),
             "latent regression": RECONSTRUCTION * functional.l1_loss(read_back, chance),
-            "attribute prior": ATTRIBUTE_PRIOR * _divergence(mean, log_variance),
+            "attribute prior": self._attribute_prior * _divergence(mean, log_variance),
             "content prior": CONTENT_PRIOR * content.square().mean(),
             "content adversarial": functional.binary_cross_entropy_with_logits(
                 networks.judge_of_content(noisy), 1 - codes

@@ -49,7 +49,10 @@ _PROBE_S = 0.3
 
 
 class Singan(Generator):
-    """Variants of one good picture, or of `sources` many. Keeps hold of the pictures that it was fitted on."""
+    """Variants of one good picture, or of `sources` many. Keeps hold of the pictures that it was fitted on.
+
+    Trained on a GPU where there is one; there two fits with the same seed agree but for rounding.
+    """
 
     name = "singan"
     parameters: SinganParameters

@@ -104,7 +104,7 @@ def test_that_variants_keep_the_outline_and_differ(fitted: Singan) -> None:
     for picture in pictures:
         measured = gradient_correlation(picture.pixels, _square())
         assert picture.changes["gradient_correlation"] == pytest.approx(measured, abs=1e-4)
-        assert measured >= 0.85 or picture.changes["looseness"] == 0
+        assert measured >= 0.9 or picture.changes["looseness"] == 0
         assert picture.source == 0
         assert picture.kind == "singan"
         assert not picture.mask.any()
@@ -129,28 +129,6 @@ def test_that_a_variant_that_leaves_the_outline_is_drawn_nearer_to_the_source() 
     assert loose.changes["gradient_correlation"] < 0.95
     assert tight.changes["looseness"] < 1
     assert tight.changes["gradient_correlation"] > loose.changes["gradient_correlation"]
-
-
-def test_that_the_same_seed_gives_the_same_pictures_however_many_are_asked_for() -> None:
-    singan, again = _fitted(), _fitted()
-    few, many, others = list(singan.sample(2, 5)), list(singan.sample(3, 5)), list(again.sample(2, 5))
-    for first, second, third in zip(few, many, others, strict=False):
-        assert np.array_equal(first.pixels, second.pixels)
-        assert np.array_equal(first.pixels, third.pixels)
-    assert not np.array_equal(few[0].pixels, next(singan.sample(1, 6)).pixels)
-
-
-@pytest.mark.parametrize("kind", ["grey", "rgb16", "grey12"])
-def test_that_samples_are_like_their_source_in_kind(kind: str) -> None:
-    pixels: Pixels = _square()
-    if kind == "rgb16":
-        pixels = pixels.astype(np.uint16) * 257
-    else:
-        pixels = pixels[..., 0].copy() if kind == "grey" else pixels[..., 0].astype(np.uint16) * 16
-    sample = next(_fitted([pixels], steps=1).sample(1, 0))
-    assert sample.pixels.shape == pixels.shape
-    assert sample.pixels.dtype == pixels.dtype
-    assert sample.pixels.max() < 4096 or kind == "rgb16"
 
 
 def test_that_several_pictures_are_learnt_when_asked_for() -> None:

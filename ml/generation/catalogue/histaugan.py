@@ -44,6 +44,13 @@ class HistauganParameters(BaseModel):
     minutes: float = Field(4.0, gt=0, le=10_000, description="Time that training may take, in minutes")
     batch: int = Field(2, ge=2, le=64, multiple_of=2, description="Crops per step, an even number; 2 published")
     learning_rate: float = Field(5e-4, gt=0, le=0.01, description="Size of Adam's steps; 0.0001 published")
+    attribute_prior: float = Field(
+        0.1,
+        gt=0,
+        le=10,
+        description="How firmly the numbers that describe a look are held near the normal distribution that new looks "
+        "are drawn from; 0.01 published, from which they stray far within the first minutes",
+    )
     reach: float = Field(
         1.0,
         gt=0,
@@ -70,5 +77,5 @@ INFO = GeneratorInfo(
     makes="good",
     parameters=HistauganParameters,
     min_pictures=4,
-    published="width=64, crop_px=216, batch=2, learning_rate=0.0001, 500,000 iterations on a GPU",
+    published="width=64, crop_px=216, batch=2, learning_rate=0.0001, attribute_prior=0.01, 500,000 iterations on a GPU",
 )

@@ -47,14 +47,14 @@ class SinganParameters(BaseModel):
         "At 0 even the outline is free, which suits textures and no parts",
     )
     looseness: float = Field(
-        0.2,
+        0.15,
         ge=0,
         le=1,
         description="How far the coarser scales may leave the source: 0 not at all, 1 wholly by chance; of no weight "
         "where injection_scale is 0",
     )
     least_correlation: float = Field(
-        0.85,
+        0.9,
         ge=0,
         lt=1,
         description="Least correlation of a variant's gradients with its source's: looseness is lowered for one that "
