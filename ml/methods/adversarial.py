@@ -64,7 +64,11 @@ class AdversarialMethod(TrainedMethod):
             raise ParameterError(
                 f"{self.name}: the network takes square inputs of {', '.join(map(str, SIZES[:-1]))} or {SIZES[-1]} px, "
                 f"not {width} x {height} px. Give one of them as "
-                + ("the patch." if geometry == "patches" else "the size, or cut patches of such a side.")
+                + (
+                    "the patch."
+                    if geometry == "patches"
+                    else "the size, which pictures are stretched to, or cut patches of such a side."
+                )
             )
         self.side_px = height
         self.sigma_px = parameters.sigma_px
@@ -90,7 +94,7 @@ class AdversarialMethod(TrainedMethod):
         if self._is_standardised:
             terms = terms._replace(maps=(terms.maps - self.statistics["usual"]) / self.statistics["places"])
         if self.parameters.residual == "peak":
-            terms = terms._replace(residual=smoothed(terms.maps, self.sigma_px).amax((1, 2)))
+            terms = terms._replace(residual=smoothed(terms.maps, self.sigma_px, self.input_size).amax((1, 2)))
         return terms
 
     def embed(self, inputs: Tensor) -> Tensor:
@@ -101,14 +105,15 @@ class AdversarialMethod(TrainedMethod):
         return (inputs * shares).sum(1, keepdim=True)
 
     def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
-        inputs = spread_inputs(validation, MEASURED_INPUTS)
-        if len(inputs) < MEASURED_INPUTS:
+        chosen = [spread_inputs(validation, MEASURED_INPUTS)]
+        if len(chosen[0]) < MEASURED_INPUTS:
             # Inputs that were learnt from make up the number: minutes of training remember none of them.
-            inputs = torch.cat((inputs, spread_inputs(parts, MEASURED_INPUTS - len(inputs))))
+            chosen.append(spread_inputs(parts, MEASURED_INPUTS - len(chosen[0])))
+        inputs = torch.cat([some for some in chosen if len(some)])
         chunks = [chunk.to(self.device) for chunk in torch.split(inputs, MEASURED_AT_A_TIME)]
         if self._is_standardised:
             maps = torch.cat([self.differences(chunk).maps for chunk in chunks])
-            usual, places = usual_and_spread(maps, self.sigma_px, LEAST_SPREAD)
+            usual, places = usual_and_spread(maps, self.sigma_px, self.input_size, LEAST_SPREAD)
             self.statistics |= {"usual": usual, "places": places}
         terms = [self.terms(chunk) for chunk in chunks]
         each = torch.stack([torch.cat([term.residual for term in terms]), torch.cat([term.latent for term in terms])])

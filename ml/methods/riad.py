@@ -29,13 +29,13 @@ from torch.nn import functional
 
 from ml.catalogue.riad import RiadParameters
 from ml.inpainting import disjoint_masks, paint_in
-from ml.maps import ScoreMap
 from ml.methods.base import Geometry, Scored
 from ml.methods.trained import TrainedMethod
 from ml.networks.unet import SIDE_MULTIPLE_PX, UNet
 from ml.similarity import gradient_pyramid, gradient_similarities, structural_similarity
 from ml.training.loop import Lesson, Losses
 from ml.training.monitor import Reconstructions
+from ml.usual_maps import usual_and_spread
 
 CELL_PX = 4
 """Pitch of the map in pixels of the input."""
@@ -90,10 +90,8 @@ class Riad(TrainedMethod):
         pictures = [*validation][:STANDARDISING_PICTURES]
         pictures += [parts[index] for index in range(min(len(parts), STANDARDISING_PICTURES - len(pictures)))]
         maps = torch.cat([self._cells(picture.to(self.device)) for picture in pictures])
-        smooth = torch.stack([self._smoothed(cells) for cells in maps])
-        # Smoothed once more: the same place of two parts is never the same to the pixel.
-        spread = self._smoothed(smooth.var(0, correction=0)).clamp(min=0).sqrt()
-        self.statistics = {"usual": maps.mean(0), "spread": spread + spread.mean() + LEAST_SPREAD}
+        usual, spread = usual_and_spread(maps, self.sigma_px, self.input_size, LEAST_SPREAD)
+        self.statistics = {"usual": usual, "spread": spread}
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
@@ -103,11 +101,6 @@ class Riad(TrainedMethod):
         if self._is_standardised:
             cells = (cells - self.statistics["usual"]) / self.statistics["spread"]
         return Scored(cells)
-
-    def _smoothed(self, cells: Tensor) -> Tensor:
-        """As `ml.scoring` will smooth the map."""
-        over_input = ScoreMap.over(cells.cpu().numpy(), *self.input_size)
-        return torch.from_numpy(over_input.smoothed(self.sigma_px).cells.copy()).to(self.device)
 
     def _cells(self, picture: Tensor) -> Tensor:
         """(1, rows, columns) for one input (1, 3, height, width)."""

@@ -19,6 +19,7 @@ from ml.catalogue.adversarial import AdversarialParameters
 from ml.gradnorm import GradNorm
 from ml.networks.ganomaly import Discriminator, Generator
 from ml.networks.skip_ganomaly import SkipDiscriminator, SkipGenerator
+from ml.training.snapshot import capture, restore
 
 SIDE = 16
 CPU = torch.device("cpu")
@@ -151,12 +152,7 @@ def test_that_a_run_goes_on_from_its_states_as_if_it_had_never_stopped(kind: str
     expected = _taught(whole, 6)[4:]
     stopped, resumed = _lesson(kind, **settings), _lesson(kind, **settings)
     _taught(stopped, 4)
-    resumed.networks.load_state_dict(copy.deepcopy(stopped.networks.state_dict()))
-    for own, other in zip(
-        [*resumed.optimisers, *resumed.schedules], [*stopped.optimisers, *stopped.schedules], strict=True
-    ):
-        own.load_state_dict(copy.deepcopy(other.state_dict()))
-    resumed.random.set_state(stopped.random.get_state())
+    restore(resumed, capture(stopped))
     resumed.networks.train()
     assert [{name: float(loss) for name, loss in resumed.step(number).items()} for number in (4, 5)] == expected
     for key, value in resumed.networks.state_dict().items():
