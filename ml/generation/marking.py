@@ -87,6 +87,14 @@ def refuse_generated(pictures: Iterable[Path], what: str) -> None:
             )
 
 
+def refuse_made_defect(mark: Mark | None, path: Path) -> None:
+    """Raises PictureError where the picture `path`, meant to show a good part, is marked as one with a made defect."""
+    if mark is not None and mark.makes == "defects":
+        raise PictureError(
+            f"{path} was made by the generator '{mark.generator}' and shows a defect. Take it out of the good pictures."
+        )
+
+
 def _found(file: BinaryIO) -> Mark | None:
     if file.read(len(_SIGNATURE)) != _SIGNATURE:
         return None

@@ -15,7 +15,7 @@ from typing import Self
 from ml.circle_search import Circle
 from ml.dataset import read_normals
 from ml.errors import CancelledError, PictureError, TrainingError
-from ml.generation.marking import Mark, mark_in
+from ml.generation.marking import Mark, mark_in, refuse_made_defect
 from ml.job import TrainingJob
 from ml.pictures import MIN_TRAINING_SIDE_PX, Picture, decode_picture, read_picture_bytes
 from ml.preprocessing import RingSearch
@@ -113,7 +113,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
             picture = decode_picture(data, str(path))
             _refuse_outside(job, picture, path)
             mark = mark_in(data)
-            _refuse_made_defect(mark, path)
+            refuse_made_defect(mark, path)
         except PictureError as error:
             skipped.append(Skipped(name, str(error)))
             continue
@@ -170,13 +170,6 @@ def check_cancelled(cancelled: Cancelled) -> None:
 def _container_bits(declared: int, used: int) -> int:
     """The smallest usual sensor depth that holds the values: cameras put 10 and 12 bits into 16-bit files."""
     return declared if declared <= 8 else next(bits for bits in (10, 12, 14, 16) if bits >= min(used, declared))
-
-
-def _refuse_made_defect(mark: Mark | None, path: Path) -> None:
-    if mark is not None and mark.makes == "defects":
-        raise PictureError(
-            f"{path} was made by the generator '{mark.generator}' and shows a defect. Take it out of the good pictures."
-        )
 
 
 def _refuse_outside(job: TrainingJob, picture: Picture, path: Path) -> None:

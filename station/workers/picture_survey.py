@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from ml.dataset import read_normals
 from ml.errors import PictureError
+from ml.generation.marking import mark_of, refuse_made_defect
 from ml.pictures import read_picture
 from station.workers.queries import Queries
 
@@ -26,7 +27,8 @@ class UnreadablePicture:
 class Findings:
     """What is known so far of the good pictures in `folder`: `checked` of them were decoded.
 
-    `names` are all files found, `sizes` how many of the readable ones have which width and height in px.
+    `names` are all files found, `sizes` how many of the readable ones have which width and height in px. `generated`
+    are the names of those that no camera took: they are learnt from and never give a threshold.
     """
 
     folder: Path
@@ -34,6 +36,7 @@ class Findings:
     checked: int = 0
     unreadable: tuple[UnreadablePicture, ...] = ()
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    generated: tuple[str, ...] = ()
 
     @property
     def is_complete(self) -> bool:
@@ -91,13 +94,17 @@ def _listed(folder: Path) -> Findings:
 
 
 def _checked_further(before: Findings) -> Findings:
-    unreadable, sizes = list(before.unreadable), before.sizes.copy()
+    unreadable, sizes, generated = list(before.unreadable), before.sizes.copy(), list(before.generated)
     names = before.names[before.checked : before.checked + AT_ONCE]
     for name in names:
         try:
             height, width = read_picture(before.folder / name).pixels.shape[:2]
+            mark = mark_of(before.folder / name)
+            refuse_made_defect(mark, before.folder / name)
         except PictureError as error:
             unreadable.append(UnreadablePicture(name, str(error)))
         else:
             sizes[(width, height)] += 1
-    return Findings(before.folder, before.names, before.checked + len(names), tuple(unreadable), sizes)
+            generated += [] if mark is None else [name]
+    checked = before.checked + len(names)
+    return Findings(before.folder, before.names, checked, tuple(unreadable), sizes, tuple(generated))

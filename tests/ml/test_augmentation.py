@@ -61,7 +61,7 @@ def test_that_the_model_file_says_what_was_generated(parts: Path, tmp_path: Path
 
     assert data.augmentation is not None
     assert (data.augmentation.generator, data.augmentation.count) == ("appearance", 4)
-    assert data.augmentation.settings == AppearanceParameters(strength=1.2).model_dump()
+    assert data.augmentation.settings == AppearanceParameters.model_validate({"strength": 1.2}).model_dump()
     assert data.generated == tuple(f"augmented/generated_appearance_000{number}.png" for number in range(1, 5))
     assert len(data.files) == 8 + 4 and set(data.generated) < {name for name, _ in data.files}
 

@@ -65,6 +65,8 @@ class PictureReport(QWidget):
         if not findings.is_complete:
             return self.tr("Checking {} of {} pictures").format(findings.checked, len(findings.names))
         words = [self.tr("{} pictures").format(findings.usable)]
+        if findings.generated:
+            words.append(self.tr("{} of them generated").format(len(findings.generated)))
         if findings.sizes:
             (width, height), _ = findings.sizes.most_common(1)[0]
             words.append(
