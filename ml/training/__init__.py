@@ -8,4 +8,9 @@ splits       which parts are learnt from and which are held out
 held_out     scores of pictures that the model has not seen, and the calibration from them
 plan, speed  how many steps the time at hand allows on this machine, and what that will take
 loop         the one loop of all networks that train in steps
+monitor      what that loop tells those who watch
+snapshot     all that a run of it keeps from one step to the next
+checkpoint   the file in which a run is kept, so that it can be continued exactly
+order        what an interrupted training was a training of
+interruption Ctrl-C between two steps
 """

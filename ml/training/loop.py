@@ -324,12 +324,3 @@ def seconds_per_step(make: Callable[[], Lesson], least_s: float = 1.0, least_ste
         number += 1
         lesson.step(number)
     return (time.perf_counter() - began) / number
-
-
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """For the forward passes of a step: half precision on a CUDA device that has bfloat16, nothing elsewhere.
-
-    bfloat16 has the range of float32: no loss has to be scaled, so there is no scale to keep in a checkpoint.
-    """
-    has_it = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_it)

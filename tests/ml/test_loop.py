@@ -1,13 +1,15 @@
 """The one training loop: the best state is kept, what diverges is told, and it can be stopped between two steps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ml.errors import CancelledError, TrainingError
-from ml.training.loop import Lesson, Losses, run_lesson, seconds_per_step
+from ml.training.loop import Lesson, Losses, Watch, run_lesson, seconds_per_step
+from ml.training.monitor import Monitor, Reconstructions
 
 
 class Counting(Lesson):
@@ -86,3 +88,66 @@ def test_that_a_probe_takes_a_few_steps_and_no_more() -> None:
 def test_that_a_measure_that_is_no_number_ends_the_training() -> None:
     with pytest.raises(TrainingError, match="diverged"):
         run_lesson(Counting(lambda count: float("nan")), 10)
+
+
+class Following(Monitor):
+    def __init__(self) -> None:
+        self.points: list[tuple[int, dict[str, float], float | None]] = []
+        self.shown: list[int] = []
+
+    def losses(self, step: int, steps: int, losses: Mapping[str, float], validation: float | None) -> None:
+        self.points.append((step, dict(losses), validation))
+
+    def samples(self, step: int, pictures: Reconstructions) -> None:
+        self.shown.append(step)
+
+
+def test_that_a_run_without_gain_ends_early_with_its_best_state() -> None:
+    lesson = Counting(lambda count: abs(count - 30))
+    lesson.patience = 3
+    told: list[tuple[int, int]] = []
+    run_lesson(lesson, 120, lambda stage, done, total: told.append((done, total)))
+    assert lesson.count == 30
+    assert told[-2:] == [(59, 120), (120, 120)]  # measured after 30, and without gain after 40, 50 and 60
+
+
+def test_that_gains_in_between_keep_a_run_going() -> None:
+    lesson = Counting(lambda count: -count if count % 20 else 0.0)
+    lesson.patience = 2
+    run_lesson(lesson, 120)
+    assert lesson.count == 110
+
+
+def test_that_means_of_losses_are_told_and_not_too_many() -> None:
+    following = Following()
+    lesson = Counting(lambda count: 1 / count)
+    run_lesson(lesson, 1000, watch=Watch(following))
+    assert 200 <= len(following.points) <= 212
+    assert following.points[0] == (5, {"part": 7.0, "total": 1.0}, None)
+    assert [point[0] for point in following.points if point[2] is not None] == [*range(84, 1000, 84), 1000]
+
+
+def test_that_reconstructions_are_asked_for_at_each_measurement_and_only_where_somebody_watches() -> None:
+    class Showing(Counting):
+        asked = 0
+
+        def samples(self) -> Reconstructions:
+            assert not self.networks.training
+            self.asked += 1
+            picture = np.zeros((1, 4, 4, 3), np.uint8)
+            return Reconstructions(picture, picture)
+
+    following, lesson = Following(), Showing(lambda count: None)
+    run_lesson(lesson, 24, watch=Watch(following))
+    assert following.shown == [*range(2, 25, 2)]
+    unwatched = Showing(lambda count: None)
+    run_lesson(unwatched, 24)
+    assert unwatched.asked == 0
+
+
+def test_that_a_loss_that_is_no_number_is_not_told() -> None:
+    following = Following()
+    lesson = Counting(lambda count: 1.0, float("nan"))
+    with pytest.raises(TrainingError):
+        run_lesson(lesson, 100, watch=Watch(following))
+    assert all(set(losses) == {"part"} for _, losses, _ in following.points)
