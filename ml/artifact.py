@@ -33,6 +33,7 @@ from ml.errors import ModelFileError, PictureError
 from ml.files import write_atomically
 from ml.pictures import check_pixels, decode_picture, encode_png
 from ml.preprocessing import Preprocessing
+from ml.region_rules import RegionRules
 
 SCHEMA_VERSION = 1
 
@@ -54,6 +55,9 @@ HASHED_FIELDS = (
     "seed",
     "tensors",
 )
+
+OPTIONAL_HASHED_FIELDS = ("rules",)
+"""Hashed where the file has them: files of earlier versions have not, and models without them keep their hash."""
 
 VERSIONED_LIBRARIES = ("loupe", "torch", "torchvision", "timm", "numpy", "scipy", "opencv-python-headless")
 
@@ -132,6 +136,7 @@ class Manifest(_Record):
     tensors_sha256: Sha256
     thumbnail_sha256: Sha256 | None
     notes: str = ""
+    rules: RegionRules | None = None
 
 
 def write_model(
@@ -149,6 +154,7 @@ def write_model(
     tensors: Arrays,
     thumbnail: NDArray[np.uint8] | None = None,
     notes: str = "",
+    rules: RegionRules | None = None,
 ) -> Manifest:
     """Write a model file whole or not at all; a file that was there before stays when writing fails.
 
@@ -176,6 +182,8 @@ def write_model(
         "thumbnail_sha256": None if picture is None else sha256(picture).hexdigest(),
         "notes": notes,
     }
+    if rules is not None:
+        document["rules"] = rules.model_dump(mode="json")
     try:
         document["model_hash"] = model_hash(document)
         manifest = Manifest.model_validate_json(json.dumps(document))
@@ -255,12 +263,14 @@ def revised(path_in: Path, path_out: Path, calibration: Calibration) -> Manifest
         tensors=tensors,
         thumbnail=read_thumbnail(path_in),
         notes=manifest.notes,
+        rules=manifest.rules,
     )
 
 
 def model_hash(document: Mapping[str, Any]) -> str:
     """sha256 in hex over canonical JSON of a manifest's hashed fields; ValueError for numbers that are not finite."""
     hashed = {field: document[field] for field in HASHED_FIELDS}
+    hashed |= {field: document[field] for field in OPTIONAL_HASHED_FIELDS if field in document}
     text = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return sha256(text.encode()).hexdigest()
 

@@ -92,11 +92,11 @@ def find_circle(pixels: Pixels, search: RingSearch, window: tuple[float, float])
     blurred = _blurred(pixels, search, window)
     best, most = None, _SUPPORT
     for candidate, error_px in _candidates(blurred, search, low, high):
-        found, support = _refined(blurred, search, candidate, error_px)
+        fit = _refined(blurred, search, candidate, error_px)
         # An edge a little outside the range is the sought one still: candidates have their radii in whole pixels.
-        if support > most and low - _NEAR_PX <= found.radius <= high + _NEAR_PX:
-            best, most = found, support
-            if support >= _PLAIN:
+        if fit.support > most and low - _NEAR_PX <= fit.circle.radius <= high + _NEAR_PX:
+            best, most = fit.circle, fit.support
+            if most >= _PLAIN:
                 break
     if best is not None:
         return best
@@ -109,9 +109,8 @@ def find_circle(pixels: Pixels, search: RingSearch, window: tuple[float, float])
 def striking_circles(pixels: Pixels, search: RingSearch, window: tuple[float, float]) -> list[tuple[Circle, float]]:
     """All circles whose ring has its place in the picture, of whatever radius, and how striking each one is.
 
-    That is the change of grey across its edge (median over the angles) times its radius: how much edge there is. A
-    turned part has many circles about one centre, of which the Hough transform tells one: the others are looked for
-    around each centre that it finds.
+    That is how steep its edge is times how much of it there is. A turned part has many circles about one centre, of
+    which the Hough transform tells one: the others are looked for around each centre that it finds.
     """
     blurred = _blurred(pixels, search, window)
     high = min(blurred.shape) / 2 / max(search.outer, 1.0)
@@ -122,12 +121,13 @@ def striking_circles(pixels: Pixels, search: RingSearch, window: tuple[float, fl
     for candidate, error_px in candidates:
         if not _has_place(candidate, search, blurred.shape):
             continue
-        refined, support = _refined(blurred, search, candidate, error_px)
-        centre = refined if support > _SUPPORT else candidate
-        for radius, change in _edges_around(blurred, centre, low, high, error_px):
-            circle, support = _refined(blurred, search, Circle(centre.x, centre.y, radius), error_px)
-            if support > _SUPPORT and not any(abs(circle.radius / other.radius - 1) < _SAME for other, _ in found):
-                found.append((circle, change * circle.radius))
+        first = _refined(blurred, search, candidate, error_px)
+        centre = first.circle if first.support > _SUPPORT else candidate
+        for radius in _edges_around(blurred, centre, low, high, error_px):
+            fit = _refined(blurred, search, Circle(centre.x, centre.y, radius), error_px)
+            is_new = all(abs(fit.circle.radius / other.radius - 1) >= _SAME for other, _ in found)
+            if fit.support > _SUPPORT and is_new:
+                found.append((fit.circle, fit.support * fit.steepness * fit.circle.radius))
     return found
 
 
@@ -150,8 +150,9 @@ def usual_range(pictures: Sequence[Sequence[tuple[Circle, float]]]) -> tuple[flo
             continue
         # What lies at the very same place in all pictures is most likely the fixture's.
         moves = bool(np.median(np.abs(centres[alike] - np.median(centres[alike], axis=0))) > _MOVES_PX)
-        if (moves, float(strengths[alike].sum())) > most:
-            best, most = np.exp(logs[alike]), (moves, float(strengths[alike].sum()))
+        striking = sum(strengths[alike & (owners == owner)].max() for owner in np.unique(owners[alike]))
+        if (moves, float(striking)) > most:
+            best, most = np.exp(logs[alike]), (moves, float(striking))
     return None if best is None else (float(best.min()) * (1 - _ROOM), float(best.max()) * (1 + _ROOM))
 
 
@@ -216,7 +217,7 @@ def _weighed(small: Grey, search: RingSearch, low: float, high: float) -> Iterat
         smooth = cv2.GaussianBlur(votes.reshape(small.shape), (0, 0), search.resolution)
         centre_y, centre_x = np.unravel_index(int(smooth.argmax()), small.shape)
         about = Circle(float(centre_x), float(centre_y), (low + high) / 2)
-        for radius, _ in _edges_around(small, about, low, high, 1.0)[:_EDGES_PER_VOTE]:
+        for radius in _edges_around(small, about, low, high, 1.0)[:_EDGES_PER_VOTE]:
             yield about.x, about.y, radius
 
 
@@ -226,10 +227,10 @@ def _has_place(circle: Circle, search: RingSearch, shape: tuple[int, ...]) -> bo
     return all(reach <= middle <= length - reach for middle, length in zip((circle.y, circle.x), shape, strict=True))
 
 
-def _edges_around(blurred: Grey, about: Circle, low: float, high: float, error_px: float) -> list[tuple[float, float]]:
-    """Radii between `low` and `high` at which the grey changes, and by how much: the median over all angles.
+def _edges_around(blurred: Grey, about: Circle, low: float, high: float, error_px: float) -> list[float]:
+    """Radii between `low` and `high` at which the grey changes most, by the median over all angles, the first most.
 
-    The change over as many pixels as the centre may be off, or the edge would be lost between the angles.
+    That is the change over as many pixels as the centre may be off, or the edge would be lost between the angles.
     """
     step = max(error_px / 2, 1.0)
     radius = np.arange(max(low - 2 * step, 1.0), high + 2 * step, step)
@@ -238,21 +239,35 @@ def _edges_around(blurred: Grey, about: Circle, low: float, high: float, error_p
     is_peak = (change >= np.pad(change, (1, 0))[:-1]) & (change >= np.pad(change, (0, 1))[1:])
     peaks = np.flatnonzero(is_peak)
     peaks = peaks[np.argsort(-change[peaks])][:_EDGES_PER_CENTRE]
-    return [(float(radius[peak + 1]), float(change[peak])) for peak in peaks]
+    return [float(radius[peak + 1]) for peak in peaks]
 
 
-def _refined(blurred: Grey, search: RingSearch, about: Circle, error_px: float) -> tuple[Circle, float]:
-    """The circle through the edge near `about`, which may be `error_px` off, and the share of radii that have it."""
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A circle laid through an edge, the share of the radii that have it, and how steep it is: the median in counts
+    per px."""
+
+    circle: Circle
+    support: float
+    steepness: float
+
+
+def _refined(blurred: Grey, search: RingSearch, about: Circle, error_px: float) -> _Fit:
+    """The circle through the edge near `about`, which may be `error_px` off."""
     reach = min(2 * error_px + _STEP_PX, about.radius / 2)
-    points, is_edge = _edge_points(blurred, about, reach, search.edge / 2 / _SOBEL)
+    points, slopes = _edge_points(blurred, about, reach)
+    is_edge = slopes >= search.edge / 2 / _SOBEL
     if np.count_nonzero(is_edge) <= _SUPPORT * _RADII:
-        return about, 0.0
+        return _Fit(about, 0.0, 0.0)
     circle, distance = _fitted(points[is_edge], about)
-    return circle, np.count_nonzero(distance <= _NEAR_PX) / _RADII
+    is_near = distance <= _NEAR_PX
+    steepness = float(np.median(slopes[is_edge][is_near])) if is_near.any() else 0.0
+    return _Fit(circle, np.count_nonzero(is_near) / _RADII, steepness)
 
 
-def _edge_points(blurred: Grey, about: Circle, reach: float, slope: float) -> tuple[Points, NDArray[np.bool_]]:
-    """`(radii, 2)` x and y of the steepest place along each radius, and where that is at least `slope` counts per px.
+def _edge_points(blurred: Grey, about: Circle, reach: float) -> tuple[Points, NDArray[np.float64]]:
+    """`(radii, 2)` x and y of the steepest place along each radius, and how many counts per px it rises there: none
+    where it is steepest at an end.
 
     Whether the circle is darker or lighter inside is taken from all radii together: an edge the other way round beside
     it, as of a chamfer, is another circle.
@@ -272,7 +287,7 @@ def _edge_points(blurred: Grey, about: Circle, reach: float, slope: float) -> tu
     at = radius[steepest + 1] + _STEP_PX * np.clip(shift, -1, 1)
     is_inside = (steepest > 0) & (steepest < slopes.shape[1] - 1)
     points = np.column_stack([about.x + np.cos(_ANGLES) * at, about.y + np.sin(_ANGLES) * at])
-    return points, (peak >= slope) & is_inside
+    return points, np.where(is_inside, peak, 0.0)
 
 
 def _along_radii(blurred: Grey, about: Circle, radius: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,10 +14,12 @@ from ml.calibration import Calibration
 from ml.dataset import LabelledPicture, read_mask, read_tests
 from ml.detector import Detector
 from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError, TrainingError
+from ml.judging import Judgement, judge
 from ml.maps import Detection
 from ml.metrics import Evaluation, EvaluationReport
 from ml.pictures import Pixels, read_picture
 from ml.progress import Cancelled, Progress, never, silent
+from ml.region_rules import RegionRules
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,8 +27,8 @@ class ScoredPicture:
     """One judged test picture: what it shows, the raw score and map, and where the defect truly is.
 
     `name` is the one of reports (`KIND/FILE`, or `FILE` of a good picture). `pixels` are as read, read-only; `mask` is
-    bool at their size, None for a good picture and where there is none. `calibration` is what score and map are judged
-    by.
+    bool at their size, None for a good picture and where there is none. `judgement` comes of holding score and map
+    against `calibration` and the model's region rules.
     """
 
     labelled: LabelledPicture
@@ -35,6 +37,7 @@ class ScoredPicture:
     detection: Detection
     mask: NDArray[np.bool_] | None
     calibration: Calibration
+    judgement: Judgement
 
 
 def evaluate(
@@ -57,13 +60,21 @@ def evaluate(
     detector.warm_up(settles_threads=True)
     calibration = detector.manifest.calibration
     return measure_pictures(
-        lambda labelled: detector.score, calibration, data, progress, cancelled, on_fault, on_picture
+        lambda labelled: detector.score,
+        calibration,
+        detector.manifest.rules,
+        data,
+        progress,
+        cancelled,
+        on_fault,
+        on_picture,
     )
 
 
 def measure_pictures(
     prepared: Callable[[LabelledPicture], Callable[[Pixels], Detection]],
     calibration: Calibration,
+    rules: RegionRules | None,
     data: Path,
     progress: Progress,
     cancelled: Cancelled,
@@ -87,6 +98,7 @@ def measure_pictures(
             began = time.perf_counter()
             detection = score(pixels)
             latency_ms = (time.perf_counter() - began) * 1e3
+            judgement = judge(detection, calibration, rules)
             mask = read_mask(labelled, pixels.shape)
             evaluation.add(
                 name=name,
@@ -96,12 +108,13 @@ def measure_pictures(
                 anomaly_map=detection.score_map.at_picture_size(),
                 mask=mask,
                 latency_ms=latency_ms,
+                verdict=judgement.verdict,
             )
         except (PictureError, CalibrationError, DetectorError) as error:
             on_fault(labelled.path, str(error))
             evaluation.add_fault(name, labelled.truth, labelled.kind)
         else:
-            on_picture(ScoredPicture(labelled, name, pixels, detection, mask, calibration))
+            on_picture(ScoredPicture(labelled, name, pixels, detection, mask, calibration, judgement))
     progress("Measuring", len(pictures), len(pictures))
     return evaluation.report()
 

@@ -20,6 +20,7 @@ from ml.calibration import Calibration
 from ml.confusion import ConfusionMatrix, wilson_interval
 from ml.errors import PictureError
 from ml.image_metrics import NotMeasurableError
+from ml.judging import Verdict
 from ml.pixel_areas import PixelAreas
 from ml.pixel_metrics import AUPIMO_FEW_POINTS, regions_of
 from ml.pixel_scores import PixelScores
@@ -175,14 +176,17 @@ class Evaluation:
         anomaly_map: NDArray[np.float32] | None,
         mask: NDArray[np.bool_] | None,
         latency_ms: float | None = None,
+        verdict: Verdict | None = None,
     ) -> None:
         """Add one judged picture: its raw score and raw map `(height, width)`, and the mask of the same size.
 
-        A good picture needs no mask. One with a defect and no mask (or an empty one) is left out of the pixel
+        `verdict` is that of `ml.judging.judge`; without it, for scores alone, the calibration's. A good picture needs
+        no mask. One with a defect and no mask (or an empty one) is left out of the pixel
         measures. Raises PictureError when map and mask do not fit each other or the truth, or a value is not finite,
         and CalibrationError for a score that is not; nothing is added then.
         """
-        judged = _Judged(truth == "anomaly", kind, float(score), self._calibration.judge(score), latency_ms)
+        by_score = self._calibration.judge(score)
+        judged = _Judged(truth == "anomaly", kind, float(score), verdict or by_score, latency_ms)
         if anomaly_map is not None:
             self._check(name, judged.is_anomaly, anomaly_map, mask)
             self._add_pixels(name, judged.is_anomaly, *self._resized(anomaly_map, mask))

@@ -135,7 +135,9 @@ def evaluate_pairs(
     normalised = own.model_copy(
         update={"median": 0.0, "threshold": 1.0, "threshold_low": None, "pixel_median": 0.0, "pixel_threshold": 1.0}
     )
-    return measure_pictures(prepared, normalised, data, progress, cancelled, on_fault, on_picture)
+    return measure_pictures(
+        prepared, normalised, paired.manifest.rules, data, progress, cancelled, on_fault, on_picture
+    )
 
 
 def _template_of(labelled: LabelledPicture, by_name: Mapping[str, Path]) -> Path | None:

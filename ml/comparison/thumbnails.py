@@ -64,7 +64,7 @@ class KeptPictures:
             kind=scored.labelled.kind,
             score=raw,
             normalised=scored.calibration.normalise(raw),
-            verdict=scored.calibration.judge(raw),
+            verdict=scored.judgement.verdict,
         )
         self.scores.append(score)
         ranks = score.normalised if score.truth == "anomaly" else -score.normalised

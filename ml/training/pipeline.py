@@ -176,6 +176,7 @@ def _carried_out(
         ),
         seed=job.seed,
         notes=job.notes,
+        rules=job.rules,
         tensors={**method.tensors(), REFERENCE_THUMBNAIL: thumbnail, **_filter_tensors(pictures)},
         thumbnail=pictures.display_thumbnail(),
     )

@@ -16,11 +16,12 @@ from ml.errors import LoupeError, PictureError
 from ml.files import write_atomically
 from ml.generation.catalogue import GENERATORS
 from ml.generation.marking import mark_of
+from ml.judging import judge
 from ml.pictures import encode_png, list_pictures, read_picture
 from station.commands.terminal import VERDICT_STYLE, one_line, progress_bar, say
 from station.core.errors import StorageError
 from station.core.frame import Frame
-from station.core.inspector import faulted, judge
+from station.core.inspector import faulted
 from station.core.presentation import PartPresenter, overlaid
 from station.core.verdict import Verdict
 
@@ -94,7 +95,7 @@ def inspect_file(detector: "Detector", path: Path, out: Path | None, number: int
         frame = Frame(pixels=picture.pixels, bit_depth=picture.bit_depth, source="file", name=path.name)
         began = time.perf_counter()
         detection = detector.score(frame.pixels)
-        judgement = judge(detection, calibration)
+        judgement = judge(detection, calibration, detector.manifest.rules)
         latency_ms = (time.perf_counter() - began) * 1e3
     except LoupeError as error:
         return record | {"fault": str(error)}
@@ -103,7 +104,7 @@ def inspect_file(detector: "Detector", path: Path, out: Path | None, number: int
     return record | {
         "score": detection.score,
         "normalised_score": judgement.normalised_score,
-        "verdict": judgement.verdict.value,
+        "verdict": judgement.verdict,
         "regions": [asdict(region) for region in judgement.regions],
         "latency_ms": round(latency_ms, 2),
     }
@@ -123,8 +124,10 @@ def _expanded(paths: list[Path]) -> Iterator[Path]:
 def _write_pictures(detector: "Detector", frame: Frame, detection: "Detection", stem: Path) -> dict[str, str]:
     manifest = detector.manifest
     window = (manifest.preprocessing.window_low, manifest.preprocessing.window_high)
-    judgement = judge(detection, manifest.calibration)
-    shown = replace(faulted("", None, frame=frame).inspection, regions=judgement.regions, verdict=judgement.verdict)
+    judgement = judge(detection, manifest.calibration, manifest.rules)
+    shown = replace(
+        faulted("", None, frame=frame).inspection, regions=judgement.regions, verdict=Verdict(judgement.verdict)
+    )
     view = PartPresenter(frame.pixels, window, manifest.calibration).view(detection.score_map, shown)
     raw = io.BytesIO()
     np.save(raw, detection.score_map.at_picture_size(), allow_pickle=False)

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from ml.calibration import Calibration
 from ml.errors import LoupeError
-from ml.maps import Detection, Region, ScoreMap, find_regions
+from ml.judging import judge
+from ml.maps import ScoreMap
 from ml.quality import PictureQuality, measure
 from station.core.frame import Frame
 from station.core.inspection import Inspected, Inspection
@@ -16,34 +16,6 @@ from station.core.ports import Detector
 from station.core.recipe import QualityLimits, Recipe
 from station.core.recipe_rules import refuse_mismatch
 from station.core.verdict import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """A detection held against its model's calibration; region peaks are normalised."""
-
-    verdict: Verdict
-    normalised_score: float
-    regions: tuple[Region, ...]
-
-
-def judge(detection: Detection, calibration: Calibration) -> Judgement:
-    """The one verdict rule, for the line, the command line and the history alike."""
-    verdict = Verdict(calibration.judge(detection.score))
-    regions = find_regions(detection.score_map, calibration.pixel_threshold)
-    if verdict is Verdict.NG and not regions:
-        regions = find_regions(detection.score_map, hot_spot_threshold(detection.score_map, calibration))[:1]
-    return Judgement(
-        verdict=verdict,
-        normalised_score=calibration.normalise(detection.score),
-        regions=tuple(replace(region, peak=float(calibration.normalise_map(region.peak))) for region in regions),
-    )
-
-
-def hot_spot_threshold(score_map: ScoreMap, calibration: Calibration) -> float:
-    """Above it lies the spot to look at when a part is NG by its score while its smoothed map stays just below the
-    pixel threshold."""
-    return (calibration.pixel_median + score_map.maximum) / 2
 
 
 class Inspector:
@@ -63,20 +35,21 @@ class Inspector:
     ) -> Inspected:
         """Judge one frame. A picture outside the recipe's limits, or one that cannot be scored, is a FAULT."""
         began = time.perf_counter()
-        calibration = self._detector.manifest.calibration
+        manifest = self._detector.manifest
+        calibration = manifest.calibration
         objection = self._objection(frame)
         if objection is not None:
             return self.fault(objection, serial, frame, began)
         try:
             detection = self._detector.score(frame.pixels, on_partial)
-            judgement = judge(detection, calibration)
+            judgement = judge(detection, calibration, manifest.rules)
         except LoupeError as error:
             return self.fault(str(error), serial, frame, began)
         unjudged = self.fault("", serial, frame, began).inspection
         return Inspected(
             inspection=replace(
                 unjudged,
-                verdict=judgement.verdict,
+                verdict=Verdict(judgement.verdict),
                 score=detection.score,
                 normalised_score=judgement.normalised_score,
                 threshold=calibration.threshold,

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.calibration import Calibration
+from ml.judging import hot_spot_threshold
 from ml.maps import Region, ScoreMap, heat_rgba, region_outlines
 from station.core.frame import Pixels
 from station.core.inspection import Inspection, Outline, PartView
-from station.core.inspector import hot_spot_threshold
 
 VIEW_SIDE_PX = 1600
 """Pictures are shrunk to this for the screen; a 4K screen shows the picture area at about this size."""

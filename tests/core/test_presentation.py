@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ml.judging import judge
 from ml.maps import Detection, ScoreMap
 from station.core.inspection import PartView
-from station.core.inspector import faulted, judge
+from station.core.inspector import faulted
 from station.core.presentation import VIEW_SIDE_PX, PartPresenter, displayed, overlaid
 from station.core.verdict import Verdict
 from tests import fakes
@@ -18,9 +19,9 @@ SIDE = 96
 def view_of(cells: np.ndarray, score: float, side: int = SIDE) -> PartView:
     calibration = fakes.manifest().calibration
     score_map = ScoreMap.over(cells.astype(np.float32), side, side)
-    judgement = judge(Detection(score, score_map), calibration)
+    judgement = judge(Detection(score, score_map), calibration, None)
     inspection = replace(
-        faulted("", None, frame=fakes.frame()).inspection, verdict=judgement.verdict, regions=judgement.regions
+        faulted("", None, frame=fakes.frame()).inspection, verdict=Verdict(judgement.verdict), regions=judgement.regions
     )
     presenter = PartPresenter(fakes.pixels(side_px=side), (0, 255), calibration)
     return presenter.view(score_map, inspection)

@@ -11,13 +11,14 @@ from sqlalchemy import Engine
 
 from ml.artifact import DataFingerprint, Manifest, PictureReference, write_model
 from ml.calibration import calibrate
+from ml.judging import judge
 from ml.maps import Detection, ScoreMap
 from ml.preprocessing import Preprocessing
 from station.capture.demo_line.defects import DEFECT_KINDS
 from station.capture.demo_line.rendering import render_covered_lens, render_part
 from station.core.frame import Frame
 from station.core.inspection import Inspected
-from station.core.inspector import faulted, judge
+from station.core.inspector import faulted
 from station.core.recipe import Recipe
 from station.core.recipe_rules import recipe_for
 from station.core.verdict import Verdict
@@ -129,15 +130,15 @@ def _inspected(shown: _Rendered, recipe: Recipe, manifest: Manifest, number: int
     if shown.defect == "covered":
         return replace(unjudged, inspection=replace(unjudged.inspection, given_truth=None, defect_kind=None))
     detection = _detection(shown.mask, number, manifest)
-    judgement = judge(detection, manifest.calibration)
+    judgement = judge(detection, manifest.calibration, manifest.rules)
     judged = replace(
         unjudged.inspection,
-        verdict=judgement.verdict,
+        verdict=Verdict(judgement.verdict),
         score=detection.score,
         normalised_score=judgement.normalised_score,
         threshold=manifest.calibration.threshold,
         threshold_low=manifest.calibration.threshold_low,
-        regions=judgement.regions if judgement.verdict is Verdict.NG else (),
+        regions=judgement.regions if judgement.verdict == "NG" else (),
         latency_ms=38.0 + number % 9,
         fault=None,
     )
