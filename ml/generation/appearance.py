@@ -22,10 +22,10 @@ from ml.generation.looks import (
     CHANNELS,
     CHROMA,
     SEEN,
+    LabPicture,
     Look,
     LookChange,
     Vector,
-    from_lab,
     to_lab,
 )
 from ml.generation.structure import gradient_correlation
@@ -173,16 +173,16 @@ class Appearance(Generator):
         if self._space is None:
             raise RuntimeError("fit comes before sample")
         white = self._white(pixels)
-        lab = to_lab(pixels, white)
-        own = Look.of(lab)
+        picture = LabPicture(pixels, white)
+        own = Look.of(picture.lab)
         way = self._space.within(own, self._space.drawn(random)) * self._varied
         if pixels.ndim == 2:
             way[CHROMA] = 0.0  # it has none, though others may
         for part in _SHORTENED:
-            changed, changes = LookChange.of(way * part).applied(lab, own, random)
-            made = from_lab(changed, lab, pixels, white)
-            keeps_structure = gradient_correlation(pixels, made) >= LEAST_STRUCTURE
-            if keeps_structure and self._space.holds(Look.of(to_lab(made, white)), own):
+            changed, changes = LookChange.of(way * part).applied(picture.lab, own, random)
+            made = picture.changed_to(changed)
+            is_known = self._space.holds(Look.of(to_lab(made, white)), own)
+            if is_known and gradient_correlation(pixels, made) >= LEAST_STRUCTURE:
                 return made, changes
         return pixels, {}
 

@@ -55,19 +55,30 @@ def to_lab(pixels: Pixels, highest: int) -> Lab:
     return np.asarray(cv2.cvtColor(values if values.ndim == 3 else np.dstack([values] * 3), cv2.COLOR_RGB2LAB))
 
 
-def from_lab(lab: Lab, was: Lab, pixels: Pixels, highest: int) -> Pixels:
-    """`pixels` changed as `lab` differs from `was`, theirs: same shape and dtype, 0 to `highest`.
+class LabPicture:
+    """`pixels`, whose count `highest` is white, in LAB, and back once that is changed.
 
-    Only the difference goes through the conversion: what is not changed comes back exactly. What is black or clipped to
-    white stays so, for it says nothing of the light: a bright ground shows no cast that the parts on it have.
+    Only the difference goes back through the conversion: what is not changed comes back exactly. What is black or
+    clipped to white stays so, for it says nothing of the light: a bright ground shows no cast that parts on it have.
     """
-    change = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) - cv2.cvtColor(was, cv2.COLOR_LAB2RGB)
-    brightest = (pixels if pixels.ndim == 2 else pixels.max(axis=2)).astype(np.float32) / np.float32(highest)
-    open_to_change = np.clip(np.minimum(brightest, 1 - brightest) / _CLIPPED_SHARE, 0, 1)
-    change *= open_to_change[..., None]
-    counts = pixels + np.float32(highest) * (change if pixels.ndim == 3 else change[..., 0])
-    changed: Pixels = np.clip(np.rint(counts), 0, highest).astype(pixels.dtype)
-    return changed
+
+    def __init__(self, pixels: Pixels, highest: int) -> None:
+        self.lab = to_lab(pixels, highest)
+        self._pixels, self._highest = pixels, np.float32(highest)
+        self._rgb = cv2.cvtColor(self.lab, cv2.COLOR_LAB2RGB)
+        brightest = pixels if pixels.ndim == 2 else np.maximum(np.maximum(*cv2.split(pixels)[:2]), pixels[..., 2])
+        share = brightest.astype(np.float32) / self._highest
+        self._change_share = np.clip(np.minimum(share, 1 - share) / _CLIPPED_SHARE, 0, 1) * self._highest
+
+    def changed_to(self, lab: Lab) -> Pixels:
+        """The pixels with another LAB: same shape and dtype, 0 to `highest`."""
+        change = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) - self._rgb
+        if self._pixels.ndim == 2:
+            counts = self._pixels + change[..., 0] * self._change_share
+        else:
+            counts = self._pixels + change * self._change_share[..., None]
+        changed: Pixels = np.clip(np.rint(counts, out=counts), 0, self._highest, out=counts).astype(self._pixels.dtype)
+        return changed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,10 +11,10 @@ from ml.generation.appearance import TOLERANCE, Appearance, LookSpace
 from ml.generation.catalogue.appearance import AppearanceParameters
 from ml.generation.looks import (
     SEEN,
+    LabPicture,
     Look,
     LookChange,
     blur_of,
-    from_lab,
     noise_of,
     to_lab,
 )
@@ -181,8 +181,8 @@ def test_that_an_asked_for_change_is_what_is_measured_afterwards(good: list[NDAr
 def test_that_no_change_gives_the_counts_back_exactly(good: list[NDArray[np.uint8]]) -> None:
     for pixels in (good[0], good[0][..., 0], good[0].astype(np.uint16) * 16):
         highest = 255 if pixels.dtype == np.uint8 else 4095
-        lab = to_lab(pixels, highest)
-        assert np.array_equal(from_lab(lab, lab, pixels, highest), pixels)
+        picture = LabPicture(pixels, highest)
+        assert np.array_equal(picture.changed_to(picture.lab), pixels)
 
 
 def test_that_draws_fill_the_ellipsoid_of_the_pictures(good: list[NDArray[np.uint8]]) -> None:
