@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.generation.marking import Mark, encode_marked
 from station.capture.folder import FolderCamera
 from station.core.errors import CameraError, CameraExhaustedError
 from station.core.frame import Frame
@@ -41,6 +42,13 @@ def test_that_a_frame_keeps_the_files_own_bytes_and_rgb_order(tmp_path: Path) ->
     (frame,) = _all(FolderCamera(tmp_path))
     assert frame.encoded == data
     assert np.array_equal(frame.pixels[0, 0], [100, 20, 220])
+
+
+def test_that_a_generated_picture_is_named_so_whatever_its_file_is_called(tmp_path: Path) -> None:
+    (tmp_path / "part 1.png").write_bytes(encode_marked(np.zeros((40, 50), np.uint8), Mark(generator="appearance")))
+    write_picture(tmp_path / "part 2.png")
+    names = [frame.name for frame in _all(FolderCamera(tmp_path))]
+    assert names == ["part 1.png (generated)", "part 2.png"]
 
 
 def test_that_a_plain_folder_gives_no_truth(tmp_path: Path) -> None:
