@@ -33,7 +33,7 @@ SIDES = (3, 5, 7)
 MOST_CELLS = 200_000
 """Of either kind, shared by the maps: a kernel has 49 weights at most."""
 
-RIDGE = 1e-3
+RIDGE = 1e-2
 """Keeps the weights finite where a map tells the defects without fault; where cells tell the same it shares evenly."""
 
 _LEAST_WEIGHT = 0.1

@@ -19,6 +19,7 @@ from ml.map_filter import MAP_FILTER
 from ml.methods.base import Method, Scored
 from ml.preprocessing import Preprocessing
 from ml.scoring import marked_map
+from ml.training import map_filtering
 from ml.training.labels import defects_for_filter, read_all
 from ml.training.pipeline import run
 from tests.ml.small_models import part, quick_job, write, write_parts
@@ -187,6 +188,12 @@ def test_that_folders_which_cannot_be_meant_are_told(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def ten_parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_parts(tmp_path_factory.mktemp("ten"), 10)
+
+
+@pytest.fixture(autouse=True)
+def few_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as seconds allow."""
+    monkeypatch.setattr(map_filtering, "PAINTED", 8)
 
 
 def test_that_a_method_gets_masks_in_the_order_and_the_size_of_its_defects(
