@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 
+from ml.catalogue.pipelines import PIPELINES
+from ml.catalogue.pipelines import pipeline as find_pipeline
 from ml.errors import CancelledError, LoupeError, ParameterError
 from ml.job import TrainingJob
 from station.commands.options import (
@@ -130,6 +132,7 @@ def _require_display() -> None:
 
 @app.command(rich_help_panel=MODELS)
 def train(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Argument(
@@ -156,6 +159,17 @@ def train(
     only_estimate: Annotated[
         bool, typer.Option("--estimate", help="Say what would be done and how long it takes here; train nothing.")
     ] = False,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Start from a complete way of inspecting one kind of part ({}); other options overrule it.".format(
+                ", ".join(PIPELINES)
+            ),
+            rich_help_panel=METHOD,
+            show_default=False,
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -295,18 +309,19 @@ def train(
         "alpha": alpha,
         "seed": seed,
     }
+    fields = _given(context, fields)
     from station.commands.train import train_for_a_person, train_for_a_program
 
     if only_estimate and job is None and out is None:
         fields["out"] = Path("model.loupe")
     if not as_json:
         with native_words_dropped():
-            order = _order(job, fields, settings or [], backbone)
+            order = _order(job, fields, settings or [], backbone, pipeline)
             train_for_a_person(order, console, only_estimate=only_estimate, resume=resume)
         return
     try:
         with native_words_dropped():
-            order = _order(job, fields, settings or [], backbone)
+            order = _order(job, fields, settings or [], backbone, pipeline)
             train_for_a_program(order, print_json, only_estimate=only_estimate, resume=resume)
     except CancelledError:
         raise
@@ -324,16 +339,30 @@ def _augmentation(generator: str | None, count: int | None, settings: list[str])
     return augmentation if count is None else {**augmentation, "count": count}
 
 
-def _order(job: Path | None, fields: dict[str, Any], settings: list[str], backbone: str | None) -> TrainingJob:
+def _given(context: typer.Context, fields: dict[str, Any]) -> dict[str, Any]:
+    """Those fields whose options were given, so that what a pipeline says stands for the others."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT" and value is not None
+    }
+
+
+def _order(
+    job: Path | None, fields: dict[str, Any], settings: list[str], backbone: str | None, pipeline: str | None
+) -> TrainingJob:
     """The training job that the options describe, or the one in the file."""
     if job is not None:
-        if fields["data"] is not None or fields["out"] is not None:
+        if "data" in fields or "out" in fields:
             raise typer.BadParameter("--job takes everything from its file: leave DATA and --out away.")
         return TrainingJob.load(job)
-    if fields["data"] is None or fields["out"] is None:
+    if "data" not in fields or "out" not in fields:
         raise typer.BadParameter("DATA and --out FILE.loupe are needed (or --job FILE).")
+    base = {} if pipeline is None else find_pipeline(pipeline).fields
     parameters = parse_assignments(settings) | ({"backbone": backbone} if backbone else {})
-    return TrainingJob.checked({**fields, "parameters": parameters}, "--")
+    if fields.get("method", base.get("method")) == base.get("method"):
+        parameters = {**base.get("parameters", {}), **parameters}
+    return TrainingJob.checked({**base, **fields, "parameters": parameters}, "--")
 
 
 def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str, str]:

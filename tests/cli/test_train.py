@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from ml.artifact import read_manifest
-from ml.job import TrainingJob
+from ml.catalogue import method, parse_settings
+from ml.catalogue.pipelines import PIPELINES, Pipeline
+from ml.job import Augmentation, TrainingJob
 from ml.methods.riad import InpaintingLesson
 from ml.pictures import decode_picture
+from station.commands import train
 from station.workers.training import TrainingLosses, TrainingOutcome, TrainingSamples, TrainingStarted, parse_event
 from tests.cli.conftest import Loupe
 
@@ -249,3 +252,49 @@ def test_that_generated_pictures_are_learnt_from_and_told_in_the_model(
     outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK, *generated, "--json")
     assert outcome.code == 0
     assert len(read_manifest(tmp_path / "a.loupe").data.generated) == 3
+
+
+@pytest.fixture
+def ordered(monkeypatch: pytest.MonkeyPatch) -> list[TrainingJob]:
+    """The orders that would have been carried out."""
+    orders: list[TrainingJob] = []
+    monkeypatch.setattr(train, "train_for_a_person", lambda job, console, **options: orders.append(job))
+    return orders
+
+
+def test_that_a_pipeline_is_a_start_that_options_overrule(
+    loupe: Loupe, ordered: list[TrainingJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = {"method": "dfr", "preset": "fast", "alpha": 0.05, "ring": {}, "parameters": {"steps": 9, "batch": 64}}
+    monkeypatch.setitem(PIPELINES, "rings", Pipeline("rings", "Rings", "Looks at rings.", fields))  # type: ignore[misc]
+    start = ("train", "parts", "--out", "a.loupe", "--pipeline", "rings")
+    assert loupe(*start).code == 0
+    assert loupe(*start, "--preset", "balanced", "--alpha", "0.01", "--set", "steps=20").code == 0
+    assert loupe(*start, "--method", "padim").code == 0
+    as_is, overruled, other = ordered
+    base = {"data": Path("parts"), "out": Path("a.loupe")}
+    assert as_is == TrainingJob.checked({**base, **fields})
+    assert overruled == TrainingJob.checked(
+        {**base, "method": "dfr", "ring": {}, "parameters": {"steps": "20", "batch": 64}}
+    )
+    assert other == TrainingJob.checked({**base, **fields, "method": "padim", "parameters": {}})
+
+
+def test_that_every_pipeline_is_a_training_order(loupe: Loupe, ordered: list[TrainingJob]) -> None:
+    for name in PIPELINES:
+        assert loupe("train", "parts", "--out", "a.loupe", "--pipeline", name).code == 0
+    for job in ordered:
+        parse_settings(job.method, {**method(job.method).presets[job.preset].settings, **job.parameters})
+    unknown = loupe("train", "parts", "--out", "a.loupe", "--pipeline", "nothing")
+    assert unknown.code == 2 and ", ".join(PIPELINES) in unknown.err
+
+
+def test_that_the_options_of_labels_and_generated_pictures_go_into_the_order(
+    loupe: Loupe, ordered: list[TrainingJob]
+) -> None:
+    labels = ("--defects", "bad", "--defect-masks", "masks", "--conv-processing", "5")
+    generated = ("--augment", "histaugan", "--augment-count", "7", "--augment-set", "minutes=2")
+    assert loupe("train", "parts", "--out", "a.loupe", *labels, *generated).code == 0
+    (job,) = ordered
+    assert (job.defects, job.defect_masks, job.conv_processing) == (Path("bad"), Path("masks"), 5)
+    assert job.augment == Augmentation(generator="histaugan", count=7, settings={"minutes": "2"})

@@ -11,7 +11,8 @@ from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from ml.catalogue import METHODS
+from ml.catalogue import METHODS, parse_settings
+from ml.catalogue.pipelines import PIPELINES
 from ml.generation.catalogue import GENERATORS
 from ml.generation.marking import Mark, encode_marked
 from ml.job import Augmentation, TrainingJob
@@ -330,6 +331,43 @@ def test_that_masks_generated_pictures_and_a_map_filter_go_into_the_order(
     assert page._train.isEnabled() and (job.defects, job.defect_masks) == (tmp_path, tmp_path / "masks")
     extras._filters.setCurrentIndex(0)
     assert order.job().defects is None and order.job().defect_masks is None
+
+
+def test_that_a_pipeline_fills_the_order_and_can_be_left(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    order = page._order
+    for name, pipeline in PIPELINES.items():
+        order.start.choose(name)
+        assert order.start._words.text() == pipeline.summary
+        base = {"data": good, "out": Path("model.loupe")}
+        wanted = TrainingJob.checked({**base, **pipeline.fields})
+        job = order.job()
+        assert (job.method, job.preset, job.ring, job.clahe, job.rules, job.augment, job.conv_processing) == (
+            wanted.method,
+            wanted.preset,
+            wanted.ring,
+            wanted.clahe,
+            wanted.rules,
+            wanted.augment,
+            wanted.conv_processing,
+        )
+        settings = {**METHODS[job.method].presets[job.preset].settings}
+        assert parse_settings(job.method, {**settings, **job.parameters}) == parse_settings(
+            wanted.method, {**settings, **wanted.parameters}
+        )
+    order.method.choose("padim")
+    assert order.job().ring is not None and order.job().method == "padim"
+    order.start.choose("")
+    job = order.job()
+    assert (job.method, job.ring, job.clahe, job.rules) == ("padim", None, None, None)
+
+
+def test_that_choices_that_do_not_go_together_are_told(page: TrainingPage, good: Path, qtbot: QtBot) -> None:
+    choose_folder(page, good, qtbot)
+    page._order._geometry_buttons["patches"].setChecked(True)
+    page._order._patch.setValue(64)
+    page._order._stride.setValue(128)
+    assert not page._train.isEnabled() and "stride" in page._consequence.text()
 
 
 def test_that_only_generators_of_good_parts_are_offered(page: TrainingPage) -> None:

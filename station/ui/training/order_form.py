@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 from PySide6.QtCore import Qt, Signal, Slot
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from ml.calibration import assign_groups
 from ml.catalogue import METHODS, USUAL_MIN_PICTURES, min_pictures, needs_defects, needs_masks, parse_settings
+from ml.catalogue.pipelines import Pipeline
 from ml.errors import ParameterError
 from ml.job import TrainingJob
 from ml.recommendation import Recommendation
@@ -29,6 +31,7 @@ from station.ui.training.extras_card import ExtrasCard
 from station.ui.training.method_card import MethodCard
 from station.ui.training.parameter_form import ParameterForm
 from station.ui.training.picture_list import PictureReport
+from station.ui.training.start_card import StartCard
 from station.ui.widgets.card import Card
 from station.ui.widgets.field_layout import FieldLayout
 from station.ui.widgets.form_fields import FormFields
@@ -37,6 +40,14 @@ from station.ui.widgets.problem_label import ProblemLabel
 from station.workers.picture_survey import Findings
 
 MODEL_FILE = Path("model.loupe")
+
+SHOWN_FIELDS = frozenset(
+    {
+        "data", "out", "name", "method", "preset", "parameters", "size", "patch", "stride", "group_by", "weights",
+        "defects", "defect_masks", "augment", "conv_processing", "alpha", "seed",
+    }
+)  # fmt: skip
+"""Fields of a training job that have a place in the form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,8 @@ class OrderForm(QWidget):
         self._name.setMaxLength(80)
         self._name.setPlaceholderText(self.tr("Name of the model, for example Valve seat A"))
         self._name.setAccessibleName(self.tr("Name of the model"))
+        self.start = StartCard()
+        self._beyond: dict[str, Any] = {}  # what a pipeline sets of a job that has no field here
         self.advice = AdviceCard()
         self.method = MethodCard()
         self._geometries, self._geometry_buttons = self._radio_group(
@@ -117,7 +130,8 @@ class OrderForm(QWidget):
         is_whole = self._geometry_buttons["whole"].isChecked()
         return TrainingJob.checked(
             {
-                "data": self.folder.path(),
+                **self._beyond,
+                "data": self.folder.path() or Path(),
                 "out": MODEL_FILE,
                 "name": self._name.text().strip(),
                 "method": self.method.method,
@@ -152,9 +166,19 @@ class OrderForm(QWidget):
         if not self._name.text().strip():
             return self.tr("Give the model a name")
         settings = self._resolved()
-        return self.extras.obstacle(
-            needs_defects=needs_defects(settings), needs_masks=needs_masks(settings)
-        ) or self._lack_of_pictures(self._findings.usable)
+        return (
+            self.extras.obstacle(needs_defects=needs_defects(settings), needs_masks=needs_masks(settings))
+            or self._lack_of_pictures(self._findings.usable)
+            or self._contradiction()
+        )
+
+    def _contradiction(self) -> str:
+        """Why the choices do not go together; most fields cannot hold what does not."""
+        try:
+            self.job()
+        except ParameterError as error:
+            return str(error)
+        return ""
 
     def _resolved(self) -> BaseModel:
         preset = METHODS[self.method.method].presets[self.method.preset]
@@ -167,6 +191,23 @@ class OrderForm(QWidget):
         if least < USUAL_MIN_PICTURES:
             return self.tr("At least {} usable picture is needed").format(least)
         return self.tr("At least {} usable pictures are needed, 30 or more are better").format(least)
+
+    @Slot(object)
+    def _start_from(self, pipeline: Pipeline | None) -> None:
+        """Take over all that the pipeline says; without one, only what has no field here is given up."""
+        self._beyond = {}
+        if pipeline is not None:
+            job = TrainingJob.checked({"data": Path(), "out": MODEL_FILE, **pipeline.fields})
+            self.method.choose(job.method, job.preset)
+            self._form().set_settings(job.parameters)
+            self._size.setValue(job.size or self._size.value())
+            self._geometry_buttons["whole" if job.patch is None else "patches"].setChecked(True)
+            self._patch.setValue(job.patch or self._patch.value())
+            self._stride.setValue(job.stride or self._stride.value())
+            self._alpha.setValue(100 * job.alpha)
+            self.extras.show_fields(job)
+            self._beyond = {name: value for name, value in pipeline.fields.items() if name not in SHOWN_FIELDS}
+        self.changed.emit()
 
     def follow(self, advice: Recommendation) -> None:
         """Take over the method, its settings and how it looks at a picture."""
@@ -219,7 +260,7 @@ class OrderForm(QWidget):
             looks.add(_indented(told[name]))
             looks.add(row)
         self._arrange_advanced()
-        for area in (pictures, self.advice, self.method, looks):
+        for area in (pictures, self.start, self.advice, self.method, looks):
             column.addWidget(area)
         column.addWidget(self._advanced, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self._advanced_area)
@@ -260,11 +301,14 @@ class OrderForm(QWidget):
         self._name.textChanged.connect(self.changed)
         self.method.changed.connect(self._start_from_preset)
         self._geometries.buttonToggled.connect(self._show_choices)
+        self.start.chosen.connect(self._start_from)
         self.advice.followed.connect(self.follow)
         self.changed.connect(self._compare_with_advice)
         self._advanced.toggled.connect(self._show_advanced)
         self._group_by.textChanged.connect(self._check_groups)
         self.extras.changed.connect(self.changed)
+        for pixels in (self._size, self._patch, self._stride):
+            pixels.valueChanged.connect(self.changed)
         self._group_by.textChanged.connect(self.changed)
         for form in self._parameters.values():
             form.changed.connect(self.changed)
