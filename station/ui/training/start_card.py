@@ -7,7 +7,6 @@ from ml.catalogue.pipelines import PIPELINES, Pipeline
 from station.ui import theme
 from station.ui.widgets.card import Card
 
-
 SHOWN_LETTERS = 20
 
 
