@@ -16,13 +16,15 @@ from ml.errors import DetectorError, ModelFileError, PictureError
 from ml.maps import ScoreMap
 from ml.pictures import read_picture
 from ml.training.pipeline import run
-from tests.ml.small_models import GEOMETRIES, part, quick_job, write, write_parts
+from tests.ml.small_models import GEOMETRIES, part, quick_job, write
 
 METHODS = ("patchcore", "padim")
 ModelFile = Callable[[str, str], Path]
 
 
-@pytest.fixture(params=[(method, geometry) for method in METHODS for geometry in GEOMETRIES], ids="-".join)
+@pytest.fixture(
+    scope="module", params=[(method, geometry) for method in METHODS for geometry in GEOMETRIES], ids="-".join
+)
 def detector(request: pytest.FixtureRequest, model_file: ModelFile) -> Detector:
     return Detector.load(model_file(*request.param), "cpu")
 
@@ -42,31 +44,6 @@ def test_that_a_new_good_part_passes_and_a_bright_square_does_not(detector: Dete
     calibration = detector.manifest.calibration
     assert calibration.judge(detector.score(part(40)).score) == "OK"
     assert calibration.judge(detector.score(_with_square(40, 56)).score) == "NG"
-
-
-@pytest.fixture(
-    scope="module", params=[(method, geometry) for method in METHODS for geometry in GEOMETRIES], ids="-".join
-)
-def full_size_detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Detector:
-    """Networks see far at 64 px: where something is can only be asked at the sizes that are used."""
-    method, geometry = request.param
-    folder = tmp_path_factory.mktemp("full-size")
-    write_parts(folder / "parts", 12, 256, 320)
-    size = {"size": 256} if geometry == "whole" else {"size": None, "patch": 128, "stride": None}
-    job = quick_job(folder / "parts", folder / "m.loupe", method, geometry, **size)
-    return Detector.load(run(job).path, "cpu")
-
-
-@pytest.mark.parametrize(("top", "left"), [(80, 100), (32, 32), (216, 280), (120, 152)])
-def test_that_a_bright_square_is_found_within_one_cell_of_where_it_is(
-    full_size_detector: Detector, top: int, left: int
-) -> None:
-    score_map = full_size_detector.score(_with_square(top, left, height=256, width=320)).score_map
-    values = score_map.at_picture_size()
-    highest = np.argwhere(values == values.max()).mean(axis=0)
-    rows, columns = score_map.cells.shape
-    cell = np.array([score_map.covered_height / rows, score_map.covered_width / columns])
-    assert (np.abs(highest - [top + 7.5, left + 7.5]) <= cell).all(), (highest, cell)
 
 
 @pytest.mark.parametrize("size", [(33, 33), (97, 203), (32, 32), (256, 33), (40, 700)])
@@ -177,11 +154,11 @@ def test_that_a_memory_too_small_for_scoring_halves_the_batch_as_well(
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=["cuda", "cpu", "mps", "numpy"])
 def test_that_a_memory_too_small_for_one_input_is_told(
-    detector: Detector, monkeypatch: pytest.MonkeyPatch, error: Exception
+    in_patches: Detector, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(detector._method, "embed", _full_above(0, error, detector._method.embed))
+    monkeypatch.setattr(in_patches._method, "embed", _full_above(0, error, in_patches._method.embed))
     with pytest.raises(DetectorError, match=r"Not enough memory on cpu for one network input of 64x64 px\."):
-        detector.score(part(40))
+        in_patches.score(part(40))
 
 
 def test_that_another_error_of_torch_is_not_taken_for_a_full_memory(
