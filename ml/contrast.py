@@ -88,8 +88,13 @@ def _tables(classes: NDArray[np.uint8], clahe: Clahe) -> NDArray[np.float32]:
     by_tile = classes.reshape(tiles, tile_height, tiles, tile_width).swapaxes(1, 2).reshape(tiles * tiles, area)
     counts = np.stack([np.bincount(tile, minlength=_CLASSES) for tile in by_tile])
     clipped = np.minimum(counts, limit)
-    excess = (counts - clipped).sum(axis=1, keepdims=True)
-    shares = np.cumsum(clipped + excess / _CLASSES, axis=1) / area
+    # What was clipped goes to all classes alike; the few counts that are left go to every so-manyth, as in OpenCV.
+    for_each, left = np.divmod((counts - clipped).sum(axis=1), _CLASSES)
+    clipped += for_each[:, np.newaxis]
+    for tile, few in zip(clipped, left.tolist(), strict=True):
+        if few:
+            tile[:: max(_CLASSES // few, 1)][:few] += 1
+    shares = np.cumsum(clipped, axis=1) / area
     return np.asarray(shares.reshape(tiles, tiles, _CLASSES), np.float32)
 
 

@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ml.errors import PictureError
+from ml.circle_search import Circle
+from ml.errors import PartNotFoundError, PictureError
 from ml.images import prepare
 from ml.maps import find_regions
-from ml.preprocessing import Preprocessing
+from ml.preprocessing import Clahe, Preprocessing, RingSearch
+from tests.ml.rings import SEARCH, as_rgb, ring
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -219,3 +221,120 @@ def test_that_100_megapixels_are_never_copied() -> None:
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 5_000_000
+
+
+UNWRAPPED = SEARCH.model_copy(update={"unwrap": True})
+RINGS = pytest.mark.parametrize("search", [SEARCH, UNWRAPPED], ids=["crop", "unwrap"])
+
+
+def of_ring(search: RingSearch, geometry: str = "whole", **changes: Any) -> Preprocessing:
+    if geometry == "patches":
+        return patches(64, 48, ring=search, **changes)
+    return whole(*((32, 384) if search.unwrap else (64, 64)), ring=search, **changes)
+
+
+@RINGS
+@pytest.mark.parametrize("geometry", ["whole", "patches"])
+@pytest.mark.parametrize("region", [None, (20, 10, 210, 185)])
+@pytest.mark.parametrize("degrees", [0, 100, 215])
+def test_that_a_defect_on_the_ring_comes_back_where_it_is(
+    search: RingSearch, geometry: str, region: tuple[int, int, int, int] | None, degrees: float
+) -> None:
+    """A network that sees brightness, on cells of 4 px; the defect at 0 degrees lies across the strip's seam."""
+    x, y = 121.4, 103.7
+    angle = np.radians(degrees)
+    at_x, at_y = x + 60 * np.cos(angle), y + 60 * np.sin(angle)
+    pixels = cv2.circle(ring(x, y), (round(at_x), round(at_y)), 6, 255, -1)
+    prepared = prepare(as_rgb(pixels), of_ring(search, geometry, region=region))
+    inputs = prepared.inputs(0, prepared.count)[:, :1]
+    joiner = prepared.joiner()
+    joiner.add(0, torch.nn.functional.avg_pool2d(inputs, 4)[:, 0].numpy())
+    score_map = joiner.score_map().smoothed(2.0)
+    values = score_map.at_picture_size()
+    assert values.shape == pixels.shape
+    (defect,) = find_regions(score_map, (180 / 255 - MEAN[0]) / STD[0])  # the ring has 165 counts
+    assert np.hypot(defect.centre_x - at_x, defect.centre_y - at_y) < 2.5
+
+
+@RINGS
+def test_that_nothing_outside_the_ring_ever_scores(search: RingSearch) -> None:
+    prepared = prepare(ring(), of_ring(search))
+    joiner = prepared.joiner()
+    shape = 1, prepared.preprocessing.input_height, prepared.preprocessing.input_width
+    joiner.add(0, np.random.default_rng(0).uniform(5, 6, shape).astype(np.float32))
+    for score_map in (joiner.score_map(), joiner.score_map().smoothed(8.0)):
+        values = score_map.at_picture_size()
+        distance = np.hypot(*np.meshgrid(np.arange(200) - 100.0, np.arange(240) - 120.0, indexing="ij"))
+        outside = (distance < 35) | (distance > 85)
+        assert (values[outside] == values.min()).all()
+        assert len(score_map.scored) < score_map.cells.size
+
+
+def test_that_smoothing_does_not_fade_what_lies_at_the_ring_s_edge() -> None:
+    prepared = prepare(ring(), of_ring(SEARCH))
+    joiner = prepared.joiner()
+    joiner.add(0, np.where(np.arange(64) < 3, 1, 0)[np.newaxis, :, np.newaxis].repeat(64, 2).astype(np.float32))
+    faded = joiner.score_map().at_picture_size().max()
+    assert faded == 1
+    uniform = prepare(ring(), of_ring(SEARCH)).joiner()
+    uniform.add(0, np.full((1, 64, 64), 3, np.float32))
+    np.testing.assert_allclose(uniform.score_map().smoothed(9.0).cells, 3, rtol=1e-6)
+
+
+def test_that_outside_the_ring_an_input_is_black() -> None:
+    values = all_inputs(ring(), of_ring(SEARCH, window_low=20, window_high=200))[0].numpy()
+    black = (-np.array(MEAN) / STD)[:, np.newaxis]
+    for place in (np.s_[:, 0, :3], np.s_[:, 31:33, 32], np.s_[:, -3:, -1]):
+        np.testing.assert_allclose(values[place], np.broadcast_to(black, values[place].shape), atol=1e-5)
+    assert (values[0, 31:33, 8] > -0.5).all()
+
+
+@RINGS
+def test_that_a_part_that_lies_elsewhere_gives_the_same_input(search: RingSearch) -> None:
+    here, there = (all_inputs(ring(x, y, noise=0), of_ring(search))[0] for x, y in ((120, 100), (112, 106)))
+    torch.testing.assert_close(here, there, rtol=0, atol=0.35)
+    assert (here - there).abs().mean() < 0.02
+
+
+def test_that_a_strip_holds_the_angle_to_the_right_and_the_radius_down() -> None:
+    pixels = ring(noise=0)
+    pixels = cv2.circle(pixels, (120, 100 + 45), 4, 255, -1)  # straight down: a quarter of the turn, near the bore
+    strip = all_inputs(pixels, of_ring(UNWRAPPED))[0, 0].numpy()
+    row, column = np.unravel_index(int(strip.argmax()), strip.shape)
+    assert column == pytest.approx(384 / 4, abs=4)
+    assert row == pytest.approx(32 * 5 / 40, abs=3)
+
+
+def test_that_a_part_that_is_not_there_or_cut_off_is_told() -> None:
+    with pytest.raises(PartNotFoundError, match="not found"):
+        prepare(np.full((200, 240), 90, np.uint8), of_ring(SEARCH))
+    with pytest.raises(PartNotFoundError, match=r"reaches out of the picture of 240 x 200 px.*x 70, y 100"):
+        prepare(ring(70.0), of_ring(SEARCH))
+    with pytest.raises(PartNotFoundError, match="reaches out"):
+        prepare(ring(), of_ring(SEARCH, region=(0, 0, 150, 200)))
+
+
+def test_that_a_circle_found_before_is_not_searched_again() -> None:
+    blank = np.zeros((200, 240), np.uint8)
+    prepared = prepare(blank, of_ring(SEARCH, clahe=Clahe()), Circle(120, 100, 40))
+    assert (prepared.top, prepared.left, prepared.height, prepared.width) == (20, 40, 160, 160)
+    found = prepare(ring(), of_ring(SEARCH)).circle
+    assert found is not None and found.radius == pytest.approx(40, abs=0.5)
+
+
+@RINGS
+def test_that_a_mask_goes_the_way_of_the_picture(search: RingSearch) -> None:
+    mask = np.zeros((200, 240), np.bool_)
+    mask[98:103, 176:184] = True
+    bright = ring(noise=0)
+    bright[mask] = 255
+    prepared = prepare(bright, of_ring(search))
+    seen, marked = prepared.inputs(0, 1)[0, 0].numpy(), prepared.masks(mask, 0, 1)[0].numpy()
+    assert marked[np.unravel_index(int(seen.argmax()), seen.shape)]
+    assert 0 < marked.mean() < 0.05
+
+
+def test_that_light_is_evened_out_before_the_window() -> None:
+    dim = (ring(noise=2) // 3 + 20).astype(np.uint8)
+    plain, even = (all_inputs(dim, whole(clahe=clahe)) for clahe in (None, Clahe()))
+    assert even.std() > 1.2 * plain.std()
