@@ -50,7 +50,7 @@ class AdversarialParameters(BaseModel):
 class RedrawingParameters(AdversarialParameters):
     """What GANomaly and Skip-GANomaly share beyond that."""
 
-    # Within minutes, many steps of few pictures come further than few of many, and only if they are large.
+    # There are minutes: many steps of few pictures, each ten times the published one, come further.
     batch: int = Field(8, ge=1, le=1024, description="Pictures per training step; 64 published")
     learning_rate: float = Field(
         2e-3, gt=0, le=0.1, description="Size of Adam's steps of the generator; 0.0002 published"
@@ -79,6 +79,10 @@ class RedrawingParameters(AdversarialParameters):
     )
     sigma_px: SigmaPx = 2.0
     shift_px: int = Field(
-        0, ge=0, le=15, description="Learn from pictures shifted by up to so many pixels of the input"
+        3,
+        ge=0,
+        le=15,
+        description="Learn from pictures shifted by up to so many pixels of the input along each axis, so that few "
+        "pictures are not learnt by heart; 0: as they are, as published",
     )
     flip: bool = Field(False, description="Learn from mirrored pictures too")

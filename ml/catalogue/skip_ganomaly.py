@@ -34,16 +34,18 @@ class SkipGanomalyParameters(RedrawingParameters):
 INFO = MethodInfo(
     name="skip_ganomaly",
     title="Skip-GANomaly",
-    summary="Redraws a part with all its detail. For small, tight regions; may redraw defects too.",
+    summary="Redraws a part in all detail, at worst its defects too. For tight, masked regions of parts that lie in "
+    "the same place.",
     paper="Akcay, Atapour-Abarghouei, Breckon: Skip-GANomaly, IJCNN 2019, arXiv 1901.08954",
     needs_weights=False,
     parameters=SkipGanomalyParameters,
     published="15 epochs in batches of 64, width 64",
     presets={
-        "fast": Preset(32, {}, minutes=1),
+        "fast": Preset(32, {"shift_px": 1}, minutes=1),
         "balanced": Preset(64, {}, minutes=4),
-        "thorough": Preset(128, {"batch": 64}, minutes=40),
+        "thorough": Preset(128, {"batch": 16, "shift_px": 6, "sigma_px": 4.0}, minutes=40),
     },
+    positions="aligned",
     ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
-    enough_steps=1000,
+    enough_steps=2000,
 )
