@@ -3,20 +3,12 @@
 from pydantic import Field
 
 from ml.catalogue.info import MethodInfo, Preset
-from ml.catalogue.patchwise import PatchwiseParameters
+from ml.catalogue.patch_redrawing import PatchRedrawingParameters
 
 
-class ConvAutoencoderParameters(PatchwiseParameters):
+class ConvAutoencoderParameters(PatchRedrawingParameters):
     """Convolutional autoencoder: patches that cannot be put together again from a short code are anomalous."""
 
-    width: int = Field(
-        0,
-        ge=0,
-        le=256,
-        description="Channels of the network at half the patch's size, 64 as published; training and inspection time "
-        "grow with the square; 0: by the time at hand",
-    )
-    latent: int = Field(100, ge=1, le=2048, description="Length of a patch's code; too long, and defects pass through")
     batch: int = Field(64, ge=2, le=4096, description="Patches per training step")
     learning_rate: float = Field(2e-3, gt=0, le=0.1, description="Size of Adam's steps at the start; 0.0002 published")
 

@@ -6,22 +6,18 @@ from pydantic import Field
 
 from ml.catalogue.adversarial import AdversarialParameters
 from ml.catalogue.info import MethodInfo, Preset
-from ml.catalogue.patchwise import PatchwiseParameters
+from ml.catalogue.patch_redrawing import PatchRedrawingParameters
 
 
-class PatchAdversarialParameters(PatchwiseParameters, AdversarialParameters):
+class PatchAdversarialParameters(PatchRedrawingParameters, AdversarialParameters):
     """What Patch-GANomaly and TL-GANomaly share."""
 
-    width: int = Field(
-        0,
-        ge=0,
-        le=256,
-        description="Channels of the networks at half the patch's size, 64 as published; training and inspection time "
-        "grow with the square; 0: by the time at hand",
+    # There are hundreds of steps here instead of ten thousands.
+    learning_rate: float = Field(
+        1e-3, gt=0, le=0.1, description="Size of Adam's steps of the generator; 0.0002 published"
     )
-    latent: int = Field(100, ge=1, le=2048, description="Length of a patch's code; too long, and defects pass through")
     discriminator_learning_rate: float = Field(
-        1e-4, gt=0, le=0.1, description="Size of Adam's steps of the discriminator"
+        5e-4, gt=0, le=0.1, description="Size of Adam's steps of the discriminator; 0.0001 published"
     )
     score: Literal["latent", "residual", "both"] = Field(
         "latent",
@@ -32,6 +28,13 @@ class PatchAdversarialParameters(PatchwiseParameters, AdversarialParameters):
 
 class PatchGanomalyParameters(PatchAdversarialParameters):
     """Patch-GANomaly: patches whose code changes when they are drawn from it are anomalous."""
+
+    # On defects painted into held-out magnetic tiles: image AUROC 0.57 (latent), 0.60 (residual), 0.64 (both).
+    score: Literal["latent", "residual", "both"] = Field(
+        "both",
+        description="A patch's score: the squared distance of the two codes, as published, the mean squared difference "
+        "of the pixels, or both, each in units of what good patches show",
+    )
 
 
 INFO = MethodInfo(

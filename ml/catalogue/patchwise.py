@@ -7,7 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from ml.catalogue.settings import SigmaPx, Steps
 
 
-def _read_side(value: object) -> object:
+def read_side(value: object) -> object:
+    """A number as typed on the command line."""
     return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
@@ -16,7 +17,7 @@ class PatchwiseParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    patch_px: Annotated[Literal[16, 32, 64], BeforeValidator(_read_side)] = Field(
+    patch_px: Annotated[Literal[16, 32, 64], BeforeValidator(read_side)] = Field(
         32, description="Side of the patches that are judged each by itself; the larger, the larger the defects"
     )
     stride_px: int = Field(

@@ -18,19 +18,17 @@ from torch.nn import functional
 from ml.adversarial_lessons import as_pixels
 from ml.catalogue.conv_autoencoder import ConvAutoencoderParameters
 from ml.methods.base import Geometry
-from ml.methods.patchwise import PatchwiseMethod
+from ml.methods.patch_redrawing import RGB, VALIDATED_PATCHES, PatchRedrawingMethod, mean_squared_difference
 from ml.networks.ganomaly import Decoder, Encoder
 from ml.patch_batches import RandomPatches
 from ml.training.loop import Lesson, Losses
 from ml.training.monitor import Reconstructions
 
-VALIDATED_PATCHES = 256
 BETAS = (0.5, 0.999)
-RGB = 3
 SHOWN = 4
 
 
-class ConvAutoencoder(PatchwiseMethod):
+class ConvAutoencoder(PatchRedrawingMethod):
     """Needs no pretrained weights."""
 
     name = "conv_autoencoder"
@@ -44,14 +42,12 @@ class ConvAutoencoder(PatchwiseMethod):
         weights: Path | None = None,
         state: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        super().__init__(parameters, geometry, input_size, weights, state)
+        super().__init__(parameters, geometry, input_size, 1, weights, state)
         self.prepare_networks()
 
     def build_networks(self) -> nn.Module:
-        # 0 is not decided yet: such a network is looked at, but neither trained nor stored.
-        width = max(self.parameters.width, 1)
-        encoder = Encoder(self.parameters.patch_px, RGB, width, self.parameters.latent)
-        decoder = Decoder(self.parameters.patch_px, RGB, width, self.parameters.latent)
+        encoder = Encoder(self.parameters.patch_px, RGB, self.width, self.parameters.latent)
+        decoder = Decoder(self.parameters.patch_px, RGB, self.width, self.parameters.latent)
         return nn.Sequential(encoder, decoder).to(memory_format=torch.channels_last)
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
@@ -64,9 +60,8 @@ class ConvAutoencoder(PatchwiseMethod):
             steps,
         )
 
-    def patch_scores(self, patches: Tensor) -> Tensor:
-        difference: Tensor = self.networks(patches) - patches
-        return difference.square().mean((1, 2, 3))
+    def terms(self, patches: Tensor) -> Tensor:
+        return mean_squared_difference(self.networks(patches), patches, self.parameters.residual_px)[:, None]
 
 
 class ReconstructionLesson(Lesson):

@@ -12,23 +12,13 @@ from torch import Tensor
 from ml.adversarial_lessons import GanomalyLesson
 from ml.catalogue.patch_ganomaly import PatchAdversarialParameters
 from ml.methods.base import Geometry
-from ml.methods.patchwise import MEASURED_PICTURES, PatchwiseMethod, some
+from ml.methods.patch_redrawing import RGB, VALIDATED_PATCHES, PatchRedrawingMethod, mean_squared_difference
 from ml.networks.ganomaly import Discriminator, Generator, Reconstruction
 from ml.training.loop import Lesson
 
-RGB = 3
-VALIDATED_PATCHES = 256
-MEASURED_PATCHES = 512
-MEASURED_AT_A_TIME = 256
 
-_LEAST_USUAL = 1e-12  # of a term, where good patches are redrawn without any difference
-
-
-class PatchAdversarialMethod(PatchwiseMethod):
-    """Subclasses build the generator.
-
-    statistics: `usual` (2,), mean of the latent and residual terms of good patches.
-    """
+class PatchAdversarialMethod(PatchRedrawingMethod):
+    """Subclasses build the generator."""
 
     parameters: PatchAdversarialParameters
     networks: Generator
@@ -41,8 +31,7 @@ class PatchAdversarialMethod(PatchwiseMethod):
         weights: Path | None = None,
         state: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        super().__init__(parameters, geometry, input_size, weights, state)
-        self.statistics["usual"] = torch.ones(2)
+        super().__init__(parameters, geometry, input_size, 2 if parameters.score == "both" else 1, weights, state)
 
     @abstractmethod
     def build_networks(self) -> Generator:
@@ -61,26 +50,10 @@ class PatchAdversarialMethod(PatchwiseMethod):
             self.device,
         )
 
-    def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
-        patches = self.fixed_patches(some(validation or parts, MEASURED_PICTURES), MEASURED_PATCHES)
-        found = [self._terms(portion.to(self.device)) for portion in torch.split(patches, MEASURED_AT_A_TIME)]
-        self.statistics["usual"] = torch.cat(found).mean(0).clamp(min=_LEAST_USUAL)
-        super().finish(parts, validation)
-
-    def patch_scores(self, patches: Tensor) -> Tensor:
-        latent, residual = (self._terms(patches) / self.statistics["usual"]).unbind(1)
-        if self.parameters.score == "both":
-            return latent + residual
-        return latent if self.parameters.score == "latent" else residual
-
-    @property
-    def width(self) -> int:
-        """Where it is 0, which is not decided yet, networks are looked at, but neither trained nor stored."""
-        return max(self.parameters.width, 1)
-
-    def _terms(self, patches: Tensor) -> Tensor:
-        """Mean squared differences of the codes and of the pixels, (n, 2)."""
+    def terms(self, patches: Tensor) -> Tensor:
         made: Reconstruction = self.networks(patches)
         latent = (made.latent - made.latent_again).square().mean(1)
-        residual = (made.pictures - patches).square().mean((1, 2, 3))
-        return torch.stack([latent, residual], dim=1)
+        if self.parameters.score == "latent":
+            return latent[:, None]
+        residual = mean_squared_difference(made.pictures, patches, self.parameters.residual_px)
+        return residual[:, None] if self.parameters.score == "residual" else torch.stack([latent, residual], dim=1)

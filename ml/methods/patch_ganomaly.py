@@ -18,7 +18,8 @@ from torch import nn
 
 from ml.catalogue.patch_ganomaly import PatchGanomalyParameters
 from ml.methods.base import Geometry
-from ml.methods.patch_adversarial import RGB, PatchAdversarialMethod
+from ml.methods.patch_adversarial import PatchAdversarialMethod
+from ml.methods.patch_redrawing import RGB
 from ml.networks.ganomaly import NEGATIVE_SLOPE, Generator
 
 

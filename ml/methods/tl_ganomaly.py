@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ml.catalogue.tl_ganomaly import TlGanomalyParameters
 from ml.methods.base import Geometry
-from ml.methods.patch_adversarial import RGB, PatchAdversarialMethod
+from ml.methods.patch_adversarial import PatchAdversarialMethod
+from ml.methods.patch_redrawing import RGB
 from ml.networks.ganomaly import Generator
 from ml.networks.pretrained_encoder import PretrainedEncoder, build_trunk
 
