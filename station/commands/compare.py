@@ -54,7 +54,7 @@ def print_table(cells: Sequence[Cell], console: Console) -> None:
             table = plain_table("method", *(measure.short for measure in measures))
             for row in of_data_set:
                 if row.done:
-                    table.add_row(row.method, *(_figure(row, measure) for measure in measures))
+                    table.add_row(row.method.replace("+", "\n+"), *(_figure(row, measure) for measure in measures))
             if table.row_count:
                 console.print(table)
         for row in of_data_set:

@@ -11,8 +11,8 @@ from ml.calibration import assign_groups
 from ml.catalogue import method, parse_settings
 from ml.dataset import read_normals
 from ml.errors import CancelledError
-from ml.generation.catalogue import parse_settings as parse_generator_settings
 from ml.job import TrainingJob
+from ml.training.augmentation import check_augmentation
 from ml.training.monitor import Monitor, Reconstructions
 from station.commands.sample_sheet import sample_sheet
 from station.commands.terminal import progress_bar, say
@@ -153,8 +153,7 @@ def _refuse_early(job: TrainingJob) -> None:
     """Raises what training would raise for settings, pattern and folder, seconds earlier: before torch is imported."""
     parse_settings(job.method, {**method(job.method).presets[job.preset].settings, **job.parameters})
     assign_groups([], job.group_by)
-    if job.augment is not None:
-        parse_generator_settings(job.augment.generator, job.augment.settings)
+    check_augmentation(job.augment)
     read_normals(job.data)
 
 
@@ -168,6 +167,8 @@ def _report(result: "TrainingResult", console: Console) -> None:
         f"{result.path}: {result.manifest.method} trained on {len(result.survey.names)} pictures"
         f" ({len(result.survey.skipped)} left out) in {result.seconds:.0f} s, model {result.manifest.model_hash[:12]}",
     )
+    if generated := result.manifest.data.generated:
+        say(console, f"learnt from {len(generated)} generated pictures too; none of them gave the threshold")
     say(
         console,
         f"threshold {calibration.threshold:.4g} by {calibration.rule.replace('_', '-')} from {calibration.n} "

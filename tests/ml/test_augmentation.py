@@ -1,7 +1,7 @@
 """Training on good and generated pictures: made from what is learnt from alone, never held out, gone afterwards."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from ml.pictures import Pixels, read_picture
 from ml.progress import Cancelled, Progress, never, silent
 from ml.training import augmentation, embedded
 from ml.training.augmentation import check_augmentation, generating_seconds
+from ml.training.monitor import Monitor
 from ml.training.pipeline import estimate, run
 from ml.training.splits import hold_out
 from ml.training.survey import survey_pictures
-from tests.ml.small_models import part, quick_job, write_parts
+from tests.ml.small_models import QUICK, part, quick_job, write_parts
 
 APPEARANCE = {"generator": "appearance", "count": 4}
 
@@ -154,6 +155,22 @@ def test_that_a_stop_while_generating_leaves_nothing(parts: Path, tmp_path: Path
         )
 
     assert not (tmp_path / "m.loupe").exists()
+
+
+def test_that_an_interrupted_training_goes_on_with_the_same_generated_pictures(parts: Path, tmp_path: Path) -> None:
+    class Stopping(Monitor):
+        is_reached = False
+
+        def losses(self, step: int, steps: int, losses: Mapping[str, float], validation: float | None) -> None:
+            self.is_reached = step >= 2
+
+    settings = {"augment": APPEARANCE, "parameters": {**QUICK["riad"], "steps": 4}}
+    whole = run(quick_job(parts, tmp_path / "whole.loupe", "riad", **settings)).manifest
+    job, stopping = quick_job(parts, tmp_path / "m.loupe", "riad", **settings), Stopping()
+    with pytest.raises(CancelledError):
+        run(job, cancelled=lambda: stopping.is_reached, monitor=stopping)
+
+    assert run(job, resume=True).manifest.model_hash == whole.model_hash
 
 
 @pytest.mark.parametrize(
