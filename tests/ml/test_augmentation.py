@@ -47,17 +47,27 @@ def trained(parts: Path, out: Path, method: str = "patchcore", **fields: Any) ->
     return run(quick_job(parts, out, method, **{"augment": APPEARANCE, **fields})).manifest
 
 
-def test_that_the_same_job_gives_the_same_model_and_another_one_than_without(parts: Path, tmp_path: Path) -> None:
-    one, other = (trained(parts, tmp_path / f"{name}.loupe") for name in "ab")
-    without = trained(parts, tmp_path / "c.loupe", augment=None)
-    longer = trained(parts, tmp_path / "d.loupe", augment={**APPEARANCE, "settings": {"strength": 1.5}})
-
-    assert one.model_hash == other.model_hash
-    assert len({one.model_hash, without.model_hash, longer.model_hash}) == 3
+@pytest.fixture(scope="module")
+def with_generated(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return trained(parts, tmp_path_factory.mktemp("with") / "m.loupe")
 
 
-def test_that_the_model_file_says_what_was_generated(parts: Path, tmp_path: Path) -> None:
-    trained(parts, tmp_path / "m.loupe", augment={**APPEARANCE, "settings": {"strength": "1.2"}})
+@pytest.fixture(scope="module")
+def without(parts: Path, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return trained(parts, tmp_path_factory.mktemp("without") / "m.loupe", augment=None)
+
+
+def test_that_the_same_job_gives_the_same_model_whatever_memory_there_is(
+    parts: Path, tmp_path: Path, with_generated: Manifest, without: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "FEATURE_BUDGET_BYTES", 0)
+
+    assert trained(parts, tmp_path / "m.loupe").model_hash == with_generated.model_hash != without.model_hash
+
+
+def test_that_the_model_file_says_what_was_generated(parts: Path, tmp_path: Path, with_generated: Manifest) -> None:
+    stronger = {**APPEARANCE, "settings": {"strength": "1.2"}}
+    assert trained(parts, tmp_path / "m.loupe", augment=stronger).model_hash != with_generated.model_hash
     data = read_manifest(tmp_path / "m.loupe").data
 
     assert data.augmentation is not None
@@ -129,19 +139,12 @@ def test_that_with_few_parts_perturbed_copies_of_captured_ones_give_the_threshol
     assert len(manifest.data.generated) == 4
 
 
-def test_that_generated_pictures_change_nothing_of_what_parts_look_like(parts: Path, tmp_path: Path) -> None:
+def test_that_generated_pictures_change_nothing_of_what_parts_look_like(
+    with_generated: Manifest, without: Manifest
+) -> None:
     """Recipes take their limits of brightness and focus from it."""
-    with_, without = (trained(parts, tmp_path / f"{n}.loupe", augment=a) for n, a in (("a", APPEARANCE), ("b", None)))
-
-    assert with_.reference == without.reference
-    assert with_.thumbnail_sha256 == without.thumbnail_sha256
-
-
-def test_that_a_small_memory_gives_the_same_model(parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = trained(parts, tmp_path / "a.loupe")
-    monkeypatch.setattr(embedded, "FEATURE_BUDGET_BYTES", 0)
-
-    assert trained(parts, tmp_path / "b.loupe").model_hash == kept.model_hash
+    assert with_generated.reference == without.reference
+    assert with_generated.thumbnail_sha256 == without.thumbnail_sha256
 
 
 def test_that_a_stop_while_generating_leaves_nothing(parts: Path, tmp_path: Path) -> None:
@@ -164,7 +167,7 @@ def test_that_an_interrupted_training_goes_on_with_the_same_generated_pictures(p
         def losses(self, step: int, steps: int, losses: Mapping[str, float], validation: float | None) -> None:
             self.is_reached = step >= 2
 
-    settings = {"augment": APPEARANCE, "parameters": {**QUICK["riad"], "steps": 4}}
+    settings: dict[str, Any] = {"augment": APPEARANCE, "parameters": {**QUICK["riad"], "steps": 4}}
     whole = run(quick_job(parts, tmp_path / "whole.loupe", "riad", **settings)).manifest
     job, stopping = quick_job(parts, tmp_path / "m.loupe", "riad", **settings), Stopping()
     with pytest.raises(CancelledError):
@@ -207,7 +210,9 @@ def test_that_no_augmentation_needs_no_check() -> None:
     check_augmentation(None)
 
 
-def test_that_marked_pictures_in_the_folder_are_learnt_from_and_never_scored(parts: Path, tmp_path: Path) -> None:
+def test_that_marked_pictures_in_the_folder_are_learnt_from_and_never_scored(
+    parts: Path, tmp_path: Path, without: Manifest
+) -> None:
     """Of a method whose parts are held out in turn."""
     folder = write_parts(tmp_path / "mixed", 8)
     survey = survey_pictures(quick_job(parts, tmp_path / "m.loupe"))
@@ -216,7 +221,6 @@ def test_that_marked_pictures_in_the_folder_are_learnt_from_and_never_scored(par
         (folder / f"z{index}.png").write_bytes(encode_marked(part(50 + index), mark))
 
     manifest = trained(folder, tmp_path / "m.loupe", augment=None)
-    without = trained(parts, tmp_path / "n.loupe", augment=None)
 
     assert (manifest.calibration.source, manifest.calibration.n) == ("5-fold", 8)
     assert manifest.data.generated == ("z0.png", "z1.png", "z2.png")
