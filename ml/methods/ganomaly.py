@@ -2,15 +2,24 @@
 ACCV 2018, arXiv 1805.06725.
 
 A generator reduces pictures of good parts to a code, redraws them from it and reduces what it drew to a second code,
-against a discriminator (`ml.networks.ganomaly`, `ml.adversarial_lessons`). A picture's score is the mean squared
-difference of its two codes (equation 6).
+against a discriminator (`ml.networks.ganomaly`, `ml.adversarial_lessons`). The published score of a picture is the mean
+squared difference of its two codes (equation 6).
 
 The published method has no map: here it is the absolute difference of picture and reconstruction per channel, summed
-then (signed sums cancel where only the colour differs), on request plus the loss of structural similarity.
+then (signed sums cancel where only the colour differs), on request plus the loss of structural similarity; for whole
+pictures it counts, place by place, in how far it exceeds that of good parts (`ml.usual_maps`).
 
-Departures beside the lesson's: the networks are narrower as far as the time at hand demands. Scores are taken in
-`eval()`, with the running statistics of batch normalisation; the authors' code normalises over the batch that is being
-scored, so that a score depends on its neighbours. They are not scaled over a test set. The picture is not cropped.
+Departures beside the lesson's and the map: the score adds the map's highest place, both terms in spreads of good parts
+(`score`). Networks are narrower as far as the time at hand demands, and normalise over groups of channels: scores are
+taken in `eval()`, and the running statistics of batch normalisation, while a setting, lag behind in a run of minutes.
+(The authors' code normalises over the batch that is being scored, so that a score depends on its neighbours.) Scores
+are not scaled over a test set. The learning rate is ten times the published one, in batches of 8 instead of 64, and
+pictures are shifted by up to 3 pixels. The picture is not cropped.
+
+Of defects painted into held-out good pictures of the set aliens, after a minute of training at 64 px and width 16, the
+image AUROC by the latent distance was 0.55 to 0.58 in every variant. Groups instead of batches raised that of the map's
+highest place from 0.64 to 0.70, shifts to 0.75; with both terms it was 0.79. Counted place by place it was 0.70 where
+the bare map gave 0.61. On the set cookie, whose parts lie anyhow, nothing went beyond 0.61.
 """
 
 from collections.abc import Sequence

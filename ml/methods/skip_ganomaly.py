@@ -4,13 +4,20 @@ Atapour-Abarghouei, Breckon, IJCNN 2019, arXiv 1901.08954.
 A U-Net redraws pictures of good parts, against a discriminator whose features say how well
 (`ml.networks.skip_ganomaly`, `ml.adversarial_lessons`). A picture's score is lambda times the mean squared difference
 of picture and reconstruction, plus (1 - lambda) times that of their features; lambda is 0.9 (equations 6 to 8). The map
-is the absolute difference, averaged over the channels.
+is the absolute difference, averaged over the channels; for whole pictures it counts, place by place, in how far it
+exceeds that of good parts (`ml.usual_maps`).
 
-Departures beside the lesson's: the networks are narrower as far as the time at hand demands. Each of the two terms
-counts in units of its mean over good parts, not as it comes (`scale_terms`): features have no natural scale, and the
-published lambda is applied before a scaling over the test set. Scores are taken in `eval()`, with the running
-statistics of batch normalisation. Noise on the input is drawn where it is asked for (`noise`) and while learning only;
-the authors' code adds memory that was never written.
+Departures beside the lesson's and the map: the picture's term is the map's highest place instead of a mean, which a
+small defect hardly moves (`residual`), and both terms count in spreads of good parts, not as they come (`scale_terms`):
+features have no natural scale, and the published sum is scaled over the test set instead. Networks are narrower as far
+as the time at hand demands; normalisation, learning rate, batch and shifts as in `ml.methods.ganomaly`. Noise on the
+input is drawn where it is asked for (`noise`) and while learning only; the authors' code adds memory that was never
+written.
+
+Of defects painted into held-out good pictures of the set aliens, after a minute of training at 64 px and width 8, the
+image AUROC was 0.76 by the mean squared difference, 0.62 by the features and 0.82 as it is now; 0.76 without shifts.
+Leaving out the two finest skip connections gave no more, and a worse map (pixel AUROC 0.79 against 0.88, both without
+shifts). On the set cookie, whose parts lie anyhow, it was 0.59.
 """
 
 from collections.abc import Sequence
