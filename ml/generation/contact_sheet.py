@@ -57,7 +57,8 @@ class ContactSheet:
         grown = cv2.dilate(np.asarray(mask, np.uint8), np.ones((3, 3), np.uint8), iterations=2)
         contours, _ = cv2.findContours(grown, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(shown, contours, -1, _OUTLINE, 1)
-        self._pairs.append(_Pair(self._thumbnail(source), shown, source_name, f"{name}  {made.kind}".rstrip()))
+        caption = f"{name}  {made.kind}" if made.mask.any() else name
+        self._pairs.append(_Pair(self._thumbnail(source), shown, source_name, caption))
 
     def drawn(self) -> Thumbnail:
         """The sheet, (height, width, 3) uint8 RGB."""

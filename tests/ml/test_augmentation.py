@@ -23,7 +23,7 @@ from ml.training.monitor import Monitor
 from ml.training.pipeline import estimate, run
 from ml.training.splits import hold_out
 from ml.training.survey import survey_pictures
-from tests.ml.small_models import QUICK, part, quick_job, write_parts
+from tests.ml.small_models import part, quick_job, write_parts
 
 APPEARANCE = {"generator": "appearance", "count": 4}
 
@@ -167,7 +167,10 @@ def test_that_an_interrupted_training_goes_on_with_the_same_generated_pictures(p
         def losses(self, step: int, steps: int, losses: Mapping[str, float], validation: float | None) -> None:
             self.is_reached = step >= 2
 
-    settings: dict[str, Any] = {"augment": APPEARANCE, "parameters": {**QUICK["riad"], "steps": 4}}
+    settings: dict[str, Any] = {
+        "augment": APPEARANCE,
+        "parameters": {"width": 4, "crop_px": 64, "steps": 4, "batch": 2},
+    }
     whole = run(quick_job(parts, tmp_path / "whole.loupe", "riad", **settings)).manifest
     job, stopping = quick_job(parts, tmp_path / "m.loupe", "riad", **settings), Stopping()
     with pytest.raises(CancelledError):
