@@ -7,6 +7,7 @@ from pathlib import Path
 from ml.alignment import MIN_PICTURES, Alignment, Thumbnail, edge_thumbnail, measure_alignment
 from ml.dataset import read_normals
 from ml.errors import CancelledError, PictureError
+from ml.generation.marking import mark_of
 from ml.pictures import list_pictures, read_picture
 from ml.progress import Cancelled, Progress, never, silent
 
@@ -57,7 +58,10 @@ def recommend(
     pretrained backbone may be used. Raises TrainingError where there are no pictures, PictureError where none of them
     can be read, and CancelledError.
     """
-    _, paths = read_normals(data)
+    _, found = read_normals(data)
+    paths = [path for path in found if mark_of(path) is None]  # generated ones say nothing of how parts lie
+    if not paths:
+        raise PictureError(f"{data}: all {len(found)} pictures are generated. Choose a folder of captured ones.")
     thumbnails, longest, trouble = _look(paths, progress, cancelled)
     if not thumbnails:
         raise PictureError(f"{data}: none of the pictures can be read, e.g. {trouble}")

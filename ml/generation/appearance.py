@@ -21,6 +21,7 @@ from ml.generation.generator import GeneratedPicture, Generator, check_enough, c
 from ml.generation.looks import (
     CHANNELS,
     CHROMA,
+    HAS_ZERO,
     SEEN,
     LabPicture,
     Look,
@@ -104,10 +105,14 @@ class LookSpace:
         return np.asarray((direction * length) @ self.axes)
 
     def widened(self, strength: float) -> Self:
-        """The same, `strength` times as wide around the mean."""
+        """The same, `strength` times as wide around the mean.
+
+        Figures that have a zero fall by no more than that factor, or dark parts would be taken to allow black ones.
+        """
+        lowest = self.mean + strength * (self.lowest - self.mean)
         return replace(
             self,
-            lowest=self.mean + strength * (self.lowest - self.mean),
+            lowest=np.where(HAS_ZERO, np.maximum(lowest, self.lowest / strength), lowest) if strength > 1 else lowest,
             highest=self.mean + strength * (self.highest - self.mean),
             reach=self.reach * strength,
         )

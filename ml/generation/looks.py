@@ -41,6 +41,10 @@ _SAMPLED_PIXELS = 10_000
 _QUANTILES = (0.01, 0.1, 0.5, 0.9, 0.99)
 _LEAST_BLUR_PX = 0.2  # a Gaussian below this is the identity on a pixel grid
 _CLIPPED_SHARE = 0.05  # of the range of counts, next to black and to white
+HAS_ZERO = np.concatenate(
+    [[1, 0, 0, 1, 1, 1], np.zeros(FIELDS**2), [1, 1], np.tile([1, 0, 0], len(_QUANTILES))]
+).astype(bool)
+"""Figures of `Look.everything` that cannot fall below 0: lightness, spreads, blur and noise."""
 SEEN = np.concatenate([np.full(6, 0.5), np.full(FIELDS**2, 0.01), [0.05, 0.05], np.full(3 * len(_QUANTILES), 0.5)])
 """Smaller differences of the figures of `Look.everything` are not seen: half a step of LAB, a hundredth of light."""
 
