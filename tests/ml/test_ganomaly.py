@@ -68,7 +68,7 @@ def test_that_the_sizes_that_halve_down_to_four_are_taken(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [-32, 0, 8, 48, 96, 100, 1024])
-def test_that_other_sizes_are_refused_at_once(size: int) -> None:
+def test_rule_16_other_sizes_are_refused_at_once(size: int) -> None:
     for build in (check_size, lambda side: Encoder(side, 3, 4, 8), lambda side: Decoder(side, 3, 4, 8)):
         with pytest.raises(ParameterError, match=f"16, 32, 64, 128, 256 or 512 px, not of {size} px"):
             build(size)
@@ -95,7 +95,7 @@ def test_that_the_networks_are_built_of_the_published_layers(norm: Any) -> None:
     assert [layer.kernel_size for layer in convolutions].count((3, 3)) == 4
 
 
-def test_that_encoder_and_decoder_are_not_linear() -> None:
+def test_rule_05_encoder_and_decoder_are_not_linear() -> None:
     torch.manual_seed(0)
     for network, shape in ((Encoder(32, 3, 4, 8), (2, 3, 32, 32)), (Decoder(32, 3, 4, 8), (2, 8))):
         first, second = torch.randn(shape), torch.randn(shape)
@@ -104,7 +104,7 @@ def test_that_encoder_and_decoder_are_not_linear() -> None:
         assert (joined - apart).abs().max() > 0.01 * apart.abs().max()
 
 
-def test_that_the_decoder_writes_every_pixel_of_every_channel() -> None:
+def test_rule_09_the_decoder_writes_every_pixel_of_every_channel() -> None:
     decoder = Decoder(32, 3, 4, 8)
     made = decoder(torch.randn(1, 8))
     assert (made != 0).all()
@@ -205,7 +205,7 @@ def test_that_places_are_judged_by_what_good_parts_show_there() -> None:
     assert not _method("patches", standardise=True).statistics.keys() & {"usual", "places"}
 
 
-def test_that_changes_of_two_channels_do_not_cancel_each_other() -> None:
+def test_rule_03_changes_of_two_channels_do_not_cancel_each_other() -> None:
     method = _fitted()
     picture = _surface(20)
     with torch.no_grad():

@@ -19,7 +19,7 @@ def _all(layout: PatchLayout, inputs: int = 1) -> Tensor:
 @pytest.mark.parametrize("recombination", RECOMBINATIONS)
 @pytest.mark.parametrize(("patch", "stride"), [(32, 8), (32, 12), (16, 16), (64, 24), (32, 5)])
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_that_a_constant_score_gives_a_constant_map_up_to_the_last_row_and_column(
+def test_rule_07_a_constant_score_gives_a_constant_map_up_to_the_last_row_and_column(
     height: int, width: int, patch: int, stride: int, recombination: Recombination
 ) -> None:
     layout = PatchLayout(height, width, patch, stride)

@@ -75,7 +75,7 @@ class _Brightness(PatchwiseMethod):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_that_the_decoder_is_not_linear(name: str) -> None:
+def test_rule_05_the_decoder_is_not_linear(name: str) -> None:
     """Pitfall 1: `LeakyReLU(True)` has the slope 1."""
     decoder = next(part for part in _method(name).networks.modules() if isinstance(part, Decoder))
     first, second = torch.randn(2, 1, 8, 1, 1, generator=torch.Generator().manual_seed(0)).mul(100)
@@ -90,7 +90,7 @@ def test_that_the_decoder_is_not_linear(name: str) -> None:
     assert (together - apart).abs().max() > 0.05 * together.abs().max()
 
 
-def test_that_pretrained_weights_are_those_of_the_file_once_the_method_is_built() -> None:
+def test_rule_06_pretrained_weights_are_those_of_the_file_once_the_method_is_built() -> None:
     """Pitfall 2: weights that are drawn anew after they were loaded."""
     encoder = _trunk_state(_method("tl_ganomaly"))
     loaded = build_trunk("efficientnet_lite0", None, is_frozen=True).state_dict()
@@ -98,7 +98,7 @@ def test_that_pretrained_weights_are_those_of_the_file_once_the_method_is_built(
     assert all(torch.equal(encoder[key], value) for key, value in loaded.items())
 
 
-def test_that_frozen_means_no_gradient_and_the_same_weights_after_training(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rule_06_frozen_means_no_gradient_and_the_same_weights_after_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pitfall 2: `require_grad=False` freezes nothing."""
     monkeypatch.setattr("ml.methods.patch_redrawing.MEASURED_PATCHES", 64)
     method = _method("tl_ganomaly")

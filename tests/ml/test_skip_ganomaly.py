@@ -64,7 +64,7 @@ def test_that_the_sizes_that_can_be_halved_are_taken(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 8, 48, 96])
-def test_that_other_sizes_are_refused_at_once(size: int) -> None:
+def test_rule_16_other_sizes_are_refused_at_once(size: int) -> None:
     for build in (lambda: SkipGenerator(size, 3, 4), lambda: SkipDiscriminator(size, 3, 4), lambda: check_size(size)):
         with pytest.raises(ParameterError, match="16, 32, 64, 128, 256 or 512"):
             build()
@@ -77,7 +77,7 @@ def test_that_a_discriminators_leaky_activations_have_the_published_slope() -> N
     assert [layer.negative_slope for layer in layers if isinstance(layer, nn.LeakyReLU)] == [0.2] * 4
 
 
-def test_that_the_generator_writes_every_pixel_of_every_channel() -> None:
+def test_rule_09_the_generator_writes_every_pixel_of_every_channel() -> None:
     made = SkipGenerator(32, 3, 4)(torch.randn(1, 3, 32, 32))
     assert (made != 0).all()
     assert made.abs().max() <= 1
