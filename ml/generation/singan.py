@@ -71,7 +71,12 @@ class Singan(Generator):
         chosen = self._chosen(len(pictures), seed)
         for number, index in enumerate(chosen):
             turn = number, len(chosen)
-            self._pyramids.append(_learnt(self.parameters, index, pictures[index], turn, seed, progress, cancelled))
+            pyramid = _learnt(self.parameters, index, pictures[index], turn, seed, progress, cancelled)
+            self._pyramids.append(pyramid)
+            self.note = (
+                f"SinGAN learnt {len(chosen)} of {len(pictures)} pictures at {len(pyramid.scales)} scales of "
+                f"{pyramid.steps:,} steps each."
+            )
 
     def sample(self, count: int, seed: int) -> Iterator[GeneratedPicture]:
         if not self._pyramids:
@@ -111,12 +116,13 @@ class Singan(Generator):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pyramid:
-    """The picture `source` as its scales have learnt it. small: it at the finest scale."""
+    """The picture `source` as its scales have learnt it in `steps` steps each. small: it at the finest scale."""
 
     source: int
     window: ValueWindow
     scales: Sequence[Scale]
     small: Values
+    steps: int
 
     @torch.no_grad()
     def variant(self, injection_scale: int, looseness: float, random: torch.Generator) -> Values:
@@ -172,7 +178,7 @@ def _learnt(
     device = torch.device(best_device())
     window = ValueWindow.of([(pixels.dtype, int(pixels.max()))])
     sizes = scale_sizes(pixels.shape[0], pixels.shape[1], settings)
-    if settings.injection_scale >= len(sizes):
+    if settings.injection_scale > len(sizes):  # as many as there are: nothing but looseness is left to chance
         raise ParameterError(
             f"injection_scale={settings.injection_scale}: a picture of {pixels.shape[1]} x {pixels.shape[0]} px has "
             f"{len(sizes)} scales with these settings, counted from 0"
@@ -185,15 +191,15 @@ def _learnt(
     )
     scales: list[Scale] = []
     for target in targets:
-        begun = (number * len(targets) + len(scales)) * steps
 
-        def overall(stage: str, done: int, total: int, begun: int = begun) -> None:
-            progress(stage, begun + done, pyramids * len(targets) * total)
+        def of_all_scales(stage: str, done: int, total: int, before: int = len(scales)) -> None:
+            of_pictures = f", picture {number + 1} of {pyramids}" if pyramids > 1 else ""
+            progress(f"{stage}{of_pictures}", before * total + done, len(targets) * total)
 
         lesson = _lesson(scales, target, settings, seed, steps)
-        run_lesson(lesson, steps, overall, cancelled)
+        run_lesson(lesson, steps, of_all_scales, cancelled)
         scales.append(lesson.networks.requires_grad_(False))
-    return _Pyramid(source, window, [scale.cpu() for scale in scales], shrunk(values, *sizes[-1]))
+    return _Pyramid(source, window, [scale.cpu() for scale in scales], shrunk(values, *sizes[-1]), steps)
 
 
 def _lesson(coarser: list[Scale], target: Tensor, settings: SinganParameters, seed: int, steps: int) -> ScaleLesson:

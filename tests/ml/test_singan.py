@@ -133,9 +133,9 @@ def test_that_a_variant_that_leaves_the_outline_is_drawn_nearer_to_the_source() 
 
 def test_that_several_pictures_are_learnt_when_asked_for() -> None:
     pictures = [part(index, 60, 80) for index in range(4)]
-    singan = _fitted(pictures, sources=3, steps=1)
+    singan = _fitted(pictures, sources=3, steps=1, injection_scale=0)
     assert len({picture.source for picture in singan.sample(12, 0)}) == 3
-    assert {picture.source for picture in _fitted(pictures, source=2, steps=1).sample(3, 0)} == {2}
+    assert {picture.source for picture in _fitted(pictures, source=2, steps=1, injection_scale=0).sample(3, 0)} == {2}
 
 
 def test_that_detail_moves_with_what_it_belongs_to() -> None:
@@ -161,11 +161,19 @@ def test_that_sources_and_scales_that_do_not_exist_are_refused() -> None:
 
 
 def test_that_training_tells_where_it_stands_over_all_scales_and_stops_when_asked() -> None:
-    told: list[tuple[int, int]] = []
-    singan = Singan(SinganParameters.model_validate({**SMALL, "sources": 2}))
-    singan.fit([_square(), part(1, 60, 80)], 0, progress=lambda stage, done, total: told.append((done, total)))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1][0] == told[-1][1]
-    assert len({total for _, total in told}) == 1
+    told: list[tuple[str, int, int]] = []
+    singan = Singan(SinganParameters.model_validate({**SMALL, "sources": 2, "steps": 1}))
+    singan.fit([_square(), part(1, 40, 90)], 0, progress=lambda *stands: told.append(stands))
+    for stage in ("Training, picture 1 of 2", "Training, picture 2 of 2"):
+        done = [done for at, done, _ in told if at == stage]
+        (total,) = {total for at, _, total in told if at == stage}
+        assert done == sorted(done)
+        assert done[-1] == total
     with pytest.raises(CancelledError):
         singan.fit([_square()], 0, cancelled=lambda: True)
+
+
+def test_that_a_picture_of_a_single_scale_varies_with_the_looseness_alone() -> None:
+    singan = _fitted([part(1, 18, 80)], coarsest_px=25, size_px=96, steps=1, injection_scale=1)
+    assert len(singan._pyramids[0].scales) == 1
+    assert next(singan.sample(1, 0)).changes["injection_scale"] == 1
