@@ -116,7 +116,7 @@ class Checkpoint:
             contents="0" * 64,
         )
         document = document.model_copy(update={"contents": _contents(document, tensors)})
-        metadata = {_METADATA: _canonical(document.model_dump(mode="json")).decode()}
+        metadata = {_METADATA: json.dumps(document.model_dump(mode="json"), allow_nan=False)}
         write_atomically(self.path, safetensors.torch.save(tensors, metadata))
 
     def read(self) -> Saved | None:

@@ -133,6 +133,7 @@ def test_that_a_run_interrupted_at_any_step_ends_the_same(
     lesson, curve = follow(path, resume=True)
     assert_same(state_of(uninterrupted[0]), state_of(lesson))
     assert curve.points == uninterrupted[1].points
+    assert [*curve.points[0][1]] == ["likeness", "judged"]  # in their order too: a line keeps its colour
 
 
 def test_that_a_run_may_be_interrupted_again_and_again(

@@ -342,19 +342,18 @@ def test_that_a_pipeline_fills_the_order_and_can_be_left(page: TrainingPage, goo
         base = {"data": good, "out": Path("model.loupe")}
         wanted = TrainingJob.checked({**base, **pipeline.fields})
         job = order.job()
-        assert (job.method, job.preset, job.ring, job.clahe, job.rules, job.augment, job.conv_processing) == (
-            wanted.method,
-            wanted.preset,
-            wanted.ring,
-            wanted.clahe,
-            wanted.rules,
-            wanted.augment,
-            wanted.conv_processing,
-        )
+        for field in ("method", "preset", "ring", "clahe", "rules", "augment", "conv_processing", "alpha"):
+            assert getattr(job, field) == getattr(wanted, field), field
+        assert wanted.size in (None, job.size)
         settings = {**METHODS[job.method].presets[job.preset].settings}
         assert parse_settings(job.method, {**settings, **job.parameters}) == parse_settings(
             wanted.method, {**settings, **wanted.parameters}
         )
+    own = order.start.pipeline
+    assert own is not None
+    order.method.choose(own.fields["method"], "fast")  # another preset keeps what the pipeline says
+    assert own.fields["parameters"].items() <= order._form().values().items()
+    assert order.job().size == own.fields["size"]
     order.method.choose("padim")
     assert order.job().ring is not None and order.job().method == "padim"
     order.start.choose("")
@@ -428,8 +427,8 @@ def test_that_losses_and_reconstructions_are_shown_while_a_network_learns(
     assert not run._learning._samples.is_empty and "5 steps" in run._learning._told.text()
     qtbot.waitUntil(lambda: run._learning.curves._plot is not None)
     plot = run._learning.curves._plot.getPlotItem()
-    drawn = [curve.name() for curve in plot.listDataItems()]
-    assert drawn == ["total", "svdd", "held-out good parts"]
+    assert run._learning.curves._legend.words == ["total", "svdd", "held-out good parts"]
+    assert len(plot.listDataItems()) == 3
     total = plot.listDataItems()[0].getData()[1]
     assert total[0] == pytest.approx(np.log10(50))  # beside 0.1
     theme.apply(qapp, "dark")

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QTimer, Slot
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, Qt, QTimer, Slot
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from station.ui import theme, tokens
+from station.ui.training.curve_legend import CurveLegend, LegendEntry
 from station.workers.training import TrainingLosses
 
 MINIMUM_HEIGHT_PX = 160
@@ -29,19 +30,22 @@ class LossCurves(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._plot: Any = None
-        self._legend: Any = None
+        self._legend = CurveLegend()
         self._told: list[TrainingLosses] = []
         self._redraw = QTimer(self, singleShot=True, interval=DRAWN_EVERY_MS)
         self._redraw.timeout.connect(self._draw)
         self.setMinimumHeight(MINIMUM_HEIGHT_PX)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("Losses while learning"))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        self._line = QHBoxLayout(self)
+        self._line.setContentsMargins(0, 0, 0, 0)
+        self._line.setSpacing(tokens.M)
+        self._line.addWidget(self._legend, 0, Qt.AlignmentFlag.AlignTop)
 
     def clear(self) -> None:
         self._told.clear()
         self._redraw.stop()
+        self._legend.show_entries(())
         if self._plot is not None:
             self._plot.clear()
 
@@ -64,7 +68,6 @@ class LossCurves(QWidget):
         plot.clear()
         plot.setBackground(theme.colour("surface"))
         self._dress_axes()
-        self._dress_legend()
         lines = {name: self._points(name) for name in self._names()}
         dots = np.array([(told.step, told.validation) for told in self._told if told.validation is not None])
         values = np.concatenate([points[:, 1] for points in (*lines.values(), dots.reshape(-1, 2))])
@@ -73,21 +76,19 @@ class LossCurves(QWidget):
             plot.getAxis("left").setTicks([decade_ticks(float(values.min()), float(values.max()))])
             for points in (*lines.values(), *([dots] if len(dots) else [])):
                 points[:, 1] = np.log10(points[:, 1])
+        entries = []
         for number, (name, points) in enumerate(lines.items()):
-            width = TOTAL_LINE_PX if name == TOTAL else LINE_PX
-            pen = _pen(theme.series_colour(number), width)
-            plot.plot(points, pen=pen, name=name.replace("_", " "))
-        if len(dots):
-            surface = _pen(theme.colour("surface"), 1)
-            plot.plot(
-                dots,
-                pen=None,
-                symbol="o",
-                symbolSize=DOT_PX,
-                symbolBrush=theme.colour("text"),
-                symbolPen=surface,
-                name=self.tr("held-out good parts"),
+            entry = LegendEntry(
+                name.replace("_", " "), theme.series_colour(number), TOTAL_LINE_PX if name == TOTAL else LINE_PX
             )
+            plot.plot(points, pen=_pen(entry.colour, entry.line_px))
+            entries.append(entry)
+        if len(dots):
+            entry = LegendEntry(self.tr("held-out good parts"), theme.colour("text"), dot_px=DOT_PX)
+            rim = _pen(theme.colour("surface"), 1)
+            plot.plot(dots, pen=None, symbol="o", symbolSize=DOT_PX, symbolBrush=entry.colour, symbolPen=rim)
+            entries.append(entry)
+        self._legend.show_entries(entries)
         plot.setXRange(0, self._told[-1].steps, padding=0.01)
 
     def _names(self) -> list[str]:
@@ -107,13 +108,7 @@ class LossCurves(QWidget):
         plot.setMouseEnabled(False, False)
         plot.hideButtons()
         plot.setMenuEnabled(False)
-        # At the right above, where falling losses leave room.
-        self._legend = plot.addLegend(
-            offset=(-tokens.S, tokens.S), labelTextSize=f"{tokens.TYPE_PX['caption']}px", verSpacing=-6
-        )
-        layout = self.layout()
-        if layout is not None:
-            layout.addWidget(plot)
+        self._line.insertWidget(0, plot, 1)
         return plot
 
     def _dress_axes(self) -> None:
@@ -125,12 +120,6 @@ class LossCurves(QWidget):
             axis.setTickFont(theme.font("caption"))
             axis.enableAutoSIPrefix(False)
             axis.setLabel(words, **{"color": secondary.name(), "font-size": f"{tokens.TYPE_PX['caption']}px"})
-
-    def _dress_legend(self) -> None:
-        ground = theme.colour("surface")
-        ground.setAlphaF(0.85)
-        self._legend.setBrush(ground)
-        self._legend.setLabelTextColor(theme.colour("text"))
 
 
 def is_logarithmic(values: Any) -> bool:

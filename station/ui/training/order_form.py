@@ -197,10 +197,9 @@ class OrderForm(QWidget):
         """Take over all that the pipeline says; without one, only what has no field here is given up."""
         self._beyond = {}
         if pipeline is not None:
-            job = TrainingJob.checked({"data": Path(), "out": MODEL_FILE, **pipeline.fields})
+            job = _order_of(pipeline)
             self.method.choose(job.method, job.preset)
-            self._form().set_settings(job.parameters)
-            self._size.setValue(job.size or self._size.value())
+            self._start_from_preset()
             self._geometry_buttons["whole" if job.patch is None else "patches"].setChecked(True)
             self._patch.setValue(job.patch or self._patch.value())
             self._stride.setValue(job.stride or self._stride.value())
@@ -337,6 +336,11 @@ class OrderForm(QWidget):
         preset = METHODS[self.method.method].presets[self.method.preset]
         self._size.setValue(preset.size_px)
         self._form().show_base(preset.settings)
+        pipeline = self.start.pipeline
+        if pipeline is not None and _order_of(pipeline).method == self.method.method:
+            job = _order_of(pipeline)
+            self._size.setValue(job.size or preset.size_px)
+            self._form().set_settings(job.parameters)
         self._parameter_stack.setCurrentWidget(self._form())
         self._show_choices()
 
@@ -369,6 +373,11 @@ class OrderForm(QWidget):
         told = self.tr("{} pictures show {} parts").format(len(names), parts) if pattern and parts else ""
         self._groups.setText(told)
         self._groups.setVisible(bool(told))
+
+
+def _order_of(pipeline: Pipeline) -> TrainingJob:
+    """The pipeline as an order, for pictures that are yet to be chosen."""
+    return TrainingJob.checked({"data": Path(), "out": MODEL_FILE, **pipeline.fields})
 
 
 def _pixels(low: int, high: int) -> QSpinBox:

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from station.workers.training import TrainingSamples
 
-LEAST_HEIGHT_PX, MOST_HEIGHT_PX = 96, 288
+LEAST_HEIGHT_PX, MOST_HEIGHT_PX = 128, 288
 
 
 class SampleStrip(QWidget):
