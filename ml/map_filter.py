@@ -7,7 +7,8 @@ on pairs of a raw map and a mask. It learns how far, and in which direction, def
 
 Departures. One convolution with a sigmoid under cross-entropy is a logistic regression on the cells around each cell:
 a convex problem, solved exactly instead of by gradient steps, so that there is no learning rate and no chance in it.
-Weights are not negative: more anomaly around a cell never makes it less anomalous. Defect cells and others count half
+Weights are not negative: more anomaly around a cell never makes it less anomalous. From
+painted defects, which come in all directions, no direction is learnt. Defect cells and others count half
 each, however few are defective. Bias, gain and sigmoid only serve the learning: they rise with what the kernel gives
 and rank nothing anew, so the kernel alone is kept, scaled to the sum 1. A filtered map is then a weighted mean of raw
 scores and keeps their scale.
@@ -54,9 +55,11 @@ class MarkedMap:
     inside: NDArray[np.bool_] | None = None
 
 
-def learn_filter(maps: Sequence[MarkedMap], side: int) -> Kernel:
+def learn_filter(maps: Sequence[MarkedMap], side: int, *, is_directed: bool = True) -> Kernel:
     """The kernel (side, side) float32, weights from 0 up with the sum 1, that tells marked cells from the others best.
 
+    `is_directed`: whether defects may run in a direction of their own. Where they come in all, cells equally far from
+    the middle weigh the same: the directions of those that were seen are chance.
     The same maps give the same kernel. Raises TrainingError where no kernel can tell them: no cell is marked, all are,
     or scores are nowhere higher on the defects.
     """
@@ -72,15 +75,16 @@ def learn_filter(maps: Sequence[MarkedMap], side: int) -> Kernel:
         )
     scale = float(windows.std())
     standardised = (windows - windows.mean()) / (scale or 1.0)
+    free = np.eye(side**2) if is_directed else _rings(side)
     found = minimize(
         _loss,
-        np.append(np.full(side**2, 1 / side**2), 0.0),
-        args=(standardised, np.where(is_defect, 1.0, -1.0), _shares(is_defect)),
+        np.append(free.mean(axis=0), 0.0),
+        args=(standardised @ free, np.where(is_defect, 1.0, -1.0), _shares(is_defect)),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0, None)] * side**2 + [(None, None)],
+        bounds=[(0, None)] * free.shape[1] + [(None, None)],
     )
-    weights = found.x[:-1].reshape(side, side)
+    weights = (free @ found.x[:-1]).reshape(side, side)
     if scale == 0 or weights.sum() <= 0:
         raise TrainingError(
             "The map filter cannot be learnt: the model's scores are nowhere higher on the marked defects than beside "
@@ -132,6 +136,15 @@ def _examples(maps: Sequence[MarkedMap], side: int) -> tuple[Floats, NDArray[np.
             windows.append(around[rows[chosen], columns[chosen]].reshape(-1, side**2).astype(np.float64))
             is_defect.append(np.full(len(chosen), kind))
     return np.concatenate(windows), np.concatenate(is_defect)
+
+
+def _rings(side: int) -> Floats:
+    """Kernels (side * side, rings) that are one where a cell lies in a ring, each divided by its length."""
+    from_middle = np.square(np.arange(side) - side // 2)
+    distances = np.add.outer(from_middle, from_middle).reshape(-1, 1)
+    members = (distances == np.unique(distances)).astype(np.float64)
+    rings: Floats = members / np.sqrt(members.sum(axis=0))
+    return rings
 
 
 def _shares(is_defect: NDArray[np.bool_]) -> Floats:

@@ -49,7 +49,7 @@ def learn_map_filter(
         check_cancelled(cancelled)
         progress("Learning the map filter", len(maps), count)
         maps.append(found)
-    return learn_filter(maps, side)
+    return learn_filter(maps, side, is_directed=bool(listed))  # painted defects come in all directions
 
 
 def _labelled(pictures: EmbeddedPictures, listed: Sequence[LabelledPicture]) -> Iterator[MarkedMap]:

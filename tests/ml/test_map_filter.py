@@ -62,6 +62,19 @@ def test_that_what_is_learnt_depends_on_neither_the_scale_of_the_scores_nor_chan
     np.testing.assert_allclose(learn_filter(scaled, 3), kernel, atol=1e-3)
 
 
+def test_that_without_a_direction_cells_equally_far_from_the_middle_weigh_the_same() -> None:
+    """Upright and lying lines alike: their directions are chance, and what is left is how far they reach."""
+    upright = [_with_line(seed) for seed in range(8)]
+    lying = [MarkedMap(one.cells.T.copy(), one.marked.T.copy()) for one in upright]
+    kernel = learn_filter(upright[:6] + lying[6:], 5, is_directed=False)
+    np.testing.assert_allclose(kernel, kernel.T, atol=1e-6)
+    np.testing.assert_allclose(kernel, kernel[::-1], atol=1e-6)
+    assert kernel.sum() == pytest.approx(1)
+    unseen = [_with_line(seed) for seed in range(100, 110)]
+    unseen += [MarkedMap(one.cells.T.copy(), one.marked.T.copy()) for one in unseen]
+    assert _separation(unseen, kernel) > _separation(unseen, None) + 0.02
+
+
 def test_that_few_defect_cells_among_many_others_are_not_outvoted() -> None:
     """One marked map among many good ones teaches about the same as alone."""
     good = [MarkedMap(_with_line(seed).cells, np.zeros((40, 48), bool)) for seed in range(200, 230)]
