@@ -7,11 +7,10 @@ on pairs of a raw map and a mask. It learns how far, and in which direction, def
 
 Departures. One convolution with a sigmoid under cross-entropy is a logistic regression on the cells around each cell:
 a convex problem, solved exactly instead of by gradient steps, so that there is no learning rate and no chance in it.
-Weights are not negative: more anomaly around a cell never makes it less anomalous. From
-painted defects, which come in all directions, no direction is learnt. Defect cells and others count half
-each, however few are defective. Bias, gain and sigmoid only serve the learning: they rise with what the kernel gives
-and rank nothing anew, so the kernel alone is kept, scaled to the sum 1. A filtered map is then a weighted mean of raw
-scores and keeps their scale.
+Weights are not negative: more anomaly around a cell never makes it less anomalous. From painted defects, which come in
+all directions, no direction is learnt. Defect cells and others count half each, however few are defective. Bias, gain
+and sigmoid only serve the learning: they rise with what the kernel gives and rank nothing anew, so the kernel alone is
+kept, scaled to the sum 1. A filtered map is then a weighted mean of raw scores and keeps their scale.
 """
 
 from collections.abc import Sequence
