@@ -27,31 +27,37 @@ _RIDGE = 1e-3
 @dataclass(frozen=True, slots=True, eq=False)
 class Expectation:
     """weights: float32 (DESIGN, terms) of the logarithms of the terms. low, high: float32 (LOOKS,), the range of looks
-    that was learnt from; beyond it the expectation stays what it is at its end."""
+    that was learnt from. least, most: float32 (terms,), the range of the logarithms expected there: a combination of
+    looks that no good patch has is no reason to expect more.
+    """
 
     weights: Tensor
     low: Tensor
     high: Tensor
+    least: Tensor
+    most: Tensor
 
     @classmethod
     def of(cls, stored: Tensor) -> Self:
         """What `tensor` gave."""
-        low, high = stored[DESIGN:, 0].split((LOOKS, LOOKS))  # type: ignore[no-untyped-call]
-        return cls(stored[:DESIGN], low, high)
+        ends = stored[DESIGN:-2, 0]
+        return cls(stored[:DESIGN], ends[:LOOKS], ends[LOOKS:], stored[-2], stored[-1])
 
     @classmethod
     def ones(cls, terms: int) -> Self:
         """Every patch is expected to score 1."""
-        return cls(torch.zeros(DESIGN, terms), torch.zeros(LOOKS), torch.ones(LOOKS))
+        constant = torch.zeros(terms)
+        return cls(torch.zeros(DESIGN, terms), torch.zeros(LOOKS), torch.ones(LOOKS), constant, constant)
 
     def tensor(self) -> Tensor:
-        """All of it as float32 (DESIGN + 2 LOOKS, terms)."""
-        ends = torch.cat([self.low, self.high])
-        return torch.cat([self.weights, ends[:, None].expand(-1, self.weights.shape[1])])
+        """All of it as float32 (DESIGN + 2 LOOKS + 2, terms)."""
+        ends = torch.cat([self.low, self.high])[:, None].expand(-1, self.weights.shape[1])
+        return torch.cat([self.weights, ends, self.least[None], self.most[None]])
 
     def terms(self, patches: Tensor) -> Tensor:
         """Expected scores (n, terms) of patches (n, 3, patch, patch), above 0."""
-        return (_design(looks(patches), self.low, self.high) @ self.weights).exp()
+        logarithms = _design(looks(patches), self.low, self.high) @ self.weights
+        return torch.minimum(torch.maximum(logarithms, self.least), self.most).exp()
 
 
 def learn_expectation(patches: Tensor, scores: Tensor, by_look: bool) -> Expectation:
@@ -67,14 +73,15 @@ def learn_expectation(patches: Tensor, scores: Tensor, by_look: bool) -> Expecta
     weights = torch.zeros(DESIGN, scores.shape[1], dtype=torch.float64, device=scores.device)
     if not by_look:
         weights[0] = means.log()
-        return Expectation(weights.float(), low, high)
+        return Expectation(weights.float(), low, high, weights[0].float(), weights[0].float())
     design = _design(seen, low, high).double()
     logarithms = torch.maximum(scores, _LEAST_SHARE * means).log()
     centre = logarithms.mean(0)
     ridge = _RIDGE * len(design) * torch.eye(DESIGN, dtype=torch.float64, device=scores.device)
     weights = torch.linalg.solve(design.T @ design + ridge, design.T @ (logarithms - centre))
     weights[0] += centre
-    return Expectation(weights.float(), low, high)
+    expected = (design @ weights).float()
+    return Expectation(weights.float(), low, high, expected.amin(0), expected.amax(0))
 
 
 def looks(patches: Tensor) -> Tensor:

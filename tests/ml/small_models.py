@@ -35,7 +35,7 @@ QUICK = {
     "skip_ganomaly": {"width": 4, "latent": 16, "steps": 20, "batch": 4},
     "patch_ganomaly": {"width": 8, "steps": 120, "batch": 16},
     "tl_ganomaly": {"width": 8, "steps": 40, "batch": 16},
-    "conv_autoencoder": {"width": 8, "steps": 60, "batch": 16},
+    "conv_autoencoder": {"width": 8, "steps": 200, "batch": 16},
     "patch_cnn": {"width": 8, "steps": 150, "batch": 32, "learning_rate": 0.003},
 }
 GEOMETRIES: dict[str, dict[str, int]] = {"whole": {"size": 64}, "patches": {"patch": 64, "stride": 48}}

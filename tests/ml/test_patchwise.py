@@ -318,7 +318,9 @@ def test_that_a_patch_is_judged_by_good_ones_that_look_alike() -> None:
     stored = Expectation.of(by_look.tensor())
     assert torch.equal(stored.terms(patches), by_look.terms(patches))
     blank = torch.cat([torch.full((1, 3, 16, 16), value) for value in (-1.0, 0.0, 1.0)])
-    assert (by_look.terms(blank) <= by_look.terms(patches).amax(0) * 1.5).all()  # no look is beyond what was learnt
+    assert (
+        by_look.terms(blank) <= by_look.terms(patches[:600]).amax(0) * 1.001
+    ).all()  # no look is beyond what was learnt
     assert torch.isfinite(learn_expectation(blank[1:2].repeat(9, 1, 1, 1), torch.zeros(9, 1), True).weights).all()
 
 
