@@ -94,6 +94,32 @@ def test_that_a_failed_cell_exits_1_with_a_whole_report(
     assert "failed, computed before (--retry tries it again)" in again.err
 
 
+@pytest.mark.usefixtures("no_cell_is_computed")
+def test_that_a_method_and_its_twin_with_generated_pictures_are_cells_of_their_own(
+    loupe: Loupe, report: Path, parts: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(report / "cells", tmp_path / "cells")
+
+    outcome = loupe(
+        "compare",
+        parts,
+        *QUICK,
+        "--augment",
+        "appearance",
+        "--report",
+        tmp_path / "report",
+        "--jobs",
+        tmp_path / "cells",
+    )
+
+    assert "cell 1 of 2: padim on parts, seed 0: image AUROC" in outcome.err
+    assert "cell 2 of 2: padim+appearance on parts, seed 0: failed" in outcome.err
+    assert "| padim+appearance | failed |" in (tmp_path / "report/table.md").read_text()
+    document = json.loads((tmp_path / "report/results.json").read_text())
+    assert [row["method"] for row in document["table"]] == ["padim", "padim+appearance"]
+    assert document["cells"][1]["job"]["training"]["augment"]["generator"] == "appearance"
+
+
 def test_that_a_log_tells_the_stage_of_a_long_cell(
     loupe: Loupe, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +161,9 @@ def test_that_a_stop_exits_130_and_leaves_finished_cells_alone(
     [
         (["PARTS"], 2, "--methods"),
         (["PARTS", "--methods", "patchcoer"], 2, "did you mean patchcore"),
+        (["PARTS", "--methods", "padim+apearance"], 2, "did you mean appearance"),
+        (["PARTS", "--methods", "padim", "--augment", "synthetic_defects"], 2, "no extra 'synthetic_defects'"),
+        (["PARTS", "--methods", "padim+appearance", "--set", "appearance.strength=9"], 2, "strength=9"),
         (["PARTS", "--methods", "padim", "--seeds", "0"], 2, "--seeds"),
         (["PARTS", "--methods", "padim", "--preset", "best"], 2, "--preset"),
         (["PARTS", "--methods", "padim", "--size", "64", "--patch", "64"], 2, "not both"),

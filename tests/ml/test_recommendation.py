@@ -5,8 +5,9 @@ import pytest
 from ml.alignment import Alignment, Placement
 from ml.catalogue import METHODS, parse_settings
 from ml.errors import CancelledError, PictureError, TrainingError
+from ml.generation.marking import Mark, encode_marked
 from ml.recommendation import Recommendation, choose, recommend
-from tests.ml.small_models import write_parts
+from tests.ml.small_models import part, write_parts
 
 
 def _alignment(placement: Placement = "aligned") -> Alignment:
@@ -76,6 +77,17 @@ def test_that_pictures_that_cannot_be_read_do_not_count(tmp_path: Path) -> None:
         (folder / f"bad{index}.png").write_bytes(b"no picture")
     found = recommend(folder)
     assert (found.pictures, found.method) == (2, "template")
+
+
+def test_that_generated_pictures_do_not_count(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path / "parts", 4)
+    for index in range(3):
+        (folder / f"z{index}.png").write_bytes(encode_marked(part(50 + index), Mark(generator="appearance")))
+    assert recommend(folder).pictures == recommend(write_parts(tmp_path / "captured", 4)).pictures == 4
+    for captured in folder.glob("part*"):
+        captured.unlink()
+    with pytest.raises(PictureError, match="all 3 pictures are generated"):
+        recommend(folder)
 
 
 def test_that_a_folder_is_looked_at(tmp_path: Path) -> None:
