@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from station.core.verdict import Verdict
 from station.ui import theme, tokens
 from station.ui.physical import sizes_at, trusted_dpi
-from station.ui.tokens import THEMES, ThemeName, contrast
+from station.ui.tokens import SERIES, THEMES, ThemeName, contrast
 
 TEXTS = ("text", "secondary", "accent", "ok", "ng", "unsure", "fault")
 GROUNDS = ("window", "surface", "raised")
@@ -38,6 +38,12 @@ def test_that_a_verdicts_word_has_contrast_on_its_colour(name: ThemeName, verdic
 @pytest.mark.parametrize("name", THEMES)
 def test_that_the_primary_buttons_word_has_contrast(name: ThemeName) -> None:
     assert contrast(THEMES[name].on_accent, THEMES[name].accent) >= 4.5
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_that_every_line_of_a_plot_is_seen_on_its_ground(name: ThemeName) -> None:
+    assert len(set(SERIES[name])) == 6
+    assert all(contrast(colour, THEMES[name].surface) >= 3 for colour in SERIES[name])
 
 
 def test_that_contrast_agrees_with_the_definition() -> None:
