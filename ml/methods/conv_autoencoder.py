@@ -2,8 +2,9 @@
 decoder ("GANomaly: Semi-Supervised Anomaly Detection via Adversarial Training", ACCV 2018, arXiv 1805.06725, section
 3.1) on patches, trained by the mean absolute difference alone; a patch scores its mean squared difference.
 
-Departures: see `ml.methods.patchwise`; the learning rate is ten times the published one and falls along a cosine, since
-there are hundreds of steps instead of ten thousands.
+Departures beside those of `ml.methods.patchwise` and `ml.methods.patch_redrawing`: the difference is averaged over
+squares before it is squared (`residual_px`, 1 as published); the learning rate is ten times the published one and falls
+along a cosine, since there are hundreds of steps instead of ten thousands.
 """
 
 from collections.abc import Mapping, Sequence

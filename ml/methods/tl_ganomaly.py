@@ -3,8 +3,10 @@
 GANomaly: Akcay, Atapour-Abarghouei, Breckon, ACCV 2018, arXiv 1805.06725; the encoder: see
 `ml.networks.pretrained_encoder`. Decoder, second encoder and discriminator are Patch-GANomaly's.
 
-Departures beside those of `ml.methods.patchwise` and `ml.adversarial_lessons`: the default network is
-EfficientNet-Lite0, whose weights need no download, and it is frozen. The pretrained weights are never drawn anew.
+Departures beside those of `ml.methods.patch_ganomaly`: the default network is EfficientNet-Lite0, whose weights need no
+download, and it is frozen (published: VGG-16, trained on; `backbone`, `frozen`). Its weights are never drawn anew, and
+its batch statistics stay those of ImageNet either way. The default score is the latent distance alone, as published: a
+decoder of few channels redraws pixels too badly for the residual to say more.
 """
 
 import copy
