@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ml.artifact import PictureReference
 from ml.detector import Batches
-from ml.errors import PartNotFoundError
+from ml.errors import PartNotFoundError, TrainingError
 from ml.feature_cache import FeatureCache, key_of, to_half
 from ml.images import PreparedPicture, prepare
 from ml.map_filter import Kernel, MarkedMap
@@ -27,6 +27,19 @@ FEATURE_BUDGET_BYTES = 2 * 2**30  # features beyond this are read or computed ag
 SCORED_AT_A_TIME = 32  # inputs of a held-out picture: all patches of a large one at once would need its features thrice
 
 
+def _prepared(survey: Survey, index: int, pixels: Pixels, preprocessing: Preprocessing) -> PreparedPicture:
+    """Picture `index`, its part being where the survey knows it to be.
+
+    Raises TrainingError for a generated picture whose generator has made the part unrecognisable.
+    """
+    try:
+        return prepare(pixels, preprocessing, survey.circle(index))
+    except PartNotFoundError as error:
+        raise TrainingError(
+            f"{survey.names[index]}: {error} Choose milder settings of the generator, or learn without it."
+        ) from error
+
+
 class InputPictures(Sequence[Tensor]):
     """The training pictures as network inputs: item i is `(n, 3, height, width)` float32 of picture i, made anew."""
 
@@ -40,7 +53,7 @@ class InputPictures(Sequence[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]  # no slices
         check_cancelled(self._cancelled)
-        prepared = prepare(self._survey.read(index).pixels, self._preprocessing, self._survey.circle(index))
+        prepared = _prepared(self._survey, index, self._survey.read(index).pixels, self._preprocessing)
         return prepared.inputs(0, prepared.count)
 
 
@@ -137,7 +150,7 @@ class EmbeddedPictures(Sequence[Tensor]):
         return self._embedded(prepare(pixels, self._preprocessing))
 
     def _prepared(self, index: int, pixels: Pixels) -> PreparedPicture:
-        return prepare(pixels, self._preprocessing, self._survey.circle(index))
+        return _prepared(self._survey, index, pixels, self._preprocessing)
 
     def _embedded(self, prepared: PreparedPicture) -> Tensor:
         features = torch.empty(0)

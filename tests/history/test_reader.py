@@ -230,3 +230,18 @@ def test_that_reading_goes_on_while_a_part_is_written(
         connection.execute(insert(inspections), inspection_values(inspection()))
         assert ids(reader.recent(10)) == [stored.id]
     assert reader.count(HistoryFilter()) == 2
+
+
+def test_that_regions_of_earlier_versions_are_still_read(engine: Engine, reader: HistoryReader) -> None:
+    """They tell box, area and peak alone."""
+    part = inspection(verdict=Verdict.NG)
+    values = inspection_values(part)
+    later = ("strength", "centre_x", "centre_y", "section")
+    values["regions"] = [
+        {key: value for key, value in region.items() if key not in later} for region in values["regions"]
+    ]
+    with writing(engine) as connection:
+        connection.execute(insert(inspections), [values])
+    (region,) = reader.recent(1)[0].inspection.regions
+    assert (region.x, region.area_px, region.peak) == (10, 600, 40.5)
+    assert (region.strength, region.centre_x, region.centre_y, region.section) == (40.5, 24.5, 39.5, None)
