@@ -77,6 +77,13 @@ class RedrawingParameters(AdversarialParameters):
         description="What a score takes from the picture itself: the highest place of the map, or the mean difference "
         "as published",
     )
+    residual_share: float = Field(
+        0.9,
+        ge=0,
+        le=1,
+        description="Share of that in a score of both terms; the rest comes from codes or features. 0.9 published for "
+        "Skip-GANomaly",
+    )
     sigma_px: SigmaPx = 2.0
     shift_px: int = Field(
         3,

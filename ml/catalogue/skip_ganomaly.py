@@ -20,12 +20,6 @@ class SkipGanomalyParameters(RedrawingParameters):
     noise: float = Field(
         0.0, ge=0, le=1, description="Noise added to what is redrawn while learning, in units of half the value range"
     )
-    residual_share: float = Field(
-        0.9,
-        ge=0,
-        le=1,
-        description="Lambda: share of what the picture itself shows in the score; the rest is the features'",
-    )
     scale_terms: bool = Field(
         True, description="Count both terms in units of how far good parts differ; off: plainly, as published"
     )

@@ -179,7 +179,8 @@ def test_that_scores_are_distances_of_codes_or_heights_of_the_map_or_both() -> N
     peaks = torch.tensor([ScoreMap.over(cells.numpy(), SIDE, SIDE).smoothed(2).maximum for cells in maps])
     torch.testing.assert_close(others["residual"].score(pictures).scores, peaks)
     terms = torch.stack([peaks, distances], dim=1)
-    expected = ((terms - latent.statistics["middle"]) / latent.statistics["spread"]).sum(1)
+    in_spreads = (terms - latent.statistics["middle"]) / latent.statistics["spread"]
+    expected = 0.9 * in_spreads[:, 0] + 0.1 * in_spreads[:, 1]
     torch.testing.assert_close(others["both"].score(pictures).scores, expected)
     mean = _method(score="residual", residual="mean")
     mean.load_tensors(latent.tensors())
