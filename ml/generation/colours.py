@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from ml.generation.value_window import Values
 
@@ -21,6 +22,7 @@ TO_OPPONENT = np.array(
 )
 _LEAST_DEVIATION = 1e-3  # of the window: a plain picture has no contrast that could be scaled
 _CLIPPED_SHARE = 0.05  # of the window, next to black and to white
+_SLACK = 0.004  # of the window: what the eye does not see, and keeps a smooth picture smooth
 _HALF_A_COUNT = 0.5 / 255
 _USUAL_DEVIATIONS = 2.5  # how far from its picture's mean a pixel lies at most, nearly always
 
@@ -29,6 +31,17 @@ def figures(values: Values) -> Figures:
     """Mean and deviation of a picture's opponent colours."""
     mean, deviation = cv2.meanStdDev(cv2.transform(values, TO_OPPONENT))
     return np.concatenate([mean.ravel(), deviation.ravel()])
+
+
+def within_palette(changed: Values, source: Values) -> Values:
+    """`changed`, each pixel of which is drawn to the colour of `source` that is nearest to it, but for a little.
+
+    A network that has learnt for minutes mixes colours that the picture has nowhere; on a part they would be stains.
+    """
+    palette = source.reshape(-1, 3)
+    _, nearest = cKDTree(palette).query(changed.reshape(-1, 3))
+    known = palette[nearest].reshape(changed.shape)
+    return np.asarray(known + np.clip(changed - known, -_SLACK, _SLACK), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,8 @@ scale adds; so the noise of the coarsest scale is drawn near the one that stands
 nearer where the gradients of a variant no longer correlate with the picture's. A picture is learnt at `size_px` and its
 variants are enlarged; fine detail is the picture's own, moved to where the variant shows it (`ml.generation.detail`),
 so that nothing finer than a pixel of `size_px` is new. Where a variant shows what the picture nowhere does, it is only
-as sharp as `size_px` allows. By default there are fewer channels and steps than published.
+as sharp as `size_px` allows. Colours that the picture has nowhere are drawn to its own. By default there are fewer
+channels and steps than published.
 """
 
 import math
@@ -26,6 +27,7 @@ from torch import Tensor
 from ml.detector import best_device
 from ml.errors import ParameterError, TrainingError
 from ml.generation.catalogue.singan import SinganParameters
+from ml.generation.colours import within_palette
 from ml.generation.detail import detailed
 from ml.generation.generator import GeneratedPicture, Generator, check_enough, random_of, sources
 from ml.generation.singan_lesson import ScaleLesson, remembered
@@ -129,6 +131,7 @@ class _Pyramid:
         """Another picture of the finest scale's size.
 
         What the pyramid does not remember of the picture is no part of the variation: it is the same in all variants.
+        Their colours are the picture's.
         """
         picture: Tensor | None = None
         for level, scale in enumerate(self.scales):
@@ -139,7 +142,8 @@ class _Pyramid:
                 picture = scale(picture, math.sqrt(1 - looseness**2) * scale.anchor[None] + looseness * noise)
             else:
                 picture = scale.again(picture)
-        return _values(picture) + self.small - _values(remembered(self.scales))
+        varied = _values(picture) + self.small - _values(remembered(self.scales))
+        return within_palette(varied, self.small)
 
 
 def scale_sizes(height: int, width: int, parameters: SinganParameters) -> list[tuple[int, int]]:

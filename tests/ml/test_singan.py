@@ -6,6 +6,7 @@ import torch
 
 from ml.errors import CancelledError, ParameterError, TrainingError
 from ml.generation.catalogue.singan import SinganParameters
+from ml.generation.colours import within_palette
 from ml.generation.detail import detailed
 from ml.generation.singan import Singan, scale_sizes
 from ml.generation.singan_lesson import ScaleLesson, remembered
@@ -147,6 +148,15 @@ def test_that_detail_moves_with_what_it_belongs_to() -> None:
     moved = detailed(np.roll(small, 1, axis=1), small, large)
     wanted = np.roll(large, 4, axis=1)
     assert np.abs(moved - wanted).mean() < 0.5 * np.abs(large - wanted).mean()
+
+
+def test_that_variants_have_no_colours_that_the_picture_does_not_have() -> None:
+    brown = (np.random.default_rng(0).uniform(0.2, 0.6, (20, 30, 1)) * (1, 0.7, 0.5)).astype(np.float32)
+    stained = brown.copy()
+    stained[5:9, 5:9] = (0.1, 0.4, 0.1)
+    drawn = within_palette(stained, brown)
+    assert np.array_equal(drawn[10:], brown[10:])
+    assert (drawn[5:9, 5:9, 0] > drawn[5:9, 5:9, 1]).all()
 
 
 def test_that_sources_and_scales_that_do_not_exist_are_refused() -> None:
