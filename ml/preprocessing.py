@@ -35,7 +35,7 @@ class RingSearch(BaseModel):
     pictures. The ring reaches from `inner` to `outer` times the found radius; what lies elsewhere is black to the model
     and never anomalous. `unwrap` lays the ring out as a strip, angle to the right and radius down. `blur_px`,
     `edge`, `votes` and `resolution` are those of the gradient Hough transform: side of the box blur before it, gradient
-    of an edge, votes of a circle, and how much coarser than the picture votes are counted.
+    of an edge, votes of a circle, and how much coarser than the picture votes are counted. See `ml.circle_search`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
