@@ -1,6 +1,5 @@
 """Region rules: by place, size and strength, without upper limits, in one verdict for all."""
 
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
