@@ -218,8 +218,8 @@ def _prepare(
         )
     if job.conv_processing is not None and not can_split(own_parts):
         raise TrainingError(
-            f"{job.data}: a map filter (--conv-processing) is learnt on good parts that the model has not seen. At least "
-            f"{MIN_PARTS_TO_SPLIT} different ones are needed; add pictures, or leave the filter out."
+            f"{job.data}: a map filter (--conv-processing) is learnt on good parts that the model has not seen. At "
+            f"least {MIN_PARTS_TO_SPLIT} different ones are needed; add pictures, or leave the filter out."
         )
     device = best_device()
     in_turn = _held_out_in_turn(job, method, own_parts)
