@@ -14,8 +14,11 @@ from ml.errors import TrainingError
 from ml.generation.catalogue.synthetic_defects import KINDS
 from ml.generation.synthetic_defects import SyntheticDefects
 
-PICTURES_AT_ONCE = 4
-"""That one draw takes its patches from: painting a defect takes about as long as learning from ten patches."""
+PICTURES_AT_ONCE = 8
+"""That one draw takes its patches from."""
+
+KEPT_SQUARES = 512
+"""Painted squares that are drawn from: painting one takes about as long as learning from ten patches."""
 
 PAINTED_SIDE = 4
 """Defects are painted on squares of so many patches' sides: their sizes go with what they are painted on."""
@@ -27,10 +30,11 @@ _GREY = 1 / 512
 """Largest difference between the channels of a grey picture, of the full range."""
 
 _TRIES = 8
+_SQUARES_PER_RUN = 100_000_000
 
 
-Batches = Callable[[torch.Generator], Tensor]
-"""Draws float32 (count, 3, patch, patch) on the CPU; the generator is all that decides."""
+Batches = Callable[[int, torch.Generator], Tensor]
+"""Draws float32 (count, 3, patch, patch) on the CPU; the number of the step and the generator are all that decides."""
 
 
 class LabelledPatches:
@@ -52,30 +56,50 @@ class LabelledPatches:
         if not self._shown:
             raise TrainingError("The masks of the pictures of defective parts mark no defect. Check the masks.")
 
-    def __call__(self, random: torch.Generator) -> Tensor:
+    def __call__(self, number: int, random: torch.Generator) -> Tensor:
         drawn = []
-        for share in _shares(self._count):
+        for share in _shares(self._count, PICTURES_AT_ONCE):
             one, mask = self._shown[_below(len(self._shown), random)]
             drawn.append(centred(one, mask, share, self._patch_px, random))
         return torch.cat(drawn)
 
 
 class PaintedPatches:
-    """Batches of `count` patches of good parts on which defects are painted, new ones each time.
+    """Batches of `count` patches of good parts on which defects are painted, one new square for each step.
 
-    parts: inputs (n, 3, height, width) each, of values -1 to 1.
+    A square depends on `seed` and its own number alone: a run that is continued paints the same ones again.
+
+    parts: inputs (n, 3, height, width) each, of values -1 to 1. pictures: squares that one batch is taken from.
     """
 
-    def __init__(self, parts: Sequence[Tensor], patch_px: int, count: int) -> None:
+    def __init__(
+        self, parts: Sequence[Tensor], patch_px: int, count: int, seed: int, pictures: int = PICTURES_AT_ONCE
+    ) -> None:
         self._parts = parts
         self._patch_px = patch_px
         self._count = count
+        self._seed = seed
+        self._pictures = pictures
         self._painter = SyntheticDefects(PATCH_KINDS)
+        self._squares: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def __call__(self, random: torch.Generator) -> Tensor:
-        return torch.cat([self._from_one(share, random) for share in _shares(self._count)])
+    def __call__(self, number: int, random: torch.Generator) -> Tensor:
+        newest = number + self._pictures
+        oldest = max(0, newest - KEPT_SQUARES)
+        drawn = []
+        for share in _shares(self._count, self._pictures):
+            square, marked = self._square(oldest + _below(newest - oldest, random))
+            drawn.append(centred(square, marked, share, self._patch_px, random))
+        return torch.cat(drawn).float()
 
-    def _from_one(self, count: int, random: torch.Generator) -> Tensor:
+    def _square(self, index: int) -> tuple[Tensor, Tensor]:
+        if index not in self._squares:
+            if len(self._squares) == KEPT_SQUARES:
+                del self._squares[next(iter(self._squares))]
+            self._squares[index] = self._painted(torch.Generator().manual_seed(self._seed * _SQUARES_PER_RUN + index))
+        return self._squares[index]
+
+    def _painted(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
         part = self._parts[_below(len(self._parts), random)]
         inputs = part[_below(len(part), random)]
         height, width = (min(side, PAINTED_SIDE * self._patch_px) for side in inputs.shape[1:])
@@ -85,7 +109,7 @@ class PaintedPatches:
             painted, marked = with_defect(square, self._painter, _below(2**31 - 1, random))
             if marked.any():
                 break
-        return centred(painted, marked, count, self._patch_px, random)
+        return painted.half(), marked  # counts need no more digits
 
 
 def with_defect(picture: Tensor, painter: SyntheticDefects, seed: int) -> tuple[Tensor, Tensor]:
@@ -121,8 +145,8 @@ def _reflected(positions: Tensor, length: int) -> Tensor:
     return torch.minimum(within, period - within)
 
 
-def _shares(count: int) -> list[int]:
-    pictures = min(PICTURES_AT_ONCE, count)
+def _shares(count: int, pictures: int) -> list[int]:
+    pictures = min(pictures, count)
     return [count // pictures + (index < count % pictures) for index in range(pictures)]
 
 

@@ -21,15 +21,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ml.catalogue.patch_cnn import PatchCnnParameters
-from ml.defect_patches import Batches, LabelledPatches, PaintedPatches
+from ml.defect_patches import PICTURES_AT_ONCE, Batches, LabelledPatches, PaintedPatches
 from ml.methods.base import Geometry
 from ml.methods.patchwise import PatchwiseMethod
 from ml.networks.patch_cnn import PatchCnn as Network
-from ml.patch_batches import augmented
+from ml.patch_batches import RandomPatches, augmented
 from ml.training.loop import Lesson, Losses
 
 VALIDATED_PATCHES = 128
 """Of either kind."""
+
+VALIDATED_PICTURES = 32
+"""With painted defects."""
 
 
 class PatchCnn(PatchwiseMethod):
@@ -58,12 +61,13 @@ class PatchCnn(PatchwiseMethod):
         batch, painted_share = self.parameters.batch, self.parameters.synthetic_share
         held_out = torch.empty(0), torch.empty(0)
         if len(validation):
-            (defective,) = self._defective(validation, VALIDATED_PATCHES, painted_share=0.0)
-            held_out = self.fixed_patches(validation, VALIDATED_PATCHES), defective(torch.Generator().manual_seed(0))
+            (defective,) = self._defective(validation, VALIDATED_PATCHES, 0.0, seed=0, pictures=VALIDATED_PICTURES)
+            random = torch.Generator().manual_seed(0)
+            held_out = self.fixed_patches(validation, VALIDATED_PATCHES), defective(0, random)
         return ExamplesLesson(
             self.networks,
             self.random_patches(parts, batch - batch // 2),
-            self._defective(parts, batch // 2, painted_share),
+            self._defective(parts, batch // 2, painted_share, seed, PICTURES_AT_ONCE),
             held_out,
             self.parameters,
             seed,
@@ -73,14 +77,16 @@ class PatchCnn(PatchwiseMethod):
     def patch_scores(self, patches: Tensor) -> Tensor:
         return functional.softplus(self.networks(patches))  # -log(1 - sigmoid)
 
-    def _defective(self, parts: Sequence[Tensor], count: int, painted_share: float) -> tuple[Batches, ...]:
+    def _defective(
+        self, parts: Sequence[Tensor], count: int, painted_share: float, seed: int, pictures: int
+    ) -> tuple[Batches, ...]:
         """Where `count` defective patches come from: one source, or two."""
         side = self.parameters.patch_px
         if self.parameters.defects == "synthetic":
-            return (PaintedPatches(parts, side, count),)
+            return (PaintedPatches(parts, side, count, seed, pictures),)
         painted = round(painted_share * count)
         labelled = LabelledPatches(self.labelled_defects, self.labelled_masks, side, count - painted)
-        return (labelled, PaintedPatches(parts, side, painted)) if painted else (labelled,)
+        return (labelled, PaintedPatches(parts, side, painted, seed, pictures)) if painted else (labelled,)
 
 
 class ExamplesLesson(Lesson):
@@ -92,7 +98,7 @@ class ExamplesLesson(Lesson):
     def __init__(
         self,
         network: nn.Module,
-        good: Batches,
+        good: RandomPatches,
         defective: Sequence[Batches],
         held_out: tuple[Tensor, Tensor],
         parameters: PatchCnnParameters,
@@ -111,7 +117,7 @@ class ExamplesLesson(Lesson):
         self.schedules = (torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps),)
 
     def step(self, number: int) -> Losses:
-        defective = torch.cat([draw(self.random) for draw in self._defective])
+        defective = torch.cat([draw(number, self.random) for draw in self._defective])
         if self._is_augmented:  # the good ones already are
             defective = augmented(defective, self.random)
         loss = self._loss(self._good(self.random), defective)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml import methods
+from ml import defect_patches, methods
 from ml.catalogue import needs_defects, needs_masks, parse_settings
 from ml.defect_patches import LabelledPatches, PaintedPatches, centred, with_defect
 from ml.errors import TrainingError
@@ -117,14 +117,22 @@ def test_that_half_of_each_batch_is_defective_and_good_ones_come_from_good_parts
         assert (defective != 0).flatten(1).any(1).all()
 
 
-def test_that_defects_are_painted_anew_in_each_draw_and_the_same_for_the_same_seed() -> None:
-    source = PaintedPatches(_parts(), 32, 8)
-    random = _random(3)
-    first, second = source(random), source(random)
-    assert first.shape == (8, 3, 32, 32)
-    assert not torch.equal(first, second)
-    again = PaintedPatches(_parts(), 32, 8)(_random(3))
-    assert torch.equal(first, again)
+def test_that_each_step_may_draw_a_new_defect_and_that_a_continued_run_paints_the_same_ones() -> None:
+    source = PaintedPatches(_parts(), 32, 8, seed=3)
+    draws = [source(number, _random(7)) for number in range(6)]
+    assert draws[0].shape == (8, 3, 32, 32)
+    assert not torch.equal(draws[0], draws[5])
+    continued = PaintedPatches(_parts(), 32, 8, seed=3)
+    assert torch.equal(continued(5, _random(7)), draws[5])
+    assert not torch.equal(PaintedPatches(_parts(), 32, 8, seed=4)(5, _random(7)), draws[5])
+
+
+def test_that_no_more_squares_are_kept_than_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defect_patches, "KEPT_SQUARES", 4)
+    source = PaintedPatches(_parts(), 16, 8, seed=0, pictures=2)
+    for number in range(12):
+        source(number, _random(number))
+    assert len(source._squares) == 4
 
 
 def test_that_a_grey_part_gets_a_grey_defect_and_keeps_its_range() -> None:
@@ -143,14 +151,14 @@ def test_that_large_defects_count_no_more_than_small_ones() -> None:
     small[0, 30, 40:50] = True
     source = LabelledPatches([torch.zeros(1, 3, *SIZE), torch.ones(1, 3, *SIZE)], [small, large], 32, 8)
     random = _random()
-    of_large = torch.cat([source(random) for _ in range(60)]).mean()
+    of_large = torch.cat([source(0, random) for _ in range(60)]).mean()
     assert float(of_large) == pytest.approx(0.5, abs=0.15)
 
 
 def test_that_inputs_without_any_marked_pixel_are_passed_over_and_none_at_all_is_told() -> None:
     inputs, masks = torch.zeros(3, 3, *SIZE), torch.zeros(3, *SIZE, dtype=torch.bool)
     masks[1, 5, 5], inputs[1] = True, 1
-    assert (LabelledPatches([inputs], [masks], 32, 8)(_random()) == 1).all()
+    assert (LabelledPatches([inputs], [masks], 32, 8)(0, _random()) == 1).all()
     with pytest.raises(TrainingError, match="mark no defect"):
         LabelledPatches([inputs], [torch.zeros_like(masks)], 32, 8)
 
@@ -158,7 +166,7 @@ def test_that_inputs_without_any_marked_pixel_are_passed_over_and_none_at_all_is
 def test_that_painted_defects_may_be_mixed_with_labelled_ones() -> None:
     method = _method(defects="labelled", synthetic_share=0.25, batch=32)
     method.labelled_defects, method.labelled_masks = _striped(_parts(2))
-    counts = [len(draw(_random())) for draw in method._defective(_parts(), 16, 0.25)]
+    counts = [len(draw(0, _random())) for draw in method._defective(_parts(), 16, 0.25, 0, 8)]
     assert counts == [12, 4]
     method.fit(_parts(), seed=0)
 
