@@ -12,6 +12,11 @@ from ml.catalogue.patch_redrawing import PatchRedrawingParameters
 class PatchAdversarialParameters(PatchRedrawingParameters, AdversarialParameters):
     """What Patch-GANomaly and TL-GANomaly share."""
 
+    norm: Literal["batch", "group", "instance"] = Field(
+        "batch",
+        description="Normalisation: over the batch, with running statistics once trained, as published; or within each "
+        "patch, over groups of channels or over each",
+    )
     # There are hundreds of steps here instead of ten thousands.
     learning_rate: float = Field(
         1e-3, gt=0, le=0.1, description="Size of Adam's steps of the generator; 0.0002 published"

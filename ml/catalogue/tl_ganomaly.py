@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import MethodInfo, Preset, Settings
 from ml.catalogue.patch_ganomaly import PatchAdversarialParameters
 
 
@@ -24,6 +24,10 @@ class TlGanomalyParameters(PatchAdversarialParameters):
     )
 
 
+# 32 px, as published, are 2 x 2 cells of the pretrained network, each of them touched by the padding around the patch.
+# Of defects painted into held-out magnetic tiles 64 px gave an image AUROC of 0.72 instead of 0.70.
+_LARGE: Settings = {"patch_px": 64, "stride_px": 24, "batch": 24}
+
 INFO = MethodInfo(
     name="tl_ganomaly",
     title="TL-GANomaly",
@@ -35,10 +39,10 @@ INFO = MethodInfo(
     published="10 epochs of 32 px patches in batches of 64, width 64, code of 100, VGG-16, stride 8",
     native_up_to_size=True,
     presets={
-        "fast": Preset(256, {}, minutes=1),
-        "balanced": Preset(384, {}, minutes=4),
-        "thorough": Preset(512, {"stride_px": 8}, minutes=40),
+        "fast": Preset(256, {**_LARGE, "stride_px": 32}, minutes=1),
+        "balanced": Preset(384, _LARGE, minutes=4),
+        "thorough": Preset(512, {**_LARGE, "stride_px": 16}, minutes=40),
     },
     ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
-    enough_steps=1000,
+    enough_steps=500,
 )

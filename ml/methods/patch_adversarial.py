@@ -38,7 +38,7 @@ class PatchAdversarialMethod(PatchRedrawingMethod):
         """A new generator, weights in channels-last layout."""
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
-        discriminator = Discriminator(self.parameters.patch_px, RGB, self.width)
+        discriminator = Discriminator(self.parameters.patch_px, RGB, self.width, norm=self.parameters.norm)
         return GanomalyLesson(
             self.networks,
             discriminator.to(memory_format=torch.channels_last),

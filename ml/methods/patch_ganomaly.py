@@ -44,7 +44,9 @@ class PatchGanomaly(PatchAdversarialMethod):
         self.prepare_networks()
 
     def build_networks(self) -> Generator:
-        generator = Generator(self.parameters.patch_px, RGB, self.width, self.parameters.latent)
+        generator = Generator(
+            self.parameters.patch_px, RGB, self.width, self.parameters.latent, norm=self.parameters.norm
+        )
         for layer in generator.encoder.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, NEGATIVE_SLOPE)

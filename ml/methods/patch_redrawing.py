@@ -24,9 +24,9 @@ MEASURED_AT_A_TIME = 256
 class PatchRedrawingMethod(PatchwiseMethod):
     """A patch's score is the sum of its terms, each in units of what good patches show.
 
-    Departures: where `standardise` is set, those are good patches that look alike (`ml.patch_expectation`; of defects
-    painted into held-out magnetic tiles that raised the image AUROC of TL-GANomaly from 0.60 to 0.70). A picture's score
-    is the mean of the highest 1 % of its map (`picture_score`); the published works judge maps alone.
+    Departures: where `standardise` is set, those are good patches that look alike (`ml.patch_expectation`); of defects
+    painted into held-out magnetic tiles that raised the image AUROC of TL-GANomaly from 0.60 to 0.70. A picture's
+    score is the mean of the highest 1 % of its map (`picture_score`); the published works judge maps alone.
 
     statistics: `expectation`, see there.
     """

@@ -47,4 +47,5 @@ class TlGanomaly(PatchAdversarialMethod):
         # A copy: each training starts from the pretrained weights, also where an earlier one went on from them.
         encoder = PretrainedEncoder(copy.deepcopy(self._trunk), self.parameters.patch_px, self.parameters.latent)
         size, latent = self.parameters.patch_px, self.parameters.latent
-        return Generator(size, RGB, self.width, latent, encoder=encoder).to(memory_format=torch.channels_last)
+        generator = Generator(size, RGB, self.width, latent, norm=self.parameters.norm, encoder=encoder)
+        return generator.to(memory_format=torch.channels_last)
