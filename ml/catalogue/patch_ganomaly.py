@@ -12,6 +12,7 @@ from ml.catalogue.patch_redrawing import PatchRedrawingParameters
 class PatchAdversarialParameters(PatchRedrawingParameters, AdversarialParameters):
     """What Patch-GANomaly and TL-GANomaly share."""
 
+    # Within each patch what is bright or strong is lost: of the same painted defects 0.51 (group) instead of 0.64.
     norm: Literal["batch", "group", "instance"] = Field(
         "batch",
         description="Normalisation: over the batch, with running statistics once trained, as published; or within each "
