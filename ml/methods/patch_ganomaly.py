@@ -6,9 +6,9 @@ distance between its code and that of its reconstruction. The first encoder's co
 distribution of He et al. (arXiv 1502.01852).
 
 Departures beside those of `ml.methods.patchwise`, `ml.methods.patch_redrawing` and `ml.adversarial_lessons`: the score
-adds the difference of the pixels, averaged over squares of 8 px (`score`, `residual_px`): of defects painted into
-held-out magnetic tiles the image AUROC was 0.64 with both terms and 0.58 with the codes alone. Rates are five times the
-published ones, since there are hundreds of steps instead of ten thousands.
+adds the difference of the pixels, averaged over squares of 8 px (`score`, `residual_px`; the catalogue holds what that
+was judged by). Rates are five times the published ones, since there are hundreds of steps
+instead of ten thousands.
 """
 
 from collections.abc import Mapping
