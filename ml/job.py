@@ -14,6 +14,9 @@ from ml.region_rules import RegionRules
 
 JOB_VERSION: Final = 1
 
+MOST_SEED: Final = 2**31 - 1
+"""All random generators in use take it, with room for the many seeds that follow from one."""
+
 
 class Augmentation(BaseModel):
     """Learn also from `count` pictures that `generator` (see `ml.generation`) makes of those learnt from."""
@@ -64,7 +67,7 @@ class TrainingJob(BaseModel):
     conv_processing: Literal[3, 5, 7] | None = None
     alpha: float = Field(default=0.01, gt=0, lt=0.5)
     unsure_factor: float = Field(default=5.0, ge=0)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     notes: str = ""
 
     @field_validator("out")
@@ -138,4 +141,8 @@ class TrainingJob(BaseModel):
             if prefix == "--":  # options are written with hyphens
                 where = where.replace("_", "-")
             text = first["msg"].removeprefix("Value error, ")
-            raise ParameterError(f"{prefix}{f'{where}: ' if where else ''}{text}") from error
+            if where:
+                text = f"{prefix}{where}: {text}"
+            elif prefix != "--":  # what speaks of several options names them itself
+                text = f"{prefix}{text}"
+            raise ParameterError(text) from error

@@ -16,7 +16,7 @@ from rich.console import Console
 from ml.catalogue.pipelines import PIPELINES
 from ml.catalogue.pipelines import pipeline as find_pipeline
 from ml.errors import CancelledError, LoupeError, ParameterError
-from ml.job import TrainingJob
+from ml.job import MOST_SEED, TrainingJob
 from station.commands.options import (
     GENERATED,
     GEOMETRY,
@@ -146,7 +146,10 @@ def train(
         str, typer.Option(metavar="NAME", help="Name of the model; the file's unless given.", show_default=False)
     ] = "",
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Same seed, data, steps, threads and machine: same model.")
+        int,
+        typer.Option(
+            metavar="N", min=0, max=MOST_SEED, help="Same seed, data, steps, threads and machine: same model."
+        ),
     ] = 0,
     job: Annotated[
         Path | None,
@@ -358,7 +361,9 @@ def _order(
         return TrainingJob.load(job)
     if "data" not in fields or "out" not in fields:
         raise typer.BadParameter("DATA and --out FILE.loupe are needed (or --job FILE).")
-    base = {} if pipeline is None else find_pipeline(pipeline).fields
+    base = {} if pipeline is None else dict(find_pipeline(pipeline).fields)
+    if "patch" in fields:  # instead of the size that the pipeline resizes to
+        base.pop("size", None)
     parameters = parse_assignments(settings) | ({"backbone": backbone} if backbone else {})
     if fields.get("method", base.get("method")) == base.get("method"):
         parameters = {**base.get("parameters", {}), **parameters}
@@ -569,7 +574,9 @@ def generate(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="New or empty folder for pictures, list and sheet.", show_default=False)
     ],
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Same seed, data and machine: same pictures.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, max=MOST_SEED, help="Same seed, data and machine: same pictures.")
+    ] = 0,
     settings: Annotated[
         list[str] | None,
         typer.Option(

@@ -2,8 +2,8 @@
 ACCV 2018, arXiv 1805.06725.
 
 A generator reduces pictures of good parts to a code, redraws them from it and reduces what it drew to a second code,
-against a discriminator (`ml.networks.ganomaly`, `ml.adversarial_lessons`). The published score of a picture is the mean
-squared difference of its two codes (equation 6).
+against a discriminator (`ml.networks.ganomaly`, `ml.adversarial_lessons`). The score of a picture is the distance of
+its two codes, in the authors' code their mean squared difference.
 
 The published method has no map: here it is the absolute difference of picture and reconstruction per channel, summed
 then (signed sums cancel where only the colour differs), on request plus the loss of structural similarity; for whole

@@ -3,9 +3,9 @@ Atapour-Abarghouei, Breckon, IJCNN 2019, arXiv 1901.08954.
 
 A U-Net redraws pictures of good parts, against a discriminator whose features say how well
 (`ml.networks.skip_ganomaly`, `ml.adversarial_lessons`). A picture's score is lambda times the mean squared difference
-of picture and reconstruction, plus (1 - lambda) times that of their features; lambda is 0.9 (equations 6 to 8). The map
-is the absolute difference, averaged over the channels; for whole pictures it counts, place by place, in how far it
-exceeds that of good parts (`ml.usual_maps`).
+of picture and reconstruction, plus (1 - lambda) times that of their features, as in the authors' code; lambda is 0.9.
+The map is the absolute difference, averaged over the channels; for whole pictures it counts, place by place, in how far
+it exceeds that of good parts (`ml.usual_maps`).
 
 Departures beside the lesson's and the map: the picture's term is the map's highest place instead of a mean, which a
 small defect hardly moves (`residual`), and both terms count in spreads of good parts, not as they come (`scale_terms`):

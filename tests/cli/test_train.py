@@ -280,6 +280,12 @@ def test_that_a_pipeline_is_a_start_that_options_overrule(
     assert other == TrainingJob.checked({**base, **fields, "method": "padim", "parameters": {}})
 
 
+def test_that_patches_take_the_place_of_a_pipelines_size(loupe: Loupe, ordered: list[TrainingJob]) -> None:
+    assert loupe("train", "parts", "--out", "a.loupe", "--pipeline", "valve_seat", "--patch", "128").code == 0
+    (job,) = ordered
+    assert (job.size, job.patch) == (None, 128)
+
+
 def test_that_every_pipeline_is_a_training_order(loupe: Loupe, ordered: list[TrainingJob]) -> None:
     for name in PIPELINES:
         assert loupe("train", "parts", "--out", "a.loupe", "--pipeline", name).code == 0

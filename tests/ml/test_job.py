@@ -53,6 +53,7 @@ def test_that_a_model_is_named_after_its_file_unless_it_has_a_name() -> None:
         ({"alpha": 0.0}, "alpha"),
         ({"alpha": 0.5}, "alpha"),
         ({"seed": -1}, "seed"),
+        ({"seed": 2**31}, "seed"),
         ({"version": 2}, "version"),
     ],
 )
@@ -60,6 +61,13 @@ def test_that_a_bad_field_is_refused_in_one_line_that_names_it(fields: dict[str,
     with pytest.raises(ParameterError, match=said) as caught:
         TrainingJob.checked(_fields(**fields))
     assert "\n" not in str(caught.value)
+
+
+def test_that_options_which_contradict_each_other_are_named_without_hyphens() -> None:
+    with pytest.raises(ParameterError, match=r"^patches are cut"):
+        TrainingJob.checked(_fields(size=128, patch=64), "--")
+    with pytest.raises(ParameterError, match=r"^--group-by: "):
+        TrainingJob.checked(_fields(group_by="("), "--")
 
 
 @pytest.mark.parametrize(
