@@ -3,7 +3,8 @@
 One safetensors file beside the model (`TrainingJob.resume_file`): the lesson's tensors (`ml.training.snapshot`) as
 `lesson.NAME`, the networks of the best state so far as `best.NAME`, sums of losses as `sum.NAME`; the rest is JSON in
 its metadata, see `_Document`. It is written whole or not at all, and nothing of it is used unless its hash is right
-and its order is the one at hand: same job, pictures, held-out parts, planned parameters, device and torch.
+and its order is the one at hand: same job, pictures (generated ones too), held-out parts, planned parameters, device
+and torch.
 """
 
 import json
@@ -38,6 +39,7 @@ class Order(_Record):
     """What is trained. Whoever continues must want the very same, but for the plan's words.
 
     job: the training job without its `out`. data: one hash over the pictures and which of them are held out.
+    generated: one over those that the job's generator made to learn from; empty where there is none.
     parameters: as planned, all settled. machine: device and version of torch, since others round otherwise.
     seconds, done, published: see `ml.training.plan.Plan`.
     """
@@ -49,10 +51,11 @@ class Order(_Record):
     seconds: float
     done: str
     published: str
+    generated: str = ""
 
     @property
     def key(self) -> str:
-        """sha256 in hex over all that must be the same."""
+        """sha256 in hex over all that must be the same, but for `generated`, which is made later and held against itself."""
         decisive = self.model_dump(mode="json", include={"job", "data", "parameters", "machine"})
         return sha256(_canonical(decisive)).hexdigest()
 
@@ -160,6 +163,8 @@ def refuse_another(path: Path, found: Order, wanted: Order) -> None:
         raise refused(path, "the pictures have changed since it began")
     if found.machine != wanted.machine:
         raise refused(path, f"it was begun with {found.machine}, and this is {wanted.machine}")
+    if found.generated != wanted.generated:  # those that train by the clock, or on a graphics card, may differ
+        raise refused(path, "its generator has made other pictures this time")
     if found.key != wanted.key:
         raise refused(path, "it was planned otherwise")
 

@@ -51,6 +51,12 @@ def data_hash(survey: Survey, split: Split | None, defects: Sequence[LabelledPic
     return digest.hexdigest()
 
 
+def generated_hash(survey: Survey, captured: int) -> str:
+    """One sha256 over the pictures of a survey that were generated for it: all beyond the first `captured`."""
+    made = survey.hashes[captured:]
+    return sha256("\n".join(made).encode()).hexdigest() if made else ""
+
+
 def waits(job: TrainingJob) -> bool:
     """Whether an interrupted training of this very job can be continued; its pictures are not looked at."""
     if not job.resume_file.is_file():

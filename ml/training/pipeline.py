@@ -32,7 +32,7 @@ from ml.training.labels import check_defects, defects_for_filter, listed_defects
 from ml.training.loop import Watch
 from ml.training.map_filtering import learn_map_filter
 from ml.training.monitor import Monitor
-from ml.training.order import data_hash, machine, order_of, ordered
+from ml.training.order import data_hash, generated_hash, machine, order_of, ordered
 from ml.training.part_search import find_parts
 from ml.training.plan import PROBED_PICTURES, Plan, make_plan
 from ml.training.splits import MIN_PARTS_TO_SPLIT, Split, can_split, hold_out, must_hold_out, parts_of
@@ -122,7 +122,9 @@ def _run(
     if on_plan is not None:
         on_plan(prepared.plan)
     with augmented(job, prepared.survey, prepared.parts, prepared.split, progress, cancelled) as learnt:
-        everything = replace(prepared, survey=learnt.survey, parts=learnt.parts, split=learnt.split)
+        generated = generated_hash(learnt.survey, len(prepared.survey.names))
+        order = prepared.order.model_copy(update={"generated": generated})
+        everything = replace(prepared, survey=learnt.survey, parts=learnt.parts, split=learnt.split, order=order)
         manifest = _carried_out(job, everything, progress, cancelled, watch, resume=resume, checkpoints=checkpoints)
     return TrainingResult(job.out, manifest, prepared.survey, prepared.plan, time.monotonic() - began)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from ml.artifact import Manifest, read_manifest
 from ml.errors import CancelledError, LoupeError, ParameterError, TrainingError
+from ml.generation import appearance
 from ml.generation.catalogue.appearance import AppearanceParameters
 from ml.generation.generator import GeneratedPicture, Generator
 from ml.generation.marking import Mark, encode_marked
@@ -160,7 +161,9 @@ def test_that_a_stop_while_generating_leaves_nothing(parts: Path, tmp_path: Path
     assert not (tmp_path / "m.loupe").exists()
 
 
-def test_that_an_interrupted_training_goes_on_with_the_same_generated_pictures(parts: Path, tmp_path: Path) -> None:
+def test_that_an_interrupted_training_goes_on_with_the_same_generated_pictures_and_no_others(
+    parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Stopping(Monitor):
         is_reached = False
 
@@ -176,7 +179,13 @@ def test_that_an_interrupted_training_goes_on_with_the_same_generated_pictures(p
     with pytest.raises(CancelledError):
         run(job, cancelled=lambda: stopping.is_reached, monitor=stopping)
 
+    kept = job.resume_file.read_bytes()
     assert run(job, resume=True).manifest.model_hash == whole.model_hash
+
+    job.resume_file.write_bytes(kept)
+    monkeypatch.setattr(appearance, "LEAST_STRUCTURE", 1.0)  # which makes other pictures
+    with pytest.raises(TrainingError, match="generator has made other pictures"):
+        run(job, resume=True)
 
 
 @pytest.mark.parametrize(

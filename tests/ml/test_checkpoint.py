@@ -209,6 +209,7 @@ def kept(tmp_path: Path) -> Path:
     [
         ({"job": {"seed": 2}}, "differs in seed"),
         ({"data": "cd" * 32}, "pictures have changed"),
+        ({"generated": "cd" * 32}, "generator has made other pictures"),
         ({"machine": "elsewhere"}, "begun with here, and this is elsewhere"),
         ({"parameters": {"steps": 99}}, "planned otherwise"),
     ],
