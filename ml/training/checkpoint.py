@@ -55,7 +55,7 @@ class Order(_Record):
 
     @property
     def key(self) -> str:
-        """sha256 in hex over all that must be the same, but for `generated`, which is made later and held against itself."""
+        """sha256 in hex over all that must be the same and is known before any picture is generated."""
         decisive = self.model_dump(mode="json", include={"job", "data", "parameters", "machine"})
         return sha256(_canonical(decisive)).hexdigest()
 
