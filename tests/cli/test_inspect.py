@@ -24,6 +24,7 @@ KEYS = {
     "regions",
     "latency_ms",
     "fault",
+    "generated_by",
     "overlay",
     "map",
 }
