@@ -1,13 +1,19 @@
 """`loupe generate`: new pictures from good ones, marked as such, with a contact sheet. Torch only where a generator
 needs it."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from rich.console import Console
 
-from ml.generation.catalogue import generator
-from ml.generation.production import LIST, SHEET, GenerationOrder, Production, produce
+from ml.generation.catalogue import Makes, generator
+from ml.generation.production import LIST, MASKS, SHEET, GenerationOrder, Production, produce
 from station.commands.terminal import progress_bar, say
+
+MUST_NOT: Final[Mapping[Makes, str]] = {
+    "good": "what no good part shows must not be learnt from",
+    "defects": "what could pass for a good part is no defect to learn from",
+}
 
 
 def generate(order: GenerationOrder, console: Console) -> Production:
@@ -22,14 +28,17 @@ def print_production(order: GenerationOrder, made: Production, console: Console)
         say(console, f"left out: {reason}", "yellow")
     if made.note:
         say(console, made.note, "yellow")
-    title = generator(order.generator).title
+    info = generator(order.generator)
     say(
-        console, f"{len(made.pictures)} pictures made from {made.sources} good ones by {title}, each marked in its file"
+        console,
+        f"{len(made.pictures)} pictures made from {made.sources} good ones by {info.title}, each marked in its file",
     )
     say(console, f"pictures  {made.pictures[0].parent}")
+    if (made.folder / MASKS).is_dir():
+        say(console, f"masks     {made.folder / MASKS}")
     say(console, f"sheet     {made.folder / SHEET}")
     say(console, f"list      {made.folder / LIST}")
-    say(console, "Look at the sheet before you use them: what no good part shows must not be learnt from.", "dim")
+    say(console, f"Look at the sheet before you use them: {MUST_NOT[info.makes]}.", "dim")
 
 
 def production_document(order: GenerationOrder, made: Production) -> dict[str, Any]:

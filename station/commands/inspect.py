@@ -150,7 +150,7 @@ def _make_folder(out: Path) -> None:
 def _row_of(record: dict[str, Any]) -> Text:
     verdict = Verdict(record["verdict"])
     if verdict is Verdict.FAULT:
-        return _row((verdict.value, *"-----"), record["fault"], VERDICT_STYLE[verdict])
+        return _row((verdict.value, *"-----"), _told_of(record["path"], record["fault"]), VERDICT_STYLE[verdict])
     figures = (
         verdict.value,
         f"{record['normalised_score']:.2f}",
@@ -160,6 +160,11 @@ def _row_of(record: dict[str, Any]) -> Text:
         f"{record['latency_ms']:.0f}",
     )
     return _row(figures, record["path"] + _generated(record["generated_by"]), VERDICT_STYLE[verdict])
+
+
+def _told_of(path: str, fault: str) -> str:
+    """A fault with the picture it is about; what was told while reading names the picture already."""
+    return fault if Path(path).name in fault else f"{path}: {fault}"
 
 
 def _generated(generator: str | None) -> str:
