@@ -68,8 +68,9 @@ PIPELINES: Mapping[str, Pipeline] = {
         Pipeline(
             name="demo_seat",
             title="Valve seat of the demo line: the ring around its ground edge",
-            summary="The same for the parts of the demo line, whose most striking circle is the outer edge of the "
-            "ground seat and lies further out.",
+            summary="For the parts of the demo line: finds them by their most striking circle, the ground seat's outer "
+            "edge, and inspects the ring from their bore to their rim as for other valve seats. A part that is not "
+            "found is a FAULT.",
             source="As valve_seat; the ring's ends are those of the drawn part, a little beyond its bore and its rim.",
             fields={**_SEAT_NETWORK, "ring": {"inner": 0.85, "outer": 1.68}, "rules": _SEAT_RULES},
         ),

@@ -20,6 +20,6 @@ class FieldLayout(QFormLayout):
     def add_field(self, words: str, field: QWidget | QLayout) -> QLabel:
         """Returns the label, for a tool tip."""
         label = theme.label(words, "body", "secondary")
-        label.setMinimumHeight(LABEL_PX)
+        label.setFixedHeight(LABEL_PX)  # beside a tall field Qt would give it more, and its words would sink
         self.addRow(label, field)
         return label
