@@ -43,6 +43,7 @@ class AdversarialParameters(BaseModel):
         le=100,
         description="End the training once so many measurements on good parts in a row, of twelve in a run, were no "
         "better than the best; 0: never",
+        json_schema_extra={"zero": "never"},
     )
     mixed_precision: bool = Field(True, description="On a graphics card, compute in bfloat16 where that is precise")
 
@@ -61,6 +62,7 @@ class RedrawingParameters(AdversarialParameters):
         le=256,
         description="Channels at half the input's size, 64 as published; they double with each halving, and time grows "
         "with the square; 0: by the time at hand",
+        json_schema_extra={"zero": "by the time budget"},
     )
     norm: Literal["batch", "group", "instance"] = Field(
         "group",

@@ -27,6 +27,7 @@ class EfficientadParameters(PyramidParameters):
         le=512,
         description="Channels of the student's first layer, 128 (small) or 256 (medium) as published; training and "
         "inspection time grow with the square; 0: by the time at hand",
+        json_schema_extra={"zero": "by the time budget"},
     )
     channels: int = Field(
         128,
@@ -44,6 +45,7 @@ class EfficientadParameters(PyramidParameters):
         ge=0,
         le=1024,
         description="Side of the crops that the student learns from, up to the whole input; 0: by the time at hand",
+        json_schema_extra={"zero": "by the time budget"},
     )
     autoencoder_px: Annotated[Literal[64, 128, 256], BeforeValidator(_read_number)] = Field(
         64, description="Side of the square that the autoencoder sees the whole input on; 256 as published"

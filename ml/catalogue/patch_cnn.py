@@ -17,6 +17,7 @@ class PatchCnnParameters(PatchwiseParameters):
         le=256,
         description="Channels of the first layers, 64 as published; training and inspection time grow with the square; "
         "0: by the time at hand",
+        json_schema_extra={"zero": "by the time budget"},
     )
     defects: Literal["synthetic", "labelled"] = Field(
         "synthetic",

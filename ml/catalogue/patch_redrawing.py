@@ -16,6 +16,7 @@ class PatchRedrawingParameters(PatchwiseParameters):
         le=256,
         description="Channels of the networks at half the patch's size, 64 as published; training and inspection time "
         "grow with the square; 0: by the time at hand",
+        json_schema_extra={"zero": "by the time budget"},
     )
     latent: int = Field(100, ge=1, le=2048, description="Length of a patch's code; too long, and defects pass through")
     residual_px: Annotated[Literal[1, 2, 4, 8], BeforeValidator(read_side)] = Field(

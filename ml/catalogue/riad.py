@@ -48,6 +48,7 @@ class RiadParameters(BaseModel):
         le=128,
         description="Channels of the network at full size, 64 as published; training and inspection time grow with "
         "the square; 0: by the time at hand",
+        json_schema_extra={"zero": "by the time budget"},
     )
     crop_px: int = Field(
         0,
@@ -55,6 +56,7 @@ class RiadParameters(BaseModel):
         le=1024,
         description="Side of the crops that are learnt from, up to the whole input; inspection always sees all of it; "
         "0: by the time at hand",
+        json_schema_extra={"zero": "by the time budget"},
     )
     cell_sides_px: CellSides = (2, 4, 8, 16)
     sets: int = Field(
