@@ -17,6 +17,7 @@ from ml.pictures import Pixels
 from ml.preprocessing import RingSearch
 
 _SLACK_PX = 1.0
+_LONGEST_STRIP_PX = 32_000  # cv2.remap counts destination pixels in 16 bits
 """A ring that ends by so much beyond the picture is taken for whole: the circle itself is known no better."""
 
 
@@ -66,7 +67,7 @@ class Ring:
     @property
     def strip_width(self) -> int:
         """As many pixels as the outer edge is long: further inside a pixel of the picture takes several of them."""
-        return max(1, round(2 * math.pi * self.outer))
+        return min(max(1, round(2 * math.pi * self.outer)), _LONGEST_STRIP_PX)
 
     def square(self, pixels: Pixels) -> Pixels:
         """`(side, side, ...)`: a copy, black (0) where the ring is not."""

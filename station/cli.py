@@ -358,6 +358,8 @@ def _order(
     if job is not None:
         if "data" in fields or "out" in fields:
             raise typer.BadParameter("--job takes everything from its file: leave DATA and --out away.")
+        if pipeline is not None:
+            raise typer.BadParameter("--job takes everything from its file: leave --pipeline away.")
         return TrainingJob.load(job)
     if "data" not in fields or "out" not in fields:
         raise typer.BadParameter("DATA and --out FILE.loupe are needed (or --job FILE).")

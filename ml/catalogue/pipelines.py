@@ -51,7 +51,8 @@ _SEAT_RULES = {
 }
 """Published are a boundary 150 px outside the bore's edge, areas from 10 to 700 px within it and to 100 px beyond, and
 a mean brightness from 30 to 100 of differences that count from 48.02 on: on the scale whose 1 is the threshold that is
-30 / 48.02. The upper ends are left out: they pass what is larger or stronger than any defect that was thought of."""
+30 / 48.02, which a region that begins at the threshold always reaches, there as here: the limit is for those who raise
+it. The upper ends are left out: they pass what is larger or stronger than any defect that was thought of."""
 
 PIPELINES: Mapping[str, Pipeline] = {
     each.name: each

@@ -116,4 +116,4 @@ def _read(text: bytes) -> Mark:
     try:
         return Mark.model_validate_json(text[len(KEYWORD) + 1 :])
     except ValidationError:
-        return Mark(generator=UNKNOWN)
+        return Mark(generator=UNKNOWN, makes="defects")  # the safe reading: nothing is learnt from it

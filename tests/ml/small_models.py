@@ -34,7 +34,7 @@ QUICK = {
     "ganomaly": {"width": 4, "latent": 16, "steps": 40, "batch": 4},
     "skip_ganomaly": {"width": 4, "latent": 16, "steps": 20, "batch": 4},
     "patch_ganomaly": {"width": 8, "steps": 120, "batch": 16},
-    "tl_ganomaly": {"width": 8, "steps": 40, "batch": 16},
+    "tl_ganomaly": {"width": 8, "steps": 40, "batch": 16, "patch_px": 32, "stride_px": 8},
     "conv_autoencoder": {"width": 8, "steps": 200, "batch": 16},
     "patch_cnn": {"width": 8, "steps": 150, "batch": 32, "learning_rate": 0.003},
 }
