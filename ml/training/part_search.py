@@ -46,8 +46,8 @@ def find_parts(job: TrainingJob, survey: Survey, progress: Progress, cancelled: 
     if len(left_out) > MOST_LEFT_OUT * len(survey.names):
         raise TrainingError(
             f"{job.data}: the part is not found in {len(left_out)} of {len(survey.names)} pictures. "
-            f"{next(iter(left_out.values())).reason} If the pictures are as they should be, tell the circle's radius and "
-            "the ring's ends yourself: the field ring of a job file (loupe train --job), see docs/round-parts.md."
+            f"{next(iter(left_out.values())).reason} If the pictures are as they should be, tell the circle's radius "
+            "and the ring's ends: the field ring of a job file (loupe train --job), see docs/round-parts.md."
         )
     return replace(survey.without(left_out), ring=ring, circles=circles)
 
