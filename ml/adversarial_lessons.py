@@ -25,6 +25,7 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from ml.catalogue.adversarial import AdversarialParameters
+from ml.drawing import below
 from ml.gradnorm import GradNorm
 from ml.networks.ganomaly import Discriminator, Generator, Reconstruction, Verdict, initialise
 from ml.networks.skip_ganomaly import SkipDiscriminator, SkipGenerator
@@ -251,16 +252,16 @@ class DrawnInputs:
         return torch.cat([self._drawn(random) for _ in range(self._batch)])
 
     def _drawn(self, random: torch.Generator) -> Tensor:
-        part = self._parts[_below(len(self._parts), random)]
-        index = _below(len(part), random)
+        part = self._parts[below(len(self._parts), random)]
+        index = below(len(part), random)
         picture = part[index : index + 1]
         if self._shift_px:
             height, width = picture.shape[-2:]
             reach = self._shift_px
-            top, left = _below(2 * reach + 1, random), _below(2 * reach + 1, random)
+            top, left = below(2 * reach + 1, random), below(2 * reach + 1, random)
             padded = functional.pad(picture, (reach, reach, reach, reach), mode="reflect")
             picture = padded[..., top : top + height, left : left + width]
-        if self._flip and _below(2, random):
+        if self._flip and below(2, random):
             picture = picture.flip(-1)
         return picture.clone()
 
@@ -295,7 +296,3 @@ def _squared(first: Tensor, second: Tensor) -> Tensor:
 
 def _towards(logits: Tensor, answer: float) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits.float(), torch.full_like(logits, answer).float())
-
-
-def _below(count: int, random: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=random))

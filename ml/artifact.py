@@ -29,7 +29,7 @@ from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from ml.calibration import Calibration
-from ml.errors import ModelFileError, PictureError
+from ml.errors import ModelFileError, PictureError, first_line
 from ml.files import write_atomically
 from ml.pictures import check_pixels, decode_picture, encode_png
 from ml.preprocessing import Preprocessing
@@ -434,7 +434,7 @@ def _refuse_constant(name: str) -> float:
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         return _first_error(error)
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    return first_line(error).rstrip(".")
 
 
 def _first_error(error: ValidationError) -> str:

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ml.drawing import below, shared_out
 from ml.errors import TrainingError
 from ml.generation.catalogue.synthetic_defects import KINDS
 from ml.generation.synthetic_defects import SyntheticDefects
+from ml.patch_scores import reflected
 
 PICTURES_AT_ONCE = 8
 """That one draw takes its patches from."""
@@ -58,8 +60,8 @@ class LabelledPatches:
 
     def __call__(self, number: int, random: torch.Generator) -> Tensor:
         drawn = []
-        for share in _shares(self._count, PICTURES_AT_ONCE):
-            one, mask = self._shown[_below(len(self._shown), random)]
+        for share in shared_out(self._count, PICTURES_AT_ONCE):
+            one, mask = self._shown[below(len(self._shown), random)]
             drawn.append(centred(one, mask, share, self._patch_px, random))
         return torch.cat(drawn)
 
@@ -87,8 +89,8 @@ class PaintedPatches:
         newest = number + self._pictures
         oldest = max(0, newest - KEPT_SQUARES)
         drawn = []
-        for share in _shares(self._count, self._pictures):
-            square, marked = self._square(oldest + _below(newest - oldest, random))
+        for share in shared_out(self._count, self._pictures):
+            square, marked = self._square(oldest + below(newest - oldest, random))
             drawn.append(centred(square, marked, share, self._patch_px, random))
         return torch.cat(drawn).float()
 
@@ -100,13 +102,13 @@ class PaintedPatches:
         return self._squares[index]
 
     def _painted(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        part = self._parts[_below(len(self._parts), random)]
-        inputs = part[_below(len(part), random)]
+        part = self._parts[below(len(self._parts), random)]
+        inputs = part[below(len(part), random)]
         height, width = (min(side, PAINTED_SIDE * self._patch_px) for side in inputs.shape[1:])
-        top, left = _below(inputs.shape[1] - height + 1, random), _below(inputs.shape[2] - width + 1, random)
+        top, left = below(inputs.shape[1] - height + 1, random), below(inputs.shape[2] - width + 1, random)
         square = inputs[:, top : top + height, left : left + width].cpu()
         for _ in range(_TRIES):
-            painted, marked = with_defect(square, self._painter, _below(2**31 - 1, random))
+            painted, marked = with_defect(square, self._painter, below(2**31 - 1, random))
             if marked.any():
                 break
         return painted.half(), marked  # counts need no more digits
@@ -133,22 +135,6 @@ def centred(picture: Tensor, marked: Tensor, count: int, patch_px: int, random: 
     places = marked.nonzero()
     chosen = places[torch.randint(len(places), (count,), generator=random)]
     side = torch.arange(patch_px) - patch_px // 2
-    rows = _reflected(chosen[:, :1] + side, picture.shape[1])
-    columns = _reflected(chosen[:, 1:] + side, picture.shape[2])
+    rows = reflected(chosen[:, :1] + side, picture.shape[1])
+    columns = reflected(chosen[:, 1:] + side, picture.shape[2])
     return picture[:, rows[:, :, None], columns[:, None, :]].permute(1, 0, 2, 3)
-
-
-def _reflected(positions: Tensor, length: int) -> Tensor:
-    """Positions before the first and past the last one, mirrored at them: -1 is 1."""
-    period = 2 * length - 2
-    within = positions % period
-    return torch.minimum(within, period - within)
-
-
-def _shares(count: int, pictures: int) -> list[int]:
-    pictures = min(pictures, count)
-    return [count // pictures + (index < count % pictures) for index in range(pictures)]
-
-
-def _below(count: int, random: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=random))

@@ -47,3 +47,8 @@ class GenerationError(LoupeError):
 
 class CancelledError(LoupeError):
     """The user asked to stop; nothing was written."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first, for a text of ours; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

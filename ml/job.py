@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,6 +13,13 @@ from ml.preprocessing import Clahe, RegionOfInterest, RingSearch
 from ml.region_rules import RegionRules
 
 JOB_VERSION: Final = 1
+
+USUAL_GENERATED, MOST_GENERATED = 100, 10_000
+"""Generated pictures."""
+
+FilterSide = Literal[3, 5, 7]
+FILTER_SIDES: Final[tuple[FilterSide, ...]] = get_args(FilterSide)
+"""Of a learned map filter, in cells."""
 
 MOST_SEED: Final = 2**31 - 1
 """All random generators in use take it, with room for the many seeds that follow from one."""
@@ -24,7 +31,7 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     generator: str
-    count: int = Field(default=100, ge=1, le=10_000)
+    count: int = Field(default=USUAL_GENERATED, ge=1, le=MOST_GENERATED)
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -64,7 +71,7 @@ class TrainingJob(BaseModel):
     ring: RingSearch | None = None
     rules: RegionRules | None = None
     augment: Augmentation | None = None
-    conv_processing: Literal[3, 5, 7] | None = None
+    conv_processing: FilterSide | None = None
     alpha: float = Field(default=0.01, gt=0, lt=0.5)
     unsure_factor: float = Field(default=5.0, ge=0)
     seed: int = Field(default=0, ge=0, le=MOST_SEED)

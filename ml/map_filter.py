@@ -23,12 +23,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ml.errors import ModelFileError, TrainingError
+from ml.job import FILTER_SIDES
 from ml.maps import ScoreMap
 
 MAP_FILTER: Final = "map_filter"
 """The kernel's name among the tensors of a model file."""
-
-SIDES = (3, 5, 7)
 
 MOST_CELLS = 200_000
 """Of either kind, shared by the maps: a kernel has 49 weights at most."""
@@ -64,8 +63,8 @@ def learn_filter(maps: Sequence[MarkedMap], side: int, *, is_directed: bool = Tr
     """
     from scipy.optimize import minimize  # a third of a second to import, and nothing but training needs it
 
-    if side not in SIDES:
-        raise ValueError(f"a kernel of {side} x {side} cells; allowed: {', '.join(map(str, SIDES))}")
+    if side not in FILTER_SIDES:
+        raise ValueError(f"a kernel of {side} x {side} cells; allowed: {', '.join(map(str, FILTER_SIDES))}")
     windows, is_defect = _examples(maps, side)
     if not is_defect.any() or is_defect.all():
         raise TrainingError(
@@ -110,7 +109,7 @@ def filtered(score_map: ScoreMap, kernel: Kernel | None) -> ScoreMap:
 
 def checked_filter(kernel: NDArray[Any]) -> Kernel:
     """The kernel of a model file. Raises ModelFileError unless it is one that `learn_filter` can give."""
-    is_kernel = kernel.dtype == np.float32 and kernel.ndim == 2 and kernel.shape[0] == kernel.shape[1] in SIDES
+    is_kernel = kernel.dtype == np.float32 and kernel.ndim == 2 and kernel.shape[0] == kernel.shape[1] in FILTER_SIDES
     if not (is_kernel and (kernel >= 0).all() and abs(float(kernel.sum()) - 1) < 1e-3):
         raise ModelFileError(f"its map filter {kernel.dtype} {kernel.shape} is none")
     return kernel

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ml.drawing import shared_out
 from ml.patch_scores import GreyWindow, PatchLayout
 
 MOST_PICTURES = 16
@@ -67,9 +68,8 @@ class RandomPatches:
         return kept.repeat(math.ceil(self._count / len(kept)), 1, 1, 1)[: self._count]
 
     def _any(self, random: torch.Generator) -> Tensor:
-        pictures = min(MOST_PICTURES, self._count)
-        shares = [self._count // pictures + (index < self._count % pictures) for index in range(pictures)]
-        drawn = torch.randint(len(self._parts), (pictures,), generator=random).tolist()
+        shares = shared_out(self._count, MOST_PICTURES)
+        drawn = torch.randint(len(self._parts), (len(shares),), generator=random).tolist()
         return torch.cat(
             [self._of(self._parts[index], share, random) for index, share in zip(drawn, shares, strict=True)]
         )

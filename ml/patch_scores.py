@@ -15,11 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ml.patches import PatchGrid
+from ml.pictures import LUMA
 
 Recombination = Literal["weighted", "mean", "majority"]
-
-_LUMA = (0.299, 0.587, 0.114)
-"""Rec. ITU-R BT.601: a grey picture that stands in all three channels keeps its values."""
 
 _OTSU_LEVELS = 256
 _OTSU_PICTURES = 32
@@ -56,11 +54,11 @@ class PatchLayout:
     @cached_property
     def rows(self) -> Tensor:
         """The input's row that each row of what the patches cover shows, int64."""
-        return _reflected(self.height, self.grid.covered_height)
+        return reflected(torch.arange(self.grid.covered_height), self.height)
 
     @cached_property
     def columns(self) -> Tensor:
-        return _reflected(self.width, self.grid.covered_width)
+        return reflected(torch.arange(self.grid.covered_width), self.width)
 
     def patches(self, inputs: Tensor, chosen: Tensor) -> Tensor:
         """Those patches of inputs (n, C, height, width) that `chosen`, int64 (k,), counts out: (k, C, patch, patch).
@@ -173,12 +171,13 @@ def otsu_window(pictures: list[Tensor]) -> GreyWindow:
 def grey(pictures: Tensor) -> Tensor:
     """RGB (n, 3, height, width) -> luma (n, height, width)."""
     red, green, blue = pictures.unbind(1)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
-def _reflected(length: int, covered: int) -> Tensor:
-    """0, 1, ..., length - 1, length - 2, ..., 0, 1, ... up to `covered` of them: the edge is not repeated."""
+def reflected(positions: Tensor, length: int) -> Tensor:
+    """int64 positions before the first and past the last of `length`, mirrored at them over and over: -1 is 1."""
     if length == 1:
-        return torch.zeros(covered, dtype=torch.int64)
-    period = torch.arange(covered) % (2 * length - 2)
-    return torch.minimum(period, 2 * length - 2 - period)
+        return torch.zeros_like(positions)
+    period = 2 * length - 2
+    within = positions % period
+    return torch.minimum(within, period - within)

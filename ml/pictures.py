@@ -24,6 +24,12 @@ from ml.picture_headers import PictureHeader, read_header
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in the lightness, Rec. ITU-R BT.601: a grey picture in all three keeps its values."""
+
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+"""Of sensors; files hold them in 8 or 16 bits."""
+
 MIN_LONG_SIDE_PX = 32
 """Smaller pictures are icons, not parts. A line camera's single row is a picture."""
 MIN_TRAINING_SIDE_PX = 32
@@ -163,3 +169,8 @@ def encode_png(pixels: Pixels) -> bytes:
     if not ok:
         raise PictureError(f"A picture of the shape {pixels.shape} cannot be written as PNG.")
     return bytes(data)
+
+
+def highest_count(brightest: int) -> int:
+    """The highest count of the smallest usual bit depth that holds the count `brightest`."""
+    return next((1 << bits) - 1 for bits in BIT_DEPTHS if brightest < 1 << bits)

@@ -15,6 +15,11 @@ class RegionOfInterest(BaseModel):
     width: int = Field(ge=32)
     height: int = Field(ge=32)
 
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """As `Preprocessing.region` holds it."""
+        return self.x, self.y, self.width, self.height
+
 
 class Clahe(BaseModel):
     """Contrast-limited adaptive histogram equalisation of the lightness: evens out light that differs over the part.

@@ -17,8 +17,10 @@ from ml.pictures import Pixels
 from ml.preprocessing import RingSearch
 
 _SLACK_PX = 1.0
-_LONGEST_STRIP_PX = 32_000  # cv2.remap counts destination pixels in 16 bits
 """A ring that ends by so much beyond the picture is taken for whole: the circle itself is known no better."""
+
+_LONGEST_STRIP_PX = 32_000
+"""cv2.remap counts the pixels of what it makes in 16 bits."""
 
 
 def ring_shape(search: RingSearch, radius: float) -> tuple[float, float]:

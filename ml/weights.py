@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ml.catalogue import BACKBONES
-from ml.errors import WeightsError
+from ml.errors import WeightsError, first_line
 
 _NOT_TENSORS = (  # what torch and safetensors raise on files that hold none; any bytes can pass for a damaged pickle
     OSError,
@@ -47,7 +47,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         ) from error
     except _NOT_TENSORS as error:
         raise WeightsError(
-            f"weights file {path} cannot be read as tensors ({_first_line(error)}); "
+            f"weights file {path} cannot be read as tensors ({first_line(error)}); "
             "save the network's state_dict with torch.save or safetensors"
         ) from error
     if isinstance(entries, dict) and isinstance(entries.get("state_dict"), dict):
@@ -116,7 +116,7 @@ def _download(name: str) -> dict[str, Tensor]:
             entries: dict[str, Tensor] = published.get_state_dict(progress=False, weights_only=True, check_hash=True)
     except (OSError, RuntimeError) as error:  # no connection, a full disk; a file whose hash is wrong
         raise WeightsError(
-            f"the weights of {name} could not be downloaded ({_first_line(error)}). Fetch {published.url} on a machine "
+            f"the weights of {name} could not be downloaded ({first_line(error)}). Fetch {published.url} on a machine "
             "with internet and give the file with --weights FILE, or use efficientnet_lite0, which works offline"
         ) from error
     return entries
@@ -131,7 +131,3 @@ def _time_limit(seconds: float) -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -16,7 +16,7 @@ from rich.console import Console
 from ml.catalogue.pipelines import PIPELINES
 from ml.catalogue.pipelines import pipeline as find_pipeline
 from ml.errors import CancelledError, LoupeError, ParameterError
-from ml.job import MOST_SEED, TrainingJob
+from ml.job import MOST_GENERATED, MOST_SEED, USUAL_GENERATED, TrainingJob
 from station.commands.options import (
     GENERATED,
     GEOMETRY,
@@ -229,7 +229,7 @@ def train(
         int | None,
         typer.Option(
             metavar="3|5|7",
-            help="Learn a filter of so many cells that makes defects stand out in the map; from --defects.",
+            help="Learn a map filter of so many cells that makes defects stand out; from --defects or painted ones.",
             rich_help_panel=METHOD,
             show_default=False,
         ),
@@ -248,8 +248,8 @@ def train(
         typer.Option(
             metavar="N",
             min=1,
-            max=10_000,
-            help="How many; 100 unless given.",
+            max=MOST_GENERATED,
+            help=f"How many; {USUAL_GENERATED} unless given.",
             rich_help_panel=GENERATED,
             show_default=False,
         ),
@@ -572,7 +572,9 @@ def generate(
             show_default=False,
         ),
     ],
-    count: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="Pictures to make.", show_default=False)],
+    count: Annotated[
+        int, typer.Option(metavar="N", min=1, max=MOST_GENERATED, help="Pictures to make.", show_default=False)
+    ],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="New or empty folder for pictures, list and sheet.", show_default=False)
     ],

@@ -6,6 +6,7 @@ The parameter models are frozen and refuse unknown names. They are the form fiel
 
 import difflib
 from collections.abc import Mapping
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -42,6 +43,7 @@ __all__ = [
     "did_you_mean",
     "method",
     "min_pictures",
+    "named",
     "needs_defects",
     "needs_masks",
     "parameters_of",
@@ -70,15 +72,20 @@ METHODS: Mapping[str, MethodInfo] = {
 }
 """In the order in which they are offered."""
 
+Named = TypeVar("Named")
+
 
 def method(name: str) -> MethodInfo:
     """The method called `name`. Raises ParameterError that lists the known ones."""
+    return named("method", name, METHODS)
+
+
+def named(kind: str, name: str, known: Mapping[str, Named]) -> Named:
+    """What is called `name`. Raises ParameterError that lists what there is of this kind, the likely one first."""
     try:
-        return METHODS[name]
+        return known[name]
     except KeyError:
-        raise ParameterError(
-            f"unknown method '{name}'{did_you_mean(name, METHODS)}; known: {', '.join(METHODS)}"
-        ) from None
+        raise ParameterError(f"unknown {kind} '{name}'{did_you_mean(name, known)}; known: {', '.join(known)}") from None
 
 
 def min_pictures(parameters: BaseModel) -> int:

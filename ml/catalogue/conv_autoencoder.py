@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import WIDTHS, MethodInfo
 from ml.catalogue.patch_redrawing import PatchRedrawingParameters
+from ml.catalogue.patchwise import PRESETS
 
 
 class ConvAutoencoderParameters(PatchRedrawingParameters):
@@ -23,11 +24,7 @@ INFO = MethodInfo(
     parameters=ConvAutoencoderParameters,
     published="10 epochs of 32 px patches in batches of 64, width 64, code of 100, stride 8",
     native_up_to_size=True,
-    presets={
-        "fast": Preset(256, {}, minutes=1),
-        "balanced": Preset(384, {}, minutes=4),
-        "thorough": Preset(512, {"stride_px": 8}, minutes=40),
-    },
-    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    presets=PRESETS,
+    ladder=WIDTHS,
     enough_steps=1000,
 )

@@ -5,11 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from ml.catalogue.info import MethodInfo, Preset
-from ml.catalogue.settings import PyramidParameters, SigmaPx, Steps, Strides
-
-
-def _read_number(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+from ml.catalogue.settings import PyramidParameters, SigmaPx, Steps, Strides, read_number
 
 
 class EfficientadParameters(PyramidParameters):
@@ -17,7 +13,7 @@ class EfficientadParameters(PyramidParameters):
 
     strides: Strides = (8, 16)
     # The backbone's features are no finer than 8 px; at 4 px the same is computed four times over.
-    grid_stride: Annotated[Literal[4, 8], BeforeValidator(_read_number)] = Field(
+    grid_stride: Annotated[Literal[4, 8], BeforeValidator(read_number)] = Field(
         8, description="Pitch of the map in pixels; 4 as published, for four times the training and inspection time"
     )
     network: Literal["small", "medium"] = Field("small", description="The student's layers: PDN-S or PDN-M")
@@ -47,7 +43,7 @@ class EfficientadParameters(PyramidParameters):
         description="Side of the crops that the student learns from, up to the whole input; 0: by the time at hand",
         json_schema_extra={"zero": "by the time budget"},
     )
-    autoencoder_px: Annotated[Literal[64, 128, 256], BeforeValidator(_read_number)] = Field(
+    autoencoder_px: Annotated[Literal[64, 128, 256], BeforeValidator(read_number)] = Field(
         64, description="Side of the square that the autoencoder sees the whole input on; 256 as published"
     )
     # The published values below are made for 70,000 steps. Here there are about a thousand, and a student that has not

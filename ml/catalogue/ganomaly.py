@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ml.catalogue.adversarial import RedrawingParameters
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import WIDTHS, MethodInfo, Preset
 
 
 class GanomalyParameters(RedrawingParameters):
@@ -40,6 +40,6 @@ INFO = MethodInfo(
         "thorough": Preset(128, {"batch": 16, "shift_px": 6}, minutes=40),
     },
     positions="aligned",
-    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    ladder=WIDTHS,
     enough_steps=2000,
 )

@@ -22,6 +22,10 @@ class Configurable(Protocol):
     def parameters(self) -> type[BaseModel]: ...
 
 
+WIDTHS: tuple[Settings, ...] = ({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8})
+"""The `ladder` of methods whose networks are as wide as the time at hand allows, 64 channels as published."""
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
     """A starting point: the input's side in pixels and the settings that differ from the defaults.

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml.catalogue.info import MethodInfo, Preset
-from ml.catalogue.patchwise import PatchwiseParameters
+from ml.catalogue.info import WIDTHS, MethodInfo
+from ml.catalogue.patchwise import PRESETS, PatchwiseParameters
 
 
 class PatchCnnParameters(PatchwiseParameters):
@@ -52,11 +52,7 @@ INFO = MethodInfo(
     parameters=PatchCnnParameters,
     published="labelled 32 px patches, half of them defective, width 64, stride 8",
     native_up_to_size=True,
-    presets={
-        "fast": Preset(256, {}, minutes=1),
-        "balanced": Preset(384, {}, minutes=4),
-        "thorough": Preset(512, {"stride_px": 8}, minutes=40),
-    },
-    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    presets=PRESETS,
+    ladder=WIDTHS,
     enough_steps=1000,
 )

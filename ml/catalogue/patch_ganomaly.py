@@ -1,12 +1,21 @@
 """Patch-GANomaly's settings and presets. No torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ml.catalogue.adversarial import AdversarialParameters
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import WIDTHS, MethodInfo
 from ml.catalogue.patch_redrawing import PatchRedrawingParameters
+from ml.catalogue.patchwise import PRESETS
+
+PatchScore = Annotated[
+    Literal["latent", "residual", "both"],
+    Field(
+        description="A patch's score: the squared distance of the two codes, as published, the mean squared difference "
+        "of the pixels, or both, each in units of what good patches show"
+    ),
+]
 
 
 class PatchAdversarialParameters(PatchRedrawingParameters, AdversarialParameters):
@@ -25,11 +34,7 @@ class PatchAdversarialParameters(PatchRedrawingParameters, AdversarialParameters
     discriminator_learning_rate: float = Field(
         5e-4, gt=0, le=0.1, description="Size of Adam's steps of the discriminator; 0.0001 published"
     )
-    score: Literal["latent", "residual", "both"] = Field(
-        "latent",
-        description="A patch's score: the squared distance of the two codes, as published, the mean squared difference "
-        "of the pixels, or both, each in units of what good patches show",
-    )
+    score: PatchScore = "latent"
 
 
 class PatchGanomalyParameters(PatchAdversarialParameters):
@@ -37,11 +42,7 @@ class PatchGanomalyParameters(PatchAdversarialParameters):
 
     # Image AUROC of defects painted into 42 held-out magnetic tiles, one run of width 16, standard error 0.06: latent
     # 0.58, residual 0.59, both 0.64 (there each number of the code in units of what good patches show).
-    score: Literal["latent", "residual", "both"] = Field(
-        "both",
-        description="A patch's score: the squared distance of the two codes, as published, the mean squared difference "
-        "of the pixels, or both, each in units of what good patches show",
-    )
+    score: PatchScore = "both"
 
 
 INFO = MethodInfo(
@@ -53,11 +54,7 @@ INFO = MethodInfo(
     parameters=PatchGanomalyParameters,
     published="10 epochs of 32 px patches in batches of 64, width 64, code of 100, stride 8",
     native_up_to_size=True,
-    presets={
-        "fast": Preset(256, {}, minutes=1),
-        "balanced": Preset(384, {}, minutes=4),
-        "thorough": Preset(512, {"stride_px": 8}, minutes=40),
-    },
-    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    presets=PRESETS,
+    ladder=WIDTHS,
     enough_steps=1000,
 )

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ml.catalogue.patchwise import PatchwiseParameters, read_side
+from ml.catalogue.patchwise import PatchwiseParameters
+from ml.catalogue.settings import read_number
 
 
 class PatchRedrawingParameters(PatchwiseParameters):
@@ -19,7 +20,7 @@ class PatchRedrawingParameters(PatchwiseParameters):
         json_schema_extra={"zero": "by the time budget"},
     )
     latent: int = Field(100, ge=1, le=2048, description="Length of a patch's code; too long, and defects pass through")
-    residual_px: Annotated[Literal[1, 2, 4, 8], BeforeValidator(read_side)] = Field(
+    residual_px: Annotated[Literal[1, 2, 4, 8], BeforeValidator(read_number)] = Field(
         8,
         description="The difference to a redrawn patch is averaged over squares of this side before it is squared, so "
         "that grain does not count; 1: as published",

@@ -5,11 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ml.catalogue.info import MethodInfo, Preset
-from ml.catalogue.settings import Steps
-
-
-def _read_side(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+from ml.catalogue.settings import Steps, read_number
 
 
 class PatchSvddParameters(BaseModel):
@@ -17,7 +13,7 @@ class PatchSvddParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    patch_px: Annotated[Literal[32, 64], BeforeValidator(_read_side)] = Field(
+    patch_px: Annotated[Literal[32, 64], BeforeValidator(read_number)] = Field(
         64,
         description="Side of the large patches, the small ones have half of it; 32 for small parts, at four times "
         "the time per pixel",

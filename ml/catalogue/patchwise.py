@@ -4,12 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ml.catalogue.settings import SigmaPx, Steps
+from ml.catalogue.info import Preset
+from ml.catalogue.settings import SigmaPx, Steps, read_number
 
-
-def read_side(value: object) -> object:
-    """A number as typed on the command line."""
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+PRESETS = {
+    "fast": Preset(256, {}, minutes=1),
+    "balanced": Preset(384, {}, minutes=4),
+    "thorough": Preset(512, {"stride_px": 8}, minutes=40),
+}
+"""Of methods that have no reason for others."""
 
 
 class PatchwiseParameters(BaseModel):
@@ -17,7 +20,7 @@ class PatchwiseParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    patch_px: Annotated[Literal[16, 32, 64], BeforeValidator(read_side)] = Field(
+    patch_px: Annotated[Literal[16, 32, 64], BeforeValidator(read_number)] = Field(
         32, description="Side of the patches that are judged each by itself; the larger, the larger the defects"
     )
     stride_px: int = Field(

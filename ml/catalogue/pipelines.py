@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ml.catalogue import did_you_mean
-from ml.errors import ParameterError
+from ml.catalogue import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,4 @@ PIPELINES: Mapping[str, Pipeline] = {
 
 def pipeline(name: str) -> Pipeline:
     """The pipeline called `name`. Raises ParameterError that lists the known ones."""
-    try:
-        return PIPELINES[name]
-    except KeyError:
-        raise ParameterError(
-            f"unknown pipeline '{name}'{did_you_mean(name, PIPELINES)}; known: {', '.join(PIPELINES)}"
-        ) from None
+    return named("pipeline", name, PIPELINES)

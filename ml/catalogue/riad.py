@@ -5,29 +5,15 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ml.catalogue.info import MethodInfo, Preset
-from ml.catalogue.settings import SigmaPx, Steps
+from ml.catalogue.settings import SigmaPx, Steps, check_rising, read_list, read_number
 
 LEAST_CROP_PX = 32
 
 
-def _split(value: object) -> object:
-    return value.split(",") if isinstance(value, str) else value
-
-
-def _read_side(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-
-
-def _check_rising(sides: tuple[int, ...]) -> tuple[int, ...]:
-    if sides != tuple(sorted(set(sides))):
-        raise ValueError("not rising")
-    return sides
-
-
 CellSides = Annotated[
-    tuple[Annotated[Literal[2, 4, 8, 16, 32], BeforeValidator(_read_side)], ...],
-    BeforeValidator(_split),
-    AfterValidator(_check_rising),
+    tuple[Annotated[Literal[2, 4, 8, 16, 32], BeforeValidator(read_number)], ...],
+    BeforeValidator(read_list),
+    AfterValidator(check_rising),
     Field(
         min_length=1,
         description="Sides of the hidden squares in pixels; small ones find fine defects, large ones large; "

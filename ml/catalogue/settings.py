@@ -13,18 +13,20 @@ def _check_backbone(name: str) -> str:
     raise ValueError("unknown")
 
 
-def _split(value: object) -> object:
+def read_list(value: object) -> object:
+    """Numbers as typed on the command line, with commas between them."""
     return value.split(",") if isinstance(value, str) else value
 
 
-def _read_stride(value: object) -> object:
+def read_number(value: object) -> object:
+    """A whole number as typed on the command line, for settings that allow some numbers only."""
     return int(value) if isinstance(value, str) and value.strip().isdecimal() else value
 
 
-def _check_strides(strides: tuple[int, ...]) -> tuple[int, ...]:
-    if strides != tuple(sorted(set(strides))):
+def check_rising(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if numbers != tuple(sorted(set(numbers))):
         raise ValueError("not rising")
-    return strides
+    return numbers
 
 
 Backbone = Annotated[
@@ -36,11 +38,11 @@ Backbone = Annotated[
         json_schema_extra={"choices": [*BACKBONES, "timm:NAME"]},
     ),
 ]
-Stride = Annotated[Literal[2, 4, 8, 14, 16, 32], BeforeValidator(_read_stride)]
+Stride = Annotated[Literal[2, 4, 8, 14, 16, 32], BeforeValidator(read_number)]
 Strides = Annotated[
     tuple[Stride, ...],
-    BeforeValidator(_split),
-    AfterValidator(_check_strides),
+    BeforeValidator(read_list),
+    AfterValidator(check_rising),
     Field(
         min_length=1,
         description="Depths of the network that are used, as strides in pixels; the deeper, the larger the context",

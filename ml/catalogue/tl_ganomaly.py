@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml.catalogue.info import MethodInfo, Preset, Settings
+from ml.catalogue.info import WIDTHS, MethodInfo, Preset, Settings
 from ml.catalogue.patch_ganomaly import PatchAdversarialParameters
 
 
@@ -44,6 +44,6 @@ INFO = MethodInfo(
         "balanced": Preset(384, _LARGE, minutes=4),
         "thorough": Preset(512, {**_LARGE, "stride_px": 16}, minutes=40),
     },
-    ladder=({"width": 64}, {"width": 32}, {"width": 16}, {"width": 8}),
+    ladder=WIDTHS,
     enough_steps=500,
 )

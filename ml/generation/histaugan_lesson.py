@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 
+from ml.drawing import below
 from ml.generation.catalogue.histaugan import HistauganParameters
 from ml.generation.domains import Domains
 from ml.networks.histaugan import ATTRIBUTES, HistauganNetworks
@@ -80,10 +81,10 @@ class HistauganLesson(Lesson):
         crops = []
         for domain in domains.tolist():
             members = self._domains.members[domain]
-            picture = self._pictures[int(members[self._below(len(members))])]
-            top, left = (self._below(side - self._crop_px + 1) for side in picture.shape[1:])
+            picture = self._pictures[int(members[below(len(members), self.random)])]
+            top, left = (below(side - self._crop_px + 1, self.random) for side in picture.shape[1:])
             crop = picture[:, top : top + self._crop_px, left : left + self._crop_px]
-            crops.append(crop.flip(2) if self._below(2) else crop)
+            crops.append(crop.flip(2) if below(2, self.random) else crop)
         codes = functional.one_hot(domains, self._domains.count).float()
         return torch.stack(crops).to(self._device), codes.to(self._device)
 
@@ -153,9 +154,6 @@ class HistauganLesson(Lesson):
 
     def _normal(self, shape: Sequence[int]) -> Tensor:
         return torch.randn(*shape, generator=self.random).to(self._device)
-
-    def _below(self, count: int) -> int:
-        return int(torch.randint(count, (), generator=self.random))
 
 
 @torch.no_grad()

@@ -27,14 +27,13 @@ from ml.generation.contact_sheet import ContactSheet
 from ml.generation.create import create
 from ml.generation.generator import GeneratedPicture, Generator, check_wanted
 from ml.generation.marking import Mark, encode_marked
-from ml.job import TrainingJob
+from ml.job import MOST_GENERATED, TrainingJob
 from ml.pictures import Pixels, default_window, encode_png
 from ml.progress import Cancelled, Progress, never, silent
 from ml.training.survey import Survey, survey_pictures
 
 LIST_VERSION: Final = 1
 PICTURES, MASKS, LIST, SHEET = "pictures", "masks", "generated.json", "contact_sheet.png"
-MOST_PICTURES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +115,8 @@ def produce(order: GenerationOrder, progress: Progress = silent, cancelled: Canc
     """
     info = generator(order.generator)
     made_by = create(info.name, parse_settings(info.name, order.settings))
-    if not 1 <= order.count <= MOST_PICTURES:
-        raise GenerationError(f"{order.count} pictures cannot be made; choose 1 to {MOST_PICTURES}.")
+    if not 1 <= order.count <= MOST_GENERATED:
+        raise GenerationError(f"{order.count} pictures cannot be made; choose 1 to {MOST_GENERATED}.")
     _refuse_taken(order.out)
     # The same pictures as a training would take, with the same words for those that it would not.
     survey = survey_pictures(TrainingJob(data=order.data, out=Path("unused.loupe")), progress, cancelled)

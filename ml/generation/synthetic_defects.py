@@ -22,7 +22,7 @@ from ml.errors import ParameterError
 from ml.generation.catalogue.synthetic_defects import KINDS, Kind, SyntheticDefectsParameters
 from ml.generation.generator import GeneratedPicture, Generator, check_enough, random_of, sources
 from ml.generation.textures import perlin, texture
-from ml.pictures import Pixels
+from ml.pictures import Pixels, highest_count
 from ml.progress import Cancelled, Progress, never, silent
 
 Values = NDArray[np.float32]
@@ -34,7 +34,6 @@ _LEAST_CHANGE = 0.03  # mean over the mask, of the picture's range: less would t
 _FAINTEST = 0.1  # opacity below which a soft edge ends
 _LEAST_SPAN = 0.2  # of full scale: the range that a picture of one colour is taken to have
 _LARGEST_NOISE_PX = 512  # larger masks and textures are interpolated: they hold no finer detail
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,10 +125,7 @@ class _Scale:
     @classmethod
     def of(cls, picture: NDArray[Any]) -> "_Scale":
         low, high = np.percentile(picture, (1, 99)).tolist()
-        brightest = int(picture.max())
-        highest = (
-            1.0 if picture.dtype == np.float32 else next(2.0**bits - 1 for bits in _BIT_DEPTHS if brightest < 2**bits)
-        )
+        highest = 1.0 if picture.dtype == np.float32 else float(highest_count(int(picture.max())))
         return cls(low, max(high - low, _LEAST_SPAN * highest), highest)
 
     def relative(self, picture: NDArray[Any]) -> Values:

@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import TrainingError
-from ml.pictures import Pixels
+from ml.pictures import Pixels, highest_count
 
 Values = NDArray[np.float32]
 """(height, width, 3) RGB; 0 is no light, 1 the highest count. A grey picture stands in all three channels."""
 
 Look = tuple[np.dtype[Any], int]
 """A picture's dtype and brightest count."""
-
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,7 @@ class ValueWindow:
             raise TrainingError("There is no good picture to learn from.")
         if len({dtype for dtype, _ in looks}) > 1:
             raise TrainingError("8-bit pictures are mixed with deeper ones. Give pictures of one kind.")
-        brightest = max(count for _, count in looks)
-        return cls(next(2.0**bits - 1 for bits in _BIT_DEPTHS if brightest < 2**bits))
+        return cls(float(highest_count(max(count for _, count in looks))))
 
     def values(self, pixels: Pixels) -> Values:
         """Pixels (height, width) or (height, width, 3), uint8 or uint16, as colour values."""

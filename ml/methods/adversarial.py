@@ -14,15 +14,13 @@ from ml.errors import ParameterError
 from ml.methods.base import Geometry, Scored
 from ml.methods.trained import TrainedMethod
 from ml.networks.ganomaly import SIZES
+from ml.pictures import LUMA
 from ml.usual_maps import smoothed, usual_and_spread
 
 MEASURED_INPUTS = 64
 """Of good parts, by which the state is chosen and by which it is known what is usual."""
 
 MEASURED_AT_A_TIME = 16
-
-GREY_SHARES = (0.299, 0.587, 0.114)
-"""Of red, green and blue in the lightness, ITU-R BT.601."""
 
 LEAST_SPREAD = 0.01
 """Of a map of differences, whose values are of the order of the pixels' from -1 to 1."""
@@ -90,18 +88,13 @@ class AdversarialMethod(TrainedMethod):
 
     def terms(self, inputs: Tensor) -> Terms:
         """`differences` with maps that count place by place, where that is asked for."""
-        terms = self.differences(inputs)
-        if self._is_standardised:
-            terms = terms._replace(maps=(terms.maps - self.statistics["usual"]) / self.statistics["places"])
-        if self.parameters.residual == "peak":
-            terms = terms._replace(residual=smoothed(terms.maps, self.sigma_px, self.input_size).amax((1, 2)))
-        return terms
+        return self._judged(self.differences(inputs))
 
     def embed(self, inputs: Tensor) -> Tensor:
         """As they are, or their lightness (n, 1, side, side)."""
         if self.channels == 3:
             return inputs
-        shares = inputs.new_tensor(GREY_SHARES)[:, None, None]
+        shares = inputs.new_tensor(LUMA)[:, None, None]
         return (inputs * shares).sum(1, keepdim=True)
 
     def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:
@@ -110,12 +103,12 @@ class AdversarialMethod(TrainedMethod):
             # Inputs that were learnt from make up the number: minutes of training remember none of them.
             chosen.append(spread_inputs(parts, MEASURED_INPUTS - len(chosen[0])))
         inputs = torch.cat([some for some in chosen if len(some)])
-        chunks = [chunk.to(self.device) for chunk in torch.split(inputs, MEASURED_AT_A_TIME)]
+        found = [self.differences(chunk.to(self.device)) for chunk in torch.split(inputs, MEASURED_AT_A_TIME)]
         if self._is_standardised:
-            maps = torch.cat([self.differences(chunk).maps for chunk in chunks])
+            maps = torch.cat([terms.maps for terms in found])
             usual, places = usual_and_spread(maps, self.sigma_px, self.input_size, LEAST_SPREAD)
             self.statistics |= {"usual": usual, "places": places}
-        terms = [self.terms(chunk) for chunk in chunks]
+        terms = [self._judged(each) for each in found]
         each = torch.stack([torch.cat([term.residual for term in terms]), torch.cat([term.latent for term in terms])])
         middle, spread = each.mean(1), each.std(1, correction=0)
         self.statistics |= {"middle": middle, "spread": spread + LEAST_SPREAD_SHARE * middle.abs() + _LEAST_TERM_SPREAD}
@@ -124,6 +117,13 @@ class AdversarialMethod(TrainedMethod):
         """The residual and the latent term (n,) each, in how many spreads of good parts they exceed their mean."""
         middle, spread = self.statistics["middle"], self.statistics["spread"]
         return (terms.residual - middle[0]) / spread[0], (terms.latent - middle[1]) / spread[1]
+
+    def _judged(self, terms: Terms) -> Terms:
+        if self._is_standardised:
+            terms = terms._replace(maps=(terms.maps - self.statistics["usual"]) / self.statistics["places"])
+        if self.parameters.residual == "peak":
+            terms = terms._replace(residual=smoothed(terms.maps, self.sigma_px, self.input_size).amax((1, 2)))
+        return terms
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:

@@ -46,11 +46,13 @@ from torch.nn import functional
 
 from ml.backbones import build_backbone
 from ml.catalogue.efficientad import EfficientadParameters
+from ml.drawing import below
 from ml.generation.textures import texture
 from ml.methods.base import Geometry, Scored, Tensors
 from ml.methods.features import BACKBONE_PREFIX
 from ml.methods.trained import TrainedMethod
 from ml.networks.pdn import Autoencoder, padding_px, patch_description_network, reflect_padded
+from ml.pictures import LUMA
 from ml.pyramid import Pyramid
 from ml.student_lessons import schedule
 from ml.training.loop import Lesson, Losses
@@ -75,8 +77,6 @@ LARGEST_JITTER = 0.2
 SMALLEST_SPREAD = 1e-6
 SHRINKAGE = 0.01
 """Of the mean variance, added to each direction's: one without any difference must not turn rounding into a score."""
-
-LUMA = (0.299, 0.587, 0.114)
 
 
 class Efficientad(TrainedMethod):
@@ -356,7 +356,7 @@ class MimicryLesson(Lesson):
         return ((torch.lerp(towards.expand_as(values), values, factor)).clamp(0, 1) - self._mean) / self._std
 
     def _drawn(self, count: int) -> int:
-        return int(torch.randint(count, (), generator=self.random))
+        return below(count, self.random)
 
 
 def hardest_mean(errors: Tensor, share: float) -> Tensor:

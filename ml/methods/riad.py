@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ml.catalogue.riad import RiadParameters
+from ml.drawing import below
 from ml.inpainting import disjoint_masks, paint_in
 from ml.methods.base import Geometry, Scored
 from ml.methods.trained import TrainedMethod
@@ -201,7 +202,7 @@ class InpaintingLesson(Lesson):
 
     def _drawn(self, count: int) -> int:
         """A whole number from 0 to `count` - 1, or 0."""
-        return int(torch.randint(max(count, 1), (), generator=self.random))
+        return below(max(count, 1), self.random)
 
 
 def inpainting_losses(painted: Tensor, pictures: Tensor) -> dict[str, Tensor]:

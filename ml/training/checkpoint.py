@@ -21,7 +21,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from torch import Tensor
 
-from ml.errors import TrainingError
+from ml.errors import TrainingError, first_line
 from ml.files import write_atomically
 from ml.training.snapshot import Snapshot, part_of
 
@@ -131,7 +131,7 @@ class Checkpoint:
         try:
             tensors = safetensors.torch.load_file(self.path)
         except (OSError, ValueError, safetensors.SafetensorError) as error:
-            raise refused(self.path, f"its tensors cannot be read ({_first_line(error)})") from error
+            raise refused(self.path, f"its tensors cannot be read ({first_line(error)})") from error
         if _contents(document, tensors) != document.contents:
             raise refused(self.path, "it is damaged: its contents do not give its hash")
         return Saved(
@@ -182,9 +182,9 @@ def _read_document(path: Path) -> _Document:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except OSError as error:
-        raise refused(path, f"the file cannot be read ({error.strerror or _first_line(error)})") from error
+        raise refused(path, f"the file cannot be read ({error.strerror or first_line(error)})") from error
     except (ValueError, safetensors.SafetensorError) as error:
-        raise refused(path, f"it is no checkpoint, or damaged ({_first_line(error)})") from error
+        raise refused(path, f"it is no checkpoint, or damaged ({first_line(error)})") from error
     if _METADATA not in metadata:
         raise refused(path, "it is a file of tensors, but no checkpoint of Loupe")
     try:
@@ -213,7 +213,3 @@ def _contents(document: _Document, tensors: Mapping[str, Tensor]) -> str:
 
 def _canonical(document: Any) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

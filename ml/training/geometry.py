@@ -57,7 +57,7 @@ def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Prepro
         window_high=high,
         mean=method.mean,
         std=method.std,
-        region=None if job.region is None else (job.region.x, job.region.y, job.region.width, job.region.height),
+        region=None if job.region is None else job.region.box,
         clahe=job.clahe,
         ring=survey.ring,
     )

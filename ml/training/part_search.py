@@ -84,7 +84,7 @@ def _looking(job: TrainingJob, survey: Survey, ring: RingSearch | None) -> Prepr
         window_high=high,
         mean=(0, 0, 0),
         std=(1, 1, 1),
-        region=None if job.region is None else (job.region.x, job.region.y, job.region.width, job.region.height),
+        region=None if job.region is None else job.region.box,
         clahe=job.clahe,
         ring=ring,
     )

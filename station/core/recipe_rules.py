@@ -72,7 +72,7 @@ def refuse_mismatch(recipe: Recipe, manifest: Manifest) -> None:
             f"{(preprocessing.window_low, preprocessing.window_high)}. Train again or correct the recipe."
         )
     region = recipe.region
-    if (None if region is None else (region.x, region.y, region.width, region.height)) != preprocessing.region:
+    if (None if region is None else region.box) != preprocessing.region:
         raise RecipeError(
             f"Recipe '{recipe.name}' has another region of interest than its model. Train again with this region."
         )

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from ml.catalogue import did_you_mean, parameters_of
-from ml.errors import ParameterError
+from ml.catalogue import named, parameters_of
 from ml.generation.catalogue import appearance, histaugan, singan, synthetic_defects
 from ml.generation.catalogue.info import GeneratorInfo, Makes
 
@@ -22,12 +21,7 @@ GENERATORS: Mapping[str, GeneratorInfo] = {
 
 def generator(name: str) -> GeneratorInfo:
     """The generator called `name`. Raises ParameterError that lists the known ones."""
-    try:
-        return GENERATORS[name]
-    except KeyError:
-        raise ParameterError(
-            f"unknown generator '{name}'{did_you_mean(name, GENERATORS)}; known: {', '.join(GENERATORS)}"
-        ) from None
+    return named("generator", name, GENERATORS)
 
 
 def parse_settings(name: str, settings: Mapping[str, object]) -> BaseModel:

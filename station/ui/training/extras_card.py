@@ -6,14 +6,11 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QSpinBox, QVBoxLayout, QWidget
 
 from ml.generation.catalogue import GENERATORS
-from ml.job import TrainingJob
+from ml.job import FILTER_SIDES, MOST_GENERATED, USUAL_GENERATED, TrainingJob
 from station.ui import theme, tokens
 from station.ui.widgets.card import Card
 from station.ui.widgets.field_layout import FieldLayout
 from station.ui.widgets.path_field import PathField
-
-FILTER_SIDES = (3, 5, 7)
-USUAL_COUNT, MOST_PICTURES = 100, 10_000
 
 
 class ExtrasCard(Card):
@@ -77,8 +74,8 @@ class ExtrasCard(Card):
         self._filters.addItem(self.tr("None"), None)
         for side in FILTER_SIDES:
             self._filters.addItem(self.tr("Learned, {0} × {0} cells").format(side), side)
-        self._count.setRange(1, MOST_PICTURES)
-        self._count.setValue(USUAL_COUNT)
+        self._count.setRange(1, MOST_GENERATED)
+        self._count.setValue(USUAL_GENERATED)
         self._count.setSingleStep(50)
         self._generators.setAccessibleName(self.tr("Generated pictures"))
         self._count.setAccessibleName(self.tr("Number of generated pictures"))
