@@ -29,6 +29,9 @@ SIZES = (QSize(1280, 800), QSize(1920, 1080))
 THEMES = ("dark", "light")
 MOST_PARTS = 150
 
+CURVE_POINTS = 40
+"""Of the losses, after which there is something to see of them."""
+
 
 class Tour:
     """Takes the pictures of one state after the other."""
@@ -192,6 +195,22 @@ def _training(tour: Tour, home: Path, scratch: Path) -> None:
         operator.wait_until(lambda: bool(outcomes), "the model was trained", 240_000)
         pause(1500)
         tour.take(operator, "32_training_result")
+        order = page._order  # type: ignore[attr-defined]
+        order.start.choose("demo_seat")
+        order._form().set_settings({"steps": 400, "width": 8})
+        pause(1500)
+        tour.take(operator, "33_training_pipeline")
+        told: list[object] = []
+        process.measured.connect(told.append)
+        page._train.click()  # type: ignore[attr-defined]
+        operator.wait_until(lambda: len(told) >= CURVE_POINTS, "losses were told", 240_000)
+        pause(1000)
+        tour.take(operator, "34_training_learning")
+        process.cancelled.connect(lambda: outcomes.append("cancelled"))
+        process.cancel()
+        operator.wait_until(lambda: "cancelled" in outcomes, "the training was cancelled", 20_000)
+        pause(500)
+        tour.take(operator, "35_training_interrupted")
 
 
 def _use_camera(camera: SimulatedCamera) -> None:
