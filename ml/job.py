@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ml.errors import ParameterError
 from ml.files import write_atomically
+from ml.inspection_area import InspectionArea
+from ml.part_search import PartSearch
 from ml.preprocessing import Clahe, RegionOfInterest, RingSearch
 from ml.region_rules import RegionRules
 
@@ -44,7 +46,11 @@ class TrainingJob(BaseModel):
     expression whose first group (or whole match) in a file name tells the part, where several pictures show one part.
     `defects` is a folder with pictures of defective parts, for methods that can learn from them; no test picture may be
     among them. `defect_masks` is a folder with a mask for each of them (NAME_mask.png or NAME.png, not 0 on a defect).
-    `clahe`, `ring` and `rules` are stored with the model; `conv_processing` is the side of a learned map filter.
+    `data` is a folder, or a list of pictures (`ml.picture_list`), which also tells parts, defects and tests.
+    `base` is a model file to be fine-tuned: method, settings and preprocessing are then that model's, and the job must
+    not say otherwise. `replay` is a folder with the good pictures that it learnt from, where `data` does not hold them.
+    `clahe`, `ring`, `area`, `parts` and `rules` are stored with the model; `conv_processing` is the side of a learned
+    map filter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -62,6 +68,8 @@ class TrainingJob(BaseModel):
     aspect: Literal["stretch", "keep"] = "stretch"
     window: tuple[float, float] | None = None
     region: RegionOfInterest | None = None
+    area: InspectionArea | None = None
+    parts: PartSearch | None = None
     exclude: tuple[str, ...] = ()
     group_by: str | None = None
     weights: Path | None = None
@@ -72,6 +80,8 @@ class TrainingJob(BaseModel):
     rules: RegionRules | None = None
     augment: Augmentation | None = None
     conv_processing: FilterSide | None = None
+    base: Path | None = None
+    replay: Path | None = None
     alpha: float = Field(default=0.01, gt=0, lt=0.5)
     unsure_factor: float = Field(default=5.0, ge=0)
     seed: int = Field(default=0, ge=0, le=MOST_SEED)

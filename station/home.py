@@ -60,6 +60,10 @@ class Home:
         return self.folder / "jobs"
 
     @property
+    def projects(self) -> Path:
+        return self.folder / "projects"
+
+    @property
     def settings(self) -> Path:
         return self.folder / "settings.json"
 
@@ -68,13 +72,13 @@ class Home:
         """Under which the station that has this folder listens; short, as socket names must be."""
         return f"loupe-{hashlib.sha256(str(self.folder.resolve()).encode()).hexdigest()[:16]}"
 
-    def lock(self) -> "HomeLock":
+    def lock(self) -> "FileLock":
         """Make the folders and keep other stations out, until released or until this process ends in any way.
 
         Raises HomeInUseError when another station has it, StationError when the folder cannot be made.
         """
         try:
-            for folder in (self.folder, self.pictures, self.models, self.logs, self.jobs):
+            for folder in (self.folder, self.pictures, self.models, self.logs, self.jobs, self.projects):
                 folder.mkdir(parents=True, exist_ok=True)
             file = (self.folder / "loupe.lock").open("a+b")
         except OSError as error:
@@ -95,14 +99,28 @@ class Home:
         except HomeInUseError:
             file.close()
             raise
-        return HomeLock(file)
+        return FileLock(file)
 
 
-class HomeLock:
-    """Holds the home folder; `release`, or leave the `with` block, to let others have it."""
+class FileLock:
+    """Holds what a file stands for; `release`, or leave the `with` block, to let others have it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+
+    @classmethod
+    def take(cls, path: Path) -> "FileLock | None":
+        """Without waiting; None where another has it. Raises OSError."""
+        file = path.open("a+b")
+        try:
+            is_ours = _lock(file)
+        except OSError:
+            file.close()
+            raise
+        if is_ours:
+            return cls(file)
+        file.close()
+        return None
 
     def release(self) -> None:
         """Safe to call twice."""

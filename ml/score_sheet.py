@@ -1,0 +1,72 @@
+"""How one model scored labelled pictures: what thresholds, rules and candidates are judged by afterwards. No torch.
+
+A folder: `scores.json`, and per picture its raw score map (`ScoreMap.to_bytes`), so that any threshold and any region
+rule can be tried without the network.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ml.errors import TrainingError
+from ml.files import write_atomically
+from ml.maps import ScoreMap
+from ml.picture_list import Label, Sha256
+
+SHEET_VERSION: Final = 1
+SHEET_FILE: Final = "scores.json"
+
+
+class ScoredRow(BaseModel):
+    """One picture. `score` and `map_maximum` are raw; None for a FAULT, whose reason is `fault`. `map` is the name of
+    the map's file in the sheet's folder. `mask` is where its defects truly are, where that is known.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    file: Path
+    sha256: Sha256
+    label: Label
+    part: str | None = None
+    kind: str | None = None
+    mask: Path | None = None
+    score: float | None = None
+    map_maximum: float | None = None
+    map: str | None = None
+    fault: str = ""
+
+
+class ScoreSheet(BaseModel):
+    """Rows in the order of the list that was scored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = SHEET_VERSION
+    model_hash: Sha256
+    rows: tuple[ScoredRow, ...] = Field(default=())
+
+    def save(self, folder: Path) -> None:
+        """Write atomically into `folder`; raises OSError."""
+        write_atomically(folder / SHEET_FILE, (self.model_dump_json(indent=1) + "\n").encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Raises TrainingError naming the file and what is wrong with it."""
+        path = folder / SHEET_FILE
+        try:
+            document: Any = json.loads(path.read_text(encoding="utf-8"))
+            return cls.model_validate(document)
+        except OSError as error:
+            raise TrainingError(
+                f"{path}: cannot read the scores: {error.strerror}. Score the pictures again."
+            ) from error
+        except (ValidationError, ValueError) as error:
+            raise TrainingError(f"{path}: not a sheet of scores. Score the pictures again.") from error
+
+
+def read_row_map(folder: Path, row: ScoredRow) -> ScoreMap | None:
+    """The raw map of a row; None for a FAULT. Raises PictureError for a damaged file, OSError."""
+    return None if row.map is None else ScoreMap.from_bytes((folder / Path(row.map).name).read_bytes())

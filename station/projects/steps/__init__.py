@@ -1,0 +1,8 @@
+"""The rules of each step: what it still lacks, what it leads to, and how its choices change the project."""
+
+from collections.abc import Mapping
+
+from station.projects.flow import Rule
+from station.projects.project import Step
+
+RULES: Mapping[Step, Rule] = {}
