@@ -175,6 +175,7 @@ def _carried_out(
             defect_masks=defect_masks,
             generated=tuple(survey.names[index] for index in sorted(survey.marks)),
             augmentation=described(job.augment),
+            held_out=_held_out_once(prepared),
         ),
         seed=job.seed,
         notes=job.notes,
@@ -314,6 +315,13 @@ def _learn_filter(
         progress,
         cancelled,
     )
+
+
+def _held_out_once(prepared: _Prepared) -> tuple[str, ...]:
+    """Names of the pictures that gave the threshold and nothing else."""
+    if prepared.in_turn or prepared.split is None:
+        return ()
+    return tuple(prepared.survey.names[index] for index in prepared.split.calibration)
 
 
 def _filter_tensors(pictures: EmbeddedPictures) -> dict[str, Kernel]:

@@ -173,6 +173,14 @@ def test_that_a_copy_under_another_name_is_held_out_with_its_double(parts: Path,
     assert min(calibration.scores) > 0.3 * calibration.median > 0
 
 
+def test_that_the_model_names_what_only_gave_its_threshold(tmp_path: Path, out: Path, parts_folder: Path) -> None:
+    data = run(quick_job(write_parts(tmp_path / "parts", 8), out, "dfr")).manifest.data
+    assert len(data.held_out) == 3
+    assert set(data.held_out) < {name for name, _ in data.files}
+    in_turn = run(quick_job(parts_folder, out)).manifest
+    assert (in_turn.calibration.source, in_turn.data.held_out) == ("5-fold", ())
+
+
 def test_that_groups_sharing_a_picture_are_one_part() -> None:
     parts = splits.distinct_parts(["a", "a", "b", "c", "c", "d"], ["1", "2", "2", "3", "1", "4"])
     assert len(set(parts[:5])) == 1
