@@ -106,8 +106,8 @@ class DataFingerprint(_Record):
 
     `defects` are pictures of defective parts that it learnt from: no test may use them. `defect_masks` are their masks.
     `generated` names those of `files` that no camera took; those of them that `augmentation` made lay in no folder.
-    `held_out` names those of `files` that only gave the threshold: the model has not learnt from them (empty where parts
-    were held out in turn). `tests` were set aside for judging when it was trained: it has not seen them at all.
+    `held_out` names those of `files` that only gave the threshold and were not learnt from; empty where parts were held
+    out in turn. `tests` were set aside for judging when it was trained: it has not seen them at all.
     """
 
     files: tuple[tuple[str, Sha256], ...]

@@ -21,8 +21,8 @@ SHEET_FILE: Final = "scores.json"
 
 class ScoredRow(BaseModel):
     """One picture. `score` and `map_maximum` are raw; None for a FAULT, whose reason is `fault`. `map` is the name of
-    the map's file in the sheet's folder. `mask` is where its defects truly are, where that is known. `sha256` is that of
-    the file that was scored; None where it could not be read.
+    the map's file in the sheet's folder. `mask` is where its defects truly are, where that is known. `sha256` is None
+    where the file could not be read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
