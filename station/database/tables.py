@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     CheckConstraint,
     Column,
     Dialect,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration. Kept here too, so that opening an up-to-date database imports no migration tool."""
 
 metadata = MetaData(
@@ -132,3 +133,40 @@ model_versions = Table(
     Column("file", Text, nullable=False),
     Column("added_at", UtcTime, nullable=False),
 )
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("sequence", Integer, primary_key=True),
+    Column("model_hash", ForeignKey(model_versions.c.hash), nullable=False),
+    Column("approved_at", UtcTime, nullable=False),
+    Column("approver", Text, nullable=False),
+    Column("is_authenticated", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "model_hash"),
+    sqlite_autoincrement=True,
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("sequence", Integer, primary_key=True),
+    Column("recipe", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("model_hash", ForeignKey(model_versions.c.hash), nullable=False),
+    Column("deployed_at", UtcTime, nullable=False),
+    Column("deployed_by", Text, nullable=False),
+    Column("rolled_back_to", Integer),
+    Column("notes", Text, nullable=False),
+    UniqueConstraint("recipe", "revision"),
+    sqlite_autoincrement=True,
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("content_hash", Text, primary_key=True),
+    Index(None, "content_hash"),
+)
+"""Stored pictures that must be kept while their owner (a project, a model) is there, whatever their age."""

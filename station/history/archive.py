@@ -9,7 +9,9 @@ from station.history.models import ModelShelf
 from station.history.reader import HistoryReader
 from station.history.recipes import RecipeBook
 from station.history.reviews import ReviewLog
+from station.history.snapshots import Snapshots
 from station.history.store import PictureStore
+from station.history.versions import VersionBook
 from station.history.writer import HistoryWriter
 from station.home import Home
 
@@ -24,6 +26,8 @@ class Archive:
         self.reviews = ReviewLog(engine)
         self.recipes = RecipeBook(engine)
         self.models = ModelShelf(engine, home.models)
+        self.versions = VersionBook(engine, self.recipes)
+        self.snapshots = Snapshots(engine)
 
     @classmethod
     def open(cls, home: Home) -> Self:

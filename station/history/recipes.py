@@ -23,15 +23,7 @@ class RecipeBook:
         Raises StorageError.
         """
         with writing(self._engine) as connection:
-            saved = recipe.model_copy(update={"revision": _last_revision(connection, recipe.name) + 1})
-            row = {
-                "name": saved.name,
-                "revision": saved.revision,
-                "document": saved.model_dump(mode="json"),
-                "created_at": datetime.now(UTC),
-            }
-            connection.execute(insert(recipes), row)
-        return saved
+            return add_revision(connection, recipe)
 
     def names(self) -> list[str]:
         """Every recipe's name, in alphabetical order. Raises StorageError."""
@@ -60,6 +52,19 @@ class RecipeBook:
             raise RecipeError(
                 f"The stored recipe {name!r}, revision {revision}, cannot be used: {field}: {first['msg']}."
             ) from error
+
+
+def add_revision(connection: Connection, recipe: Recipe) -> Recipe:
+    """`RecipeBook.save` as part of a larger transaction."""
+    saved = recipe.model_copy(update={"revision": _last_revision(connection, recipe.name) + 1})
+    row = {
+        "name": saved.name,
+        "revision": saved.revision,
+        "document": saved.model_dump(mode="json"),
+        "created_at": datetime.now(UTC),
+    }
+    connection.execute(insert(recipes), row)
+    return saved
 
 
 def _last_revision(connection: Connection, name: str) -> int:

@@ -93,6 +93,10 @@ class PictureStore:
             )
         return found
 
+    def has(self, content_hash: str) -> bool:
+        """Whether the content lies here."""
+        return bool(_HASH.fullmatch(content_hash)) and self._find(content_hash) is not None
+
     def put_map(self, score_map: ScoreMap) -> str:
         """Keep a score map at its own grid's size; returns its hash. Raises StorageError."""
         return self.put(score_map.to_bytes(), _MAP_SUFFIX)

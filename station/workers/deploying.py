@@ -1,7 +1,8 @@
-"""Deploying a trained model without holding up the screen."""
+"""Deploying a trained model, and going back to an earlier one, without holding up the screen."""
 
 from PySide6.QtCore import QObject, Signal
 
+from station.core.people import Person
 from station.history.archive import Archive
 from station.history.deployment import Deployment, deploy
 from station.workers.queries import Queries
@@ -23,7 +24,16 @@ class Deploying(QObject):
     def deploy(self, deployment: Deployment) -> None:
         archive = self._archive
         self._queries.ask(
-            lambda: deploy(deployment, archive.models, archive.recipes),
+            lambda: deploy(deployment, archive),
+            then=self.deployed.emit,
+            otherwise=self.failed.emit,
+        )
+
+    def roll_back(self, recipe: str, by: Person, to_revision: int | None = None) -> None:
+        """Make an earlier revision judge again; None takes the last one with another model. `deployed` follows."""
+        archive = self._archive
+        self._queries.ask(
+            lambda: archive.versions.roll_back(recipe, by, to_revision),
             then=self.deployed.emit,
             otherwise=self.failed.emit,
         )

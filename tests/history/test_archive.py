@@ -43,7 +43,7 @@ def test_that_every_deployment_is_the_next_revision(tmp_path: Path) -> None:
     written = write(tmp_path / "ring.loupe")
     with Archive.open(Home(tmp_path)) as archive:
         order = Deployment(tmp_path / "ring.loupe", "Ring", "folder:/parts", serial_required=True)
-        first, second = (deploy(order, archive.models, archive.recipes) for _ in range(2))
+        first, second = (deploy(order, archive) for _ in range(2))
     assert (first.revision, second.revision) == (1, 2)
     assert second.model_hash == written.model_hash
     assert second.source == "folder:/parts"
@@ -53,5 +53,5 @@ def test_that_every_deployment_is_the_next_revision(tmp_path: Path) -> None:
 def test_that_a_model_that_cannot_be_read_changes_no_recipe(tmp_path: Path) -> None:
     with Archive.open(Home(tmp_path)) as archive:
         with pytest.raises(ModelFileError):
-            deploy(Deployment(tmp_path / "missing.loupe", "Ring", "demo"), archive.models, archive.recipes)
+            deploy(Deployment(tmp_path / "missing.loupe", "Ring", "demo"), archive)
         assert archive.recipes.names() == []

@@ -23,12 +23,12 @@ from station.database.transactions import reading
 from station.history import HistoryWriter
 from tests.history.parts import inspected
 
-ADD_A_COLUMN = """
+ADD_A_COLUMN = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{REVISION}"
 branch_labels = None
 depends_on = None
 
@@ -127,7 +127,7 @@ def next_scripts(tmp_path: Path) -> Callable[[str], Path]:
     def make(script: str) -> Path:
         folder = tmp_path / "100% later"
         shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "0002_later.py").write_text(script)
+        (folder / "versions" / "9999_later.py").write_text(script)
         return folder
 
     return make
@@ -137,13 +137,13 @@ def test_that_an_older_database_is_backed_up_and_then_migrated(
     engine: Engine, database: Path, writer: HistoryWriter, next_scripts: Callable[[str], Path]
 ) -> None:
     stored = writer.record(inspected(Verdict.NG))
-    migrate(database, "0001", next_scripts(ADD_A_COLUMN))  # the writer's connection is open: its log is copied too
+    migrate(database, REVISION, next_scripts(ADD_A_COLUMN))  # the writer's connection is open: its log is copied too
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT id, shift FROM inspections").fetchall() == [(stored.id, None)]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
-    with closing(sqlite3.connect(database.with_name("loupe.db.backup-0001"))) as backup:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9999",)
+    with closing(sqlite3.connect(database.with_name(f"loupe.db.backup-{REVISION}"))) as backup:
         assert backup.execute("SELECT id FROM inspections").fetchall() == [(stored.id,)]
-        assert backup.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert backup.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
         assert "shift" not in backup.execute("SELECT sql FROM sqlite_master WHERE name = 'inspections'").fetchone()[0]
 
 
@@ -153,13 +153,13 @@ def test_that_a_failing_migration_changes_nothing_and_a_second_try_keeps_the_fir
     scripts = next_scripts(ADD_A_COLUMN + "    raise RuntimeError('a bug in the migration')\n")
     for _ in range(2):
         with pytest.raises(RuntimeError, match="a bug in the migration"):
-            migrate(database, "0001", scripts)
+            migrate(database, REVISION, scripts)
     with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
         assert "shift" not in connection.execute("SELECT group_concat(sql) FROM sqlite_master").fetchone()[0]
     assert sorted(path.name for path in database.parent.glob("*.backup*")) == [
-        "loupe.db.backup-0001",
-        "loupe.db.backup-0001-2",
+        f"loupe.db.backup-{REVISION}",
+        f"loupe.db.backup-{REVISION}-2",
     ]
 
 
@@ -169,9 +169,23 @@ def test_that_a_migration_that_breaks_references_is_undone(
     insert = "INSERT INTO reviews VALUES (1, 'nobody', '', '', 'operator', 'escape', NULL, '')"
     scripts = next_scripts(ADD_A_COLUMN + f'    op.execute("{insert}")\n')
     with pytest.raises(StorageError, match="it was undone"):
-        migrate(database, "0001", scripts)
+        migrate(database, REVISION, scripts)
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("SELECT count(*) FROM reviews").fetchone() == (0,)
+
+
+def test_that_a_history_of_the_first_loupe_keeps_its_parts_and_learns_of_deployments(database: Path) -> None:
+    first_only = database.parent / "first"
+    shutil.copytree(SCRIPTS, first_only, ignore=shutil.ignore_patterns("__pycache__", "0002*"))
+    migrate(database, None, first_only)
+    row = "INSERT INTO recipes VALUES (1, 'Ring', 1, '{}', '2026-01-01T00:00:00.000000+00:00')"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(row)
+    open_database(database).dispose()
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT name FROM recipes").fetchall() == [("Ring",)]
+        assert connection.execute("SELECT count(*) FROM deployments").fetchone() == (0,)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (REVISION,)
 
 
 @pytest.mark.parametrize("table", ["inspections", "reviews"])

@@ -1,0 +1,42 @@
+"""Who did something. Until there are accounts a name is what was typed, and it is stored as not authenticated."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from station.core.errors import StationError
+
+NAME_LENGTH = 80
+
+
+class IdentityError(StationError):
+    """Nobody, or nobody known, stands behind a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """`is_authenticated`: the station has checked that it is this person."""
+
+    name: str
+    is_authenticated: bool = False
+
+    def is_same_as(self, other: "Person") -> bool:
+        """Typed names differ in case and blanks without meaning somebody else."""
+        return self.name.casefold() == other.name.casefold()
+
+
+class Identifier(Protocol):
+    """Tells who stands behind what was typed."""
+
+    def identify(self, name: str) -> Person:
+        """Raises IdentityError."""
+        ...
+
+
+class TypedNames:
+    """The Identifier of a station without accounts: believes every name, and says so."""
+
+    def identify(self, name: str) -> Person:
+        plain = " ".join(name.split())
+        if not plain or len(plain) > NAME_LENGTH:
+            raise IdentityError(f"Type a name of 1 to {NAME_LENGTH} characters.")
+        return Person(plain)
