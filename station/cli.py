@@ -33,7 +33,7 @@ from station.commands.options import (
     StrideOption,
     TemplatesOption,
 )
-from station.commands.terminal import native_words_dropped, one_line, print_json
+from station.commands.terminal import native_words_dropped, one_line, print_json, say
 from station.core.errors import StationError
 
 EXIT_FAILED = 1
@@ -629,6 +629,75 @@ def methods(
         print_method(infos[0], Console(highlight=False))
     else:
         print_methods(Console(highlight=False))
+
+
+models_app = typer.Typer(
+    help="The models of a station: list, look at, approve, roll back.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(models_app, name="models", rich_help_panel=STATION)
+
+ModelHashArgument = Annotated[str, typer.Argument(metavar="HASH", help="The beginning of its hash.")]
+PersonOption = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who does it; stored as typed, not authenticated.")
+]
+
+
+@models_app.command("list")
+def list_models(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """All models, the last added first, with the recipes that they judge in."""
+    from station.commands.models import models_document, opened, print_models
+
+    with opened(home) as archive:
+        if as_json:
+            print_json(models_document(archive))
+        else:
+            print_models(archive, Console(highlight=False))
+
+
+@models_app.command("show")
+def show_model(model: ModelHashArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """One model: its data, threshold, approvals and deployments."""
+    from station.commands.models import model_document, opened, print_model
+
+    with opened(home) as archive:
+        document = model_document(archive, model)
+    if as_json:
+        print_json(document)
+    else:
+        print_model(document, Console(highlight=False))
+
+
+@models_app.command("approve")
+def approve_model(
+    model: ModelHashArgument,
+    by: PersonOption,
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What was looked at.")] = "",
+    home: HomeOption = None,
+) -> None:
+    """Put on record that somebody wants this model on the line."""
+    from station.commands.models import approve, opened
+
+    with opened(home) as archive:
+        approval = approve(archive, model, by, note)
+    say(Console(), f"{approval.model_hash[:12]} is approved by {approval.approver} (typed name, not authenticated)")
+
+
+@models_app.command("rollback")
+def roll_back_recipe(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="Name of the recipe.")],
+    by: PersonOption,
+    to: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Revision to repeat; the last with another model unless given."),
+    ] = None,
+    notes: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "",
+    home: HomeOption = None,
+) -> None:
+    """Let an earlier model of a recipe judge again. The station must be closed; its window can do it while it runs."""
+    from station.commands.models import roll_back
+
+    saved = roll_back(home, recipe, by, to, notes)
+    say(Console(), f"'{saved.name}', revision {saved.revision}, uses model {saved.model_hash[:12]} now")
 
 
 @app.command(rich_help_panel=STATION)

@@ -57,6 +57,15 @@ class ModelShelf:
         with reading(self._engine) as connection:
             return tuple(ModelVersion(*row) for row in connection.execute(query))
 
+    def find(self, start: str) -> str:
+        """The hash that begins with `start`. Raises StorageError where none does, or several."""
+        found = [model.hash for model in self.list() if model.hash.startswith(start.strip().lower())]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise StorageError(f"{len(found)} models begin with {start!r}. Type more of the hash.")
+        raise StorageError(f"No model of this station begins with {start!r}. `loupe models list` shows them.")
+
     def path(self, model_hash: str) -> Path:
         """Where the file lies. Raises StorageError when the model is not on the shelf or its file is gone."""
         query = select(model_versions.c.file).where(model_versions.c.hash == model_hash)

@@ -39,6 +39,7 @@ def test_that_importing_the_window_or_the_command_line_imports_no_torch(statemen
         ["train", ".", "--out", "a.loupe", "--set", "bogus=1"],
         ["inspect", "nowhere.loupe", "a.png"],
         ["evaluate", "nowhere.loupe", "."],
+        ["models", "list", "--home", "nowhere"],
     ],
 )
 def test_that_help_methods_and_early_refusals_import_no_torch(arguments: list[str], tmp_path: Path) -> None:
