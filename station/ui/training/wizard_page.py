@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
+from station.core.people import Identifier
 from station.core.ports import Camera
 from station.history.archive import Archive
 from station.home import Home
 from station.projects.flow import Flow
 from station.projects.store import ProjectStore
 from station.settings import Settings
+from station.workers.deploying import Deploying
 from station.workers.estimate import Estimator
 from station.workers.training import TrainingProcess
 
@@ -26,6 +28,8 @@ class WizardPorts:
     projects: ProjectStore
     training: TrainingProcess
     estimator: Estimator
+    deploying: Deploying
+    identifier: Identifier
     open_camera: Callable[[str], Camera]
     settings: Callable[[], Settings]
 
