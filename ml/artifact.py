@@ -245,8 +245,9 @@ def read_thumbnail(path: Path) -> NDArray[np.uint8] | None:
         raise _damaged(path, f"its thumbnail cannot be read ({error})") from error
 
 
-def revised(path_in: Path, path_out: Path, calibration: Calibration) -> Manifest:
-    """Write the same model with another threshold or band: a new version with a hash of its own.
+def revised(path_in: Path, path_out: Path, calibration: Calibration, rules: RegionRules | None) -> Manifest:
+    """Write the same model with another threshold, band or other region rules (None: without any): a new version
+    with a hash of its own.
 
     Raises ModelFileError, also when both paths are the same file.
     """
@@ -267,7 +268,7 @@ def revised(path_in: Path, path_out: Path, calibration: Calibration) -> Manifest
         tensors=tensors,
         thumbnail=read_thumbnail(path_in),
         notes=manifest.notes,
-        rules=manifest.rules,
+        rules=rules,
     )
 
 

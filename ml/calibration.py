@@ -26,13 +26,21 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from ml.errors import CalibrationError, ParameterError
+from ml.threshold_choice import ThresholdChoice
 
 Rule = Literal["conformal", "log_normal"]
 Source = Literal["hold-out", "5-fold", "leave-one-out", "perturbations"]
@@ -65,6 +73,10 @@ class Calibration(BaseModel):
     `false_alarm_interval` is the 95 % Clopper-Pearson interval of the real false-alarm rate, from the number of those
     parts that reach the threshold. For a conformal threshold its upper end is also the exact upper bound that
     follows from the order statistic. From perturbed copies it is (0, 1): unknown.
+
+    `choice` is what an engineer chose in place of the rule's own `threshold` and band; None, and then absent from
+    files, where nobody did. `alpha`, `rule` and `band_factor` stay those of `pixel_threshold`, which no choice moves:
+    labels tell whether a picture is bad, not which of its regions should be shown.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -84,6 +96,15 @@ class Calibration(BaseModel):
     map_maxima: tuple[float, ...] = ()
     groups: tuple[int, ...] = ()
     band_factor: float | None = Field(default=BAND_FACTOR, ge=0)
+    choice: ThresholdChoice | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_choice(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Models whose threshold nobody chose keep the hash that they had before there were choices."""
+        document: dict[str, Any] = serialize(self)
+        if self.choice is None:
+            document.pop("choice", None)
+        return document
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -132,6 +153,36 @@ class Calibration(BaseModel):
             source=self.source,
             band_factor=band_factor,
         )
+
+    def with_choice(self, choice: ThresholdChoice) -> "Calibration":
+        """The calibration with the threshold and the band that an engineer chose; see `ml.threshold_rules`.
+
+        The threshold is rounded up to the next float32. The band is off where it would not lie below the threshold.
+        Raises CalibrationError for a threshold that the typical good part reaches.
+        """
+        threshold = _at_least_float32(choice.threshold)
+        if not self.median < threshold:
+            raise CalibrationError(
+                f"The threshold {threshold:.4g} does not lie above the typical good part ({self.median:.4g}): half of "
+                "all good parts would be NG. Choose a higher one."
+            )
+        per_part = self.part_scores
+        low = threshold if choice.unsure_share is None else _threshold(per_part, self.median, choice.unsure_share)
+        interval = self.false_alarm_interval
+        if self.source != "perturbations":
+            interval = clopper_pearson(int(np.count_nonzero(per_part >= threshold)), self.n_groups)
+        changed = {
+            "threshold": threshold,
+            "threshold_low": low if low < threshold else None,
+            "false_alarm_interval": interval,
+            "choice": choice,
+        }
+        return Calibration(**(dict(self) | changed))
+
+    @property
+    def part_scores(self) -> NDArray[np.float64]:
+        """The largest held-out score of each good part, ascending."""
+        return _maximum_per_part(np.asarray(self.scores, dtype=np.float64), self.groups or range(len(self.scores)))
 
 
 def calibrate(
@@ -342,6 +393,11 @@ def _log_normal_bound(ascending: NDArray[np.float64], alpha: float) -> float:
     reach = float(stdtrit(n - 1, 1 - alpha)) * math.sqrt(1 + 1 / n)
     with np.errstate(over="ignore"):
         return float(np.exp(logs.mean() + reach * logs.std(ddof=1)) - shift)
+
+
+def _at_least_float32(value: float) -> float:
+    nearest = float(np.float32(value))
+    return nearest if nearest >= value else _next_float32(value)
 
 
 def _next_float32(value: float) -> float:

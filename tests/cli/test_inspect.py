@@ -43,7 +43,7 @@ def all_ng(model: Path, tmp_path: Path) -> Path:
     calibration = read_manifest(model).calibration
     changed = {"threshold": 1e-3, "threshold_low": None, "median": 0.0, "pixel_threshold": 1e-3, "pixel_median": 0.0}
     file = tmp_path / "all_ng.loupe"
-    revised(model, file, calibration.model_copy(update=changed))
+    revised(model, file, calibration.model_copy(update=changed), None)
     return file
 
 

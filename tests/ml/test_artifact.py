@@ -33,6 +33,8 @@ from ml.artifact import (
 from ml.calibration import calibrate
 from ml.errors import ModelFileError
 from ml.preprocessing import Preprocessing
+from ml.region_rules import RegionRules, Section
+from ml.threshold_choice import ThresholdChoice
 
 RNG_SEED = 7
 
@@ -238,19 +240,31 @@ def test_that_the_hash_is_of_canonical_json(model):
 def test_that_a_new_threshold_is_a_new_version(model, tmp_path):
     before, tensors = read_model(model)
     out = tmp_path / "ring-2.loupe"
-    after = revised(model, out, before.calibration.with_alpha(0.05))
+    after = revised(model, out, before.calibration.with_alpha(0.05), before.rules)
     assert after.model_hash != before.model_hash
     assert after.calibration.threshold < before.calibration.threshold
     assert (after.tensors, after.name, after.data) == (before.tensors, before.name, before.data)
     np.testing.assert_array_equal(read_model(out)[1]["bank"], tensors["bank"])
     np.testing.assert_array_equal(read_thumbnail(out), read_thumbnail(model))
-    assert revised(model, out, before.calibration).model_hash == before.model_hash
+    assert revised(model, out, before.calibration, before.rules).model_hash == before.model_hash
+
+
+def test_that_a_chosen_threshold_and_other_rules_are_a_new_version_that_reads_back(model, tmp_path):
+    before = read_manifest(model)
+    choice = ThresholdChoice(rule="manual", threshold=2 * before.calibration.threshold, unsure_share=None)
+    rules = RegionRules(verdict="rules", sections=(Section(reach=1, min_area_px=9),))
+    out = tmp_path / "judged.loupe"
+    after = revised(model, out, before.calibration.with_choice(choice), rules)
+    assert read_manifest(out) == after
+    assert after.calibration.choice == choice and after.rules == rules and after.model_hash != before.model_hash
+    without = revised(out, tmp_path / "back.loupe", before.calibration, None)
+    assert without.model_hash == before.model_hash
 
 
 def test_that_a_model_file_is_never_changed_in_place(model):
     data = model.read_bytes()
     with pytest.raises(ModelFileError, match="never changed"):
-        revised(model, model.parent / "." / model.name, read_manifest(model).calibration.with_alpha(0.05))
+        revised(model, model.parent / "." / model.name, read_manifest(model).calibration.with_alpha(0.05), None)
     assert model.read_bytes() == data
 
 

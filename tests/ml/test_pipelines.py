@@ -114,7 +114,7 @@ def test_that_an_evaluation_judges_by_the_rules(model: Path, folder: Path, tmp_p
 
 def test_that_rules_are_part_of_the_hash_and_outlive_a_new_threshold(model: Path, tmp_path: Path) -> None:
     manifest = read_manifest(model)
-    changed = revised(model, tmp_path / "stricter.loupe", manifest.calibration.with_alpha(0.05))
+    changed = revised(model, tmp_path / "stricter.loupe", manifest.calibration.with_alpha(0.05), manifest.rules)
     assert changed.rules == manifest.rules
     document = manifest.model_dump(mode="json")
     assert model_hash(document) == manifest.model_hash
