@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from PySide6.QtCore import QObject, QProcess, QTimer, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from ml.job import TrainingJob
-from station.workers.child import child_environment, lower_priority
-from station.workers.training import ChildError, TrainingPlan, parse_event
+from station.workers.child import ChildEnd, Ending, JsonChild
+from station.workers.training import JOB_FILE, TRAINING_EVENTS, TrainingPlan, TrainingProgress
 
 PAUSE_MS = 700
 """An order that is still being changed is not measured."""
-END_MS = 2000
 ESTIMATE_COMMAND = (sys.executable, "-m", "station", "train", "--estimate")
 
 
@@ -22,6 +21,8 @@ class Estimator(QObject):
 
     began = Signal()
     """The machine is being measured for the latest question."""
+    progressed = Signal(object)
+    """TrainingProgress of that measurement."""
     estimated = Signal(object)
     """TrainingPlan for the latest question."""
     failed = Signal(str)
@@ -29,109 +30,81 @@ class Estimator(QObject):
 
     def __init__(self, command: Sequence[str] = ESTIMATE_COMMAND, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._command = tuple(command)
         self._folder: TemporaryDirectory[str] | None = None
         self._wanted: TrainingJob | None = None
         self._measured: TrainingJob | None = None
-        self._unread = b""
         self._answer: TrainingPlan | None = None
-        self._problem = ""
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
-        self._process = QProcess(self)
-        self._process.setProcessEnvironment(child_environment())
+        self._child = JsonChild(command, TRAINING_EVENTS, self.tr("The estimate"), parent=self)
         self._pause.timeout.connect(self._begin)
-        self._process.started.connect(self._on_started)
-        self._process.readyReadStandardOutput.connect(self._on_output)
-        self._process.errorOccurred.connect(self._on_error)
-        self._process.finished.connect(self._on_finished)
+        self._child.told.connect(self._on_event)
+        self._child.ended.connect(self._on_end)
 
     @Slot(object)
     def ask(self, job: TrainingJob) -> None:
         """Measure `job` once no other has been asked for a moment."""
         self._wanted = job
         self._pause.start()
-        if self._is_running:
-            self._process.kill()
+        self._child.kill()
 
     @property
     def is_pending(self) -> bool:
         """Whether the latest question is still to be answered."""
-        return self._wanted is not None and (self._pause.isActive() or self._is_running)
+        return self._wanted is not None and (self._pause.isActive() or self._child.is_running)
 
     @Slot()
     def withdraw(self) -> None:
         """Nothing is to be known any more."""
         self._wanted = None
         self._pause.stop()
-        if self._is_running:
-            self._process.kill()
+        self._child.kill()
 
     def close(self) -> None:
         """Withdraw, and wait until the child is gone."""
         self.withdraw()
-        if self._is_running:
-            self._process.waitForFinished(END_MS)
+        self._child.stop()
         self._remove_folder()
-
-    @property
-    def _is_running(self) -> bool:
-        return self._process.state() != QProcess.ProcessState.NotRunning
 
     @Slot()
     def _begin(self) -> None:
         if self._wanted is None:
             return
-        if self._is_running:  # the one before is still dying: its end begins this one
+        if self._child.is_running:  # the one before is still dying: its end begins this one
             return
-        self._unread, self._answer, self._problem = b"", None, ""
+        self._answer = None
         try:
             self._folder = TemporaryDirectory(prefix="loupe-estimate-", ignore_cleanup_errors=True)
-            job_file = Path(self._folder.name) / "job.json"
+            job_file = Path(self._folder.name) / JOB_FILE
             self._wanted.model_copy(update={"out": Path(self._folder.name) / "model.loupe"}).save(job_file)
         except OSError as error:
             self.failed.emit(self.tr("No estimate: {}").format(error.strerror))
             return
         self._measured = self._wanted
-        program, *arguments = self._command
-        self._process.start(program, [*arguments, "--job", str(job_file), "--json"])
-        self._process.closeWriteChannel()
         self.began.emit()
+        self._child.start("--job", str(job_file), "--json")
 
-    @Slot()
-    def _on_started(self) -> None:
-        lower_priority(self._process)
+    @Slot(object)
+    def _on_event(self, event: object) -> None:
+        if self._wanted is not self._measured:
+            return
+        match event:
+            case TrainingPlan() as plan:
+                self._answer = plan
+            case TrainingProgress():
+                self.progressed.emit(event)
 
-    @Slot()
-    def _on_output(self) -> None:
-        self._unread += bytes(self._process.readAllStandardOutput().data())
-        *lines, self._unread = self._unread.split(b"\n")
-        for line in lines:
-            match parse_event(line):
-                case TrainingPlan() as plan:
-                    self._answer = plan
-                case ChildError(message):
-                    self._problem = message
-
-    @Slot(QProcess.ProcessError)
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:  # every other error is followed by `finished`
-            self._remove_folder()
-            self.failed.emit(self.tr("No estimate: {}").format(self._process.errorString()))
-
-    @Slot(int, QProcess.ExitStatus)
-    def _on_finished(self, exit_code: int, status: QProcess.ExitStatus) -> None:
-        self._on_output()
+    @Slot(object)
+    def _on_end(self, end: ChildEnd) -> None:
         self._remove_folder()
         if self._wanted is None:
             return
         if self._wanted is not self._measured:  # another was asked meanwhile
             if not self._pause.isActive():
                 self._begin()
-            return
-        if self._answer is not None:
+        elif self._answer is not None:
             self.estimated.emit(self._answer)
-        elif status == QProcess.ExitStatus.NormalExit:
-            self.failed.emit(self._problem or self.tr("No estimate; training tells how far it is."))
+        elif end.ending is not Ending.CANCELLED:
+            self.failed.emit(end.error or self.tr("No estimate; training tells how far it is."))
 
     def _remove_folder(self) -> None:
         if self._folder is not None:

@@ -1,36 +1,27 @@
 """Training in a child process: `loupe train --job FILE --json`, started, watched and stopped. QtCore only.
 
-A crash or a lack of memory there never reaches the line. The child runs at low priority, and each run has a folder
-of its own, which is removed unless the run ends with a model or with something to go on from: so nothing half-written
-stays. One run at most waits to be continued, also over a restart of the station; a new one takes its place. A child
-that outlives a killed station ends at its next line, because nobody reads its output any more.
+A candidate of a project is trained in the folder that the project keeps for it, which stays whatever becomes of the
+run. An order without a project gets a folder of its own, which is removed unless the run ends with a model or with
+something to go on from: so nothing half-written stays. One of those at most waits to be continued, also over a restart
+of the station; a new one takes its place.
 """
 
-import json
 import re
 import shutil
 import sys
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from pydantic import Base64Bytes, TypeAdapter, ValidationError
-from PySide6.QtCore import QObject, QProcess, QTimer, Signal, Slot
+from pydantic import Base64Bytes, TypeAdapter
+from PySide6.QtCore import QObject, Signal, Slot
 
 from ml.errors import ParameterError
 from ml.job import TrainingJob
-from station.workers.child import child_environment, lower_priority
-
-STOP_MS = 3000
-CANCEL_MS = 10_000
-"""For the child to end the step that it is in and to keep what it has learnt."""
+from station.workers.child import ChildEnd, ChildError, Ending, Events, JsonChild, parse_line
 
 JOB_FILE = "job.json"
-LONGEST_LINE_BYTES = 64 * 1024 * 1024  # held-out scores of a very large data set fit; endless garbage does not
-LOG_TAIL_LINES = 20
 CHILD_COMMAND = (sys.executable, "-m", "station", "train")
 
 
@@ -108,42 +99,45 @@ class TrainingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class ChildError:
-    """The child's own last words."""
+class TrainingWarning:
+    """What does not stop the run and should be known: memory or disk that may not suffice, for example."""
 
     message: str
 
 
-ChildEvent = (
-    TrainingStarted | TrainingPlan | TrainingProgress | TrainingLosses | TrainingSamples | TrainingOutcome | ChildError
+@dataclass(frozen=True, slots=True)
+class TrainingSheet:
+    """The pictures held out for testing are scored: the folder of their `ml.score_sheet.ScoreSheet`."""
+
+    folder: Path
+
+
+TrainingEvent = (
+    TrainingStarted
+    | TrainingPlan
+    | TrainingProgress
+    | TrainingLosses
+    | TrainingSamples
+    | TrainingOutcome
+    | TrainingSheet
+    | TrainingWarning
 )
 
-_EVENTS: dict[str, TypeAdapter[Any]] = {
+TRAINING_EVENTS: Events = {
     "started": TypeAdapter(TrainingStarted),
     "plan": TypeAdapter(TrainingPlan),
     "progress": TypeAdapter(TrainingProgress),
     "losses": TypeAdapter(TrainingLosses),
     "samples": TypeAdapter(TrainingSamples),
     "result": TypeAdapter(TrainingOutcome),
-    "error": TypeAdapter(ChildError),
+    "sheet": TypeAdapter(TrainingSheet),
+    "warning": TypeAdapter(TrainingWarning),
 }
 
 
-def parse_event(line: bytes) -> ChildEvent | None:
+def parse_event(line: bytes) -> TrainingEvent | ChildError | None:
     """One line of the child's output as a value; None for a line that is no event of ours."""
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(document, dict):
-        return None
-    adapter = _EVENTS.get(str(document.get("event")))
-    if adapter is None:
-        return None
-    try:
-        event: ChildEvent = adapter.validate_python(document)
-    except ValidationError:
-        return None
+    event: TrainingEvent | ChildError | None = parse_line(line, TRAINING_EVENTS)
     return event
 
 
@@ -172,60 +166,65 @@ class TrainingProcess(QObject):
     def __init__(
         self, jobs_folder: Path, command: Sequence[str] = CHILD_COMMAND, parent: QObject | None = None
     ) -> None:
-        """`jobs_folder` receives a folder per run; `command` is the child without its `--job` and `--json`."""
+        """`jobs_folder` receives a folder per order without a project; `command` is the child without its `--job` and
+        `--json`.
+        """
         super().__init__(parent)
         self._jobs_folder = jobs_folder
-        self._command = tuple(command)
         self._run_folder: Path | None = None
+        self._is_lent = False  # whether the run's folder belongs to a project
+        self._title = ""
         self._interrupted = _last_interrupted(jobs_folder)
-        self._is_cancelled = False
-        self._unread = b""
         self._outcome: TrainingOutcome | None = None
-        self._error: str | None = None
-        self._log_tail: deque[str] = deque(maxlen=LOG_TAIL_LINES)
-        self._process = QProcess(self)
-        self._process.setProcessEnvironment(child_environment())
-        self._kill_timer = QTimer(self, singleShot=True, interval=CANCEL_MS)
-        self._connect()
-
-    def _connect(self) -> None:
-        self._process.started.connect(self._on_started)
-        self._process.readyReadStandardOutput.connect(self._on_output)
-        self._process.readyReadStandardError.connect(self._on_words)
-        self._process.errorOccurred.connect(self._on_error)
-        self._process.finished.connect(self._on_finished)
-        self._kill_timer.timeout.connect(self._process.kill)
+        advice = self.tr("Choose a smaller size or fewer pictures, close other programs, and train again.")
+        self._child = JsonChild(command, TRAINING_EVENTS, self.tr("Training"), advice, self)
+        self._child.told.connect(self._on_event)
+        self._child.logged.connect(self.logged)
+        self._child.ended.connect(self._on_end)
 
     @property
     def is_running(self) -> bool:
-        return self._process.state() != QProcess.ProcessState.NotRunning
+        return self._child.is_running
+
+    @property
+    def running_in(self) -> Path | None:
+        """The folder of the run that is going on."""
+        return self._run_folder if self.is_running else None
+
+    @property
+    def running_title(self) -> str:
+        """What is being trained, for those whose turn it is not; empty while nothing is."""
+        return self._title if self.is_running else ""
 
     @property
     def interrupted(self) -> TrainingJob | None:
         """The order of the run that `resume` would continue."""
         return None if self._interrupted is None else _order_of(self._interrupted)
 
+    def train(self, job: TrainingJob, title: str, *, resume: bool = False) -> None:
+        """Carry out `job` in its model's folder, which must be there, or go on with what was interrupted in it.
+        Ignored while another run is going on.
+        """
+        if self.is_running:
+            return
+        self._run_folder, self._is_lent, self._title = job.out.parent, True, title
+        self._write_and_launch(job, "--resume" if resume and job.resume_file.is_file() else "")
+
     @Slot(object)
     def start(self, job: TrainingJob) -> None:
-        """Begin; the model's folder becomes the run's own, its file name is kept. A second start is ignored.
-
-        A run that was waiting to be continued is given up.
+        """Begin an order without a project: the model's folder becomes the run's own, its file name is kept. A second
+        start is ignored. A run that was waiting to be continued is given up.
         """
         if self.is_running:
             return
         self._give_up_interrupted()
+        self._is_lent, self._title = False, job.model_name
         try:
             self._run_folder = self._make_run_folder(job.model_name)
-            job.model_copy(update={"out": self._run_folder / job.out.name}).save(self._run_folder / JOB_FILE)
         except OSError as error:
-            self._end_run_folder()
-            self.failed.emit(
-                self.tr("The training order cannot be written to {}: {}. Free some space or check the folder.").format(
-                    self._jobs_folder, error.strerror
-                )
-            )
+            self._tell_unwritten(self._jobs_folder, error)
             return
-        self._launch()
+        self._write_and_launch(job.model_copy(update={"out": self._run_folder / job.out.name}))
 
     @Slot()
     def resume(self) -> None:
@@ -233,32 +232,35 @@ class TrainingProcess(QObject):
         if self.is_running or self._interrupted is None:
             return
         self._run_folder, self._interrupted = self._interrupted, None
-        self._launch("--resume")
+        self._is_lent, self._title = False, self._run_folder.name
+        self._launch(self._run_folder, "--resume")
 
-    def _launch(self, *options: str) -> None:
-        self._is_cancelled, self._unread, self._outcome, self._error = False, b"", None, None
-        self._log_tail.clear()
-        program, *arguments = self._command
-        job_file = str(self._run_folder and self._run_folder / JOB_FILE)
-        self._process.start(program, [*arguments, "--job", job_file, "--json", *options])
-        self._process.closeWriteChannel()
+    def _write_and_launch(self, job: TrainingJob, option: str = "") -> None:
+        folder = job.out.parent
+        try:
+            job.save(folder / JOB_FILE)
+        except OSError as error:
+            self._end_run_folder()
+            self._tell_unwritten(folder, error)
+        else:
+            self._launch(folder, option)
+
+    def _launch(self, folder: Path, option: str = "") -> None:
+        self._outcome = None
+        self._child.start("--job", str(folder / JOB_FILE), "--json", *([option] if option else []))
+
+    def _tell_unwritten(self, folder: Path, error: OSError) -> None:
+        words = self.tr("The training order cannot be written to {}: {}. Free some space or check the folder.")
+        self.failed.emit(words.format(folder, error.strerror))
 
     @Slot()
     def cancel(self) -> None:
         """Ask the child to end; it is killed if it has not after 10 s. `cancelled` follows."""
-        if self.is_running and not self._is_cancelled:
-            self._is_cancelled = True
-            self._process.terminate()
-            self._kill_timer.start()
+        self._child.cancel()
 
     def stop(self) -> None:
-        """Cancel and wait until the child is gone: for closing the application. Blocks for little over 3 s at most."""
-        if not self.is_running:
-            return
-        self.cancel()
-        if not self._process.waitForFinished(STOP_MS):
-            self._process.kill()
-            self._process.waitForFinished(STOP_MS)
+        """Cancel and wait until the child is gone: for closing the application. Blocks for 6 s at most."""
+        self._child.stop()
 
     def _make_run_folder(self, name: str) -> Path:
         plain = re.sub(r"[^\w-]+", "-", name).strip("-") or "model"
@@ -267,9 +269,11 @@ class TrainingProcess(QObject):
         return folder
 
     def _end_run_folder(self) -> None:
-        """Keep the folder of a run without a model where it can be continued, else remove it."""
+        """Keep the folder of a run without a model where it can be continued or belongs to a project; else remove
+        it.
+        """
         folder, self._run_folder = self._run_folder, None
-        if folder is None:
+        if folder is None or self._is_lent:
             return
         if _order_of(folder) is not None:
             self._interrupted = folder
@@ -281,90 +285,42 @@ class TrainingProcess(QObject):
             shutil.rmtree(self._interrupted, ignore_errors=True)
             self._interrupted = None
 
-    @Slot()
-    def _on_started(self) -> None:
-        lower_priority(self._process)
+    @Slot(object)
+    def _on_event(self, event: TrainingEvent) -> None:
+        match event:
+            case TrainingStarted():
+                self.started.emit(event)
+            case TrainingPlan():
+                self.planned.emit(event)
+            case TrainingProgress():
+                self.progressed.emit(event)
+            case TrainingLosses():
+                self.measured.emit(event)
+            case TrainingSamples():
+                self.sampled.emit(event)
+            case TrainingWarning(message):
+                self.logged.emit(message)
+            case TrainingOutcome():
+                self._outcome = event
+            case TrainingSheet():
+                pass  # lies beside the model, where whoever judges it looks
 
-    @Slot()
-    def _on_output(self) -> None:
-        self._unread += bytes(self._process.readAllStandardOutput().data())
-        *lines, self._unread = self._unread.split(b"\n")
-        for line in lines:
-            self._take_line(line)
-        if len(self._unread) > LONGEST_LINE_BYTES:
-            self._unread = b""
-
-    def _take_line(self, line: bytes) -> None:
-        match parse_event(line):
-            case TrainingStarted() as found:
-                self.started.emit(found)
-            case TrainingPlan() as plan:
-                self.planned.emit(plan)
-            case TrainingProgress() as progress:
-                self.progressed.emit(progress)
-            case TrainingLosses() as losses:
-                self.measured.emit(losses)
-            case TrainingSamples() as samples:
-                self.sampled.emit(samples)
-            case TrainingOutcome() as outcome:
-                self._outcome = outcome
-            case ChildError(message):
-                self._error = message
-            case None:
-                self._log(line)
-
-    @Slot()
-    def _on_words(self) -> None:
-        for line in bytes(self._process.readAllStandardError().data()).splitlines():
-            self._log(line)
-
-    def _log(self, line: bytes) -> None:
-        if text := line.decode("utf-8", errors="replace").strip():
-            self._log_tail.append(text)
-            self.logged.emit(text)
-
-    @Slot(QProcess.ProcessError)
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart:  # every other error is followed by `finished`
-            self._end_run_folder()
-            self.failed.emit(
-                self.tr("Training cannot be started: {}. Check the installation with `loupe doctor`.").format(
-                    self._process.errorString()
-                )
-            )
-
-    @Slot(int, QProcess.ExitStatus)
-    def _on_finished(self, exit_code: int, status: QProcess.ExitStatus) -> None:
-        self._kill_timer.stop()
-        self._on_output()
-        self._on_words()
-        if self._unread:
-            self._take_line(self._unread)
-            self._unread = b""
+    @Slot(object)
+    def _on_end(self, end: ChildEnd) -> None:
         outcome = self._outcome
-        crashed = status == QProcess.ExitStatus.CrashExit
-        if not self._is_cancelled and not crashed and exit_code == 0 and outcome and outcome.file.is_file():
+        if end.ending is Ending.DONE and outcome and outcome.file.is_file():
             self._run_folder = None
             self.succeeded.emit(outcome)
             return
         self._end_run_folder()
-        if self._is_cancelled:
+        if end.ending is Ending.CANCELLED:
             self.cancelled.emit()
+        elif end.ending is Ending.DONE:
+            said = end.last_line or self.tr("it said nothing")
+            words = self.tr("Training ended without a model ({}). Train again; the log tells more.").format(said)
+            self.failed.emit(end.error or words)
         else:
-            self.failed.emit(self._reason(exit_code, crashed))
-
-    def _reason(self, exit_code: int, crashed: bool) -> str:
-        if self._error:
-            return self._error
-        if crashed:
-            return self.tr(
-                "Training was ended by the system, most often for lack of memory. Choose a smaller size or fewer "
-                "pictures, close other programs, and train again."
-            )
-        last = self._log_tail[-1] if self._log_tail else self.tr("it said nothing")
-        if exit_code == 0:
-            return self.tr("Training ended without a model ({}). Train again; the log tells more.").format(last)
-        return self.tr("Training failed with code {}: {}. The log tells more.").format(exit_code, last)
+            self.failed.emit(end.words)
 
 
 def _last_interrupted(jobs_folder: Path) -> Path | None:

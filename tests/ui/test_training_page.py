@@ -466,7 +466,7 @@ def test_that_a_run_interrupted_before_the_station_was_closed_is_offered(
 ) -> None:
     begin_learning(page, good, qtbot)
     page._process.stop()
-    process = TrainingProcess(page._process._jobs_folder, page._process._command)
+    process = TrainingProcess(page._process._jobs_folder, page._process._child.command)
     later = TrainingPage(process, estimator, history.recipes)
     qtbot.addWidget(later)
     assert "valve seats" in later._notice._title.text() and not later._notice._continue.isHidden()

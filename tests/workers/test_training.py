@@ -13,7 +13,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from ml.job import TrainingJob
-from station.workers import training
+from station.workers import child
 from station.workers.training import (
     SkippedPicture,
     TrainingLosses,
@@ -166,7 +166,7 @@ def test_that_cancelling_ends_the_child_and_leaves_nothing(tmp_path: Path, qtbot
 def test_that_a_child_deaf_to_cancelling_is_killed(
     tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CANCEL_MS", 200)
+    monkeypatch.setattr(child, "CANCEL_MS", 200)
     body = "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + 'say(event="started", pictures=1); time.sleep(60)'
     process = make_process(tmp_path, qtbot, body)
     with qtbot.waitSignal(process.started):
@@ -246,7 +246,7 @@ def test_that_a_run_that_can_go_on_is_kept_and_continued(tmp_path: Path, qtbot: 
     (folder,) = run_folders(tmp_path)
     assert process.interrupted == job(tmp_path).model_copy(update={"out": folder / "Valve seat.loupe"})
     process.deleteLater()
-    later = TrainingProcess(tmp_path / "jobs", process._command)  # the station was started again meanwhile
+    later = TrainingProcess(tmp_path / "jobs", process._child.command)  # the station was started again meanwhile
     with qtbot.waitSignal(later.failed):
         later.resume()
     with qtbot.waitSignal(later.succeeded) as done:
