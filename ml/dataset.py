@@ -1,4 +1,4 @@
-"""Labelled and unlabelled pictures in folders. No torch.
+"""Labelled and unlabelled pictures in folders and lists. No torch.
 
 The MVTec layout, of which Loupe reads
 
@@ -7,7 +7,8 @@ The MVTec layout, of which Loupe reads
     test/KIND/*                       pictures with the defect KIND
     ground_truth/KIND/NAME_mask.png   (or NAME.png) where the defect of test/KIND/NAME.* is, not 0 on the defect
 
-The folder name `good`, and no order of names, makes a picture normal.
+The folder name `good`, and no order of names, makes a picture normal. A list of pictures (`ml.picture_list`) may stand
+for such folders: what it says is good is normal, what it says is bad an anomaly, what is unsure is left alone.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from ml.errors import PictureError, TrainingError
 from ml.generation.marking import refuse_generated
+from ml.picture_list import ListedPicture, PictureList, is_picture_list
 from ml.pictures import PICTURE_SUFFIXES, list_pictures, natural_key, read_picture
 
 Truth = Literal["normal", "anomaly"]
@@ -27,13 +29,67 @@ GOOD = "good"
 
 
 @dataclass(frozen=True, slots=True)
+class GoodPicture:
+    """A picture of a good part to learn from. `name` is unique among them; `sha256` is what the file must have and
+    `part` what it shows, where a list of pictures tells."""
+
+    name: str
+    path: Path
+    sha256: str | None = None
+    part: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledPicture:
-    """A test picture: its truth, the kind of defect (None when normal), and its mask file where there is one."""
+    """A test picture: its truth, the kind of defect (None when normal), and its mask file where there is one.
+
+    `name` is the one in a list of pictures, and `sha256` what the file must have, where the list tells.
+    """
 
     path: Path
     truth: Truth
     kind: str | None
     mask_path: Path | None
+    name: str | None = None
+    sha256: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What reports call it: its name in a list, else `KIND/FILE`, or `FILE` of a good picture."""
+        return self.name or (f"{self.kind}/{self.path.name}" if self.kind else self.path.name)
+
+
+def read_good(data: Path) -> tuple[Path, list[GoodPicture]]:
+    """The good pictures to learn from, of a folder (see `read_normals`) or of a list of pictures, and the folder that
+    holds them or the list.
+
+    Raises TrainingError when there are none, ParameterError for what is no list.
+    """
+    if is_picture_list(data):
+        return data.parent, good_of(PictureList.load(data), data)
+    folder, paths = read_normals(data)
+    return folder, [GoodPicture(path.relative_to(folder).as_posix(), path) for path in paths]
+
+
+def good_of(listed: PictureList, data: Path) -> list[GoodPicture]:
+    """The good pictures to learn from of the list that was read from `data`. Raises TrainingError for none."""
+    found = [GoodPicture(one.name, one.file, one.sha256, one.part) for one in listed.of("good", "learn")]
+    if not found:
+        raise TrainingError(f"{data}: lists no pictures of good parts to learn from. Add some, or change their use.")
+    return found
+
+
+def labelled(listed: ListedPicture) -> LabelledPicture:
+    """A good or bad picture of a list."""
+    is_bad = listed.label == "bad"
+    return LabelledPicture(
+        path=listed.file,
+        truth="anomaly" if is_bad else "normal",
+        kind=listed.kind if is_bad else None,
+        mask_path=listed.mask if is_bad else None,
+        name=listed.name,
+        sha256=listed.sha256,
+    )
 
 
 def read_normals(folder: Path) -> tuple[Path, list[Path]]:
@@ -67,20 +123,24 @@ def read_mvtec(folder: Path) -> list[LabelledPicture]:
             "and pictures with defects into a folder of test per kind of defect."
         )
     kinds = sorted((entry.name for entry in test.iterdir() if entry.is_dir()), key=_good_first)
-    labelled = [picture for kind in kinds for picture in _of_kind(folder, kind)]
-    if not labelled:
+    pictures = [picture for kind in kinds for picture in _of_kind(folder, kind)]
+    if not pictures:
         raise TrainingError(
             f"{test}: no pictures in its folders. Put good pictures into test/good, and pictures with defects into "
             "a folder of test per kind of defect."
         )
-    return labelled
+    return pictures
 
 
-def read_tests(folder: Path) -> list[LabelledPicture]:
-    """`read_mvtec` for figures: raises TrainingError also where no camera took one of the pictures."""
-    labelled = read_mvtec(folder)
-    refuse_generated((picture.path for picture in labelled), "test pictures")
-    return labelled
+def read_tests(data: Path) -> list[LabelledPicture]:
+    """`read_mvtec`, or the test pictures of a list in the same order, for figures.
+
+    Raises TrainingError also where no camera took one of the pictures, ParameterError for what is no list.
+    """
+    found = _listed_tests(data) if is_picture_list(data) else read_mvtec(data)
+    # A file that is not there any more is told when it is read.
+    refuse_generated((picture.path for picture in found if picture.path.is_file()), "test pictures")
+    return found
 
 
 def read_defects(folder: Path, masks_folder: Path | None = None) -> list[LabelledPicture]:
@@ -102,14 +162,14 @@ def read_defects(folder: Path, masks_folder: Path | None = None) -> list[Labelle
     if masks_folder.samefile(folder):  # a picture NAME.png would be its own mask
         raise TrainingError(f"{masks_folder}: holds the pictures themselves. Keep their masks in another folder.")
     masks = _masks(masks_folder)
-    labelled = [LabelledPicture(path, "anomaly", folder.name, _mask_of(path, masks)) for path in paths]
-    for picture in labelled:
+    pictures = [LabelledPicture(path, "anomaly", folder.name, _mask_of(path, masks)) for path in paths]
+    for picture in pictures:
         if picture.mask_path is None:
             raise TrainingError(
                 f"{picture.path}: has no mask {picture.path.stem}_mask.png or {picture.path.stem}.png in "
                 f"{masks_folder}. Save one there, not 0 on the defect, or take the picture out of the folder."
             )
-    return labelled
+    return pictures
 
 
 def read_mask(picture: LabelledPicture, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
@@ -133,6 +193,15 @@ def read_mask(picture: LabelledPicture, shape: tuple[int, ...]) -> NDArray[np.bo
         )
     marked: NDArray[np.bool_] = np.atleast_3d(pixels).max(axis=2) > 0
     return marked
+
+
+def _listed_tests(data: Path) -> list[LabelledPicture]:
+    listed = PictureList.load(data)
+    good, bad = listed.of("good", "test"), listed.of("bad", "test")
+    if not good and not bad:
+        raise TrainingError(f"{data}: lists no good or bad pictures to test with. Add some, or change their use.")
+    by_kind = sorted(bad, key=lambda picture: natural_key(picture.kind or ""))
+    return [labelled(picture) for picture in (*good, *by_kind)]
 
 
 def _of_kind(folder: Path, kind: str) -> list[LabelledPicture]:
@@ -165,7 +234,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _refuse_other_than_folder(folder: Path) -> None:
     if folder.is_file():
-        raise TrainingError(f"{folder}: is a file. Choose the folder that holds the pictures.")
+        raise TrainingError(f"{folder}: is a file. Choose a folder of pictures, or a list of them (.json).")
     if not folder.is_dir():
         raise TrainingError(f"{folder}: there is no such folder. Check the name.")
 

@@ -9,6 +9,10 @@ class PictureError(LoupeError):
     """A picture file or pixel array that cannot be used."""
 
 
+class PictureChangedError(PictureError):
+    """A picture whose file is no longer the one that a list of pictures names by its hash."""
+
+
 class PartNotFoundError(PictureError):
     """A picture in which the part is not where its search looks, or not whole."""
 
@@ -43,6 +47,10 @@ class ComparisonError(LoupeError):
 
 class GenerationError(LoupeError):
     """Pictures cannot be generated with the given data or folder."""
+
+
+class AnnotationError(LoupeError):
+    """Annotations that cannot be read, stored, imported or exported."""
 
 
 class CancelledError(LoupeError):

@@ -11,7 +11,8 @@ from ml.errors import ParameterError
 from ml.files import write_atomically
 from ml.inspection_area import InspectionArea
 from ml.part_search import PartSearch
-from ml.preprocessing import Clahe, RegionOfInterest, RingSearch
+from ml.picture_list import is_picture_list
+from ml.preprocessing import Clahe, RegionOfInterest, RingSearch, check_places
 from ml.region_rules import RegionRules
 
 JOB_VERSION: Final = 1
@@ -109,6 +110,8 @@ class TrainingJob(BaseModel):
             raise ValueError("patches are cut at native resolution: give size or patch, not both")
         if self.patch is not None and self.aspect == "keep":
             raise ValueError("patches keep the aspect ratio by themselves: give aspect or patch, not both")
+        if self.defects is not None and is_picture_list(self.data):
+            raise ValueError("defects: a list of pictures names those of defective parts itself: leave defects out")
         if self.defect_masks is not None and self.defects is None:
             raise ValueError("defect_masks belong to pictures of defective parts: give defects too")
         if self.stride is not None and self.patch is None:
@@ -117,6 +120,7 @@ class TrainingJob(BaseModel):
             raise ValueError("stride must not exceed the patch: pixels between patches would never be seen")
         if self.window is not None and not self.window[0] < self.window[1]:
             raise ValueError("the value window's low end must be below its high end")
+        check_places(None if self.region is None else self.region.box, self.ring, self.area, self.parts)
         return self
 
     @property
@@ -127,6 +131,11 @@ class TrainingJob(BaseModel):
     def resume_file(self) -> Path:
         """Where a training in steps is kept while it runs, beside the model to be written."""
         return self.out.with_name(f"{self.out.name}.resume")
+
+    @property
+    def scores_folder(self) -> Path:
+        """Where a list's test pictures are judged to (`ml.score_sheet`), beside the model."""
+        return self.out.with_name(f"{self.out.stem}.scores")
 
     def save(self, path: Path) -> None:
         """Write atomically; raises OSError."""

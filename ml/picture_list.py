@@ -5,13 +5,16 @@ several pictures show, masks and kinds of defects.
 """
 
 import json
+from collections.abc import Collection
+from hashlib import sha256 as hash_of
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from ml.errors import ParameterError
+from ml.errors import ParameterError, PictureChangedError
 from ml.files import write_atomically
+from ml.pictures import read_picture_bytes
 
 LIST_VERSION: Final = 1
 LIST_SUFFIX: Final = ".json"
@@ -64,6 +67,11 @@ class PictureList(BaseModel):
         """In the order of the list."""
         return tuple(picture for picture in self.pictures if picture.label == label and picture.use == use)
 
+    def without(self, names: Collection[str]) -> Self:
+        """The same without the pictures of these names."""
+        kept = tuple(picture for picture in self.pictures if picture.name not in names)
+        return self.model_copy(update={"pictures": kept})
+
     def save(self, path: Path) -> None:
         """Write atomically; raises OSError."""
         write_atomically(path, (self.model_dump_json(indent=1) + "\n").encode())
@@ -94,6 +102,19 @@ class PictureList(BaseModel):
 def is_picture_list(data: Path) -> bool:
     """Whether a job's `data` is such a list and not a folder."""
     return data.suffix.lower() == LIST_SUFFIX and not data.is_dir()
+
+
+def read_listed(path: Path, sha256: str | None) -> bytes:
+    """The bytes of a picture file whose hash is known, or not (None).
+
+    Raises PictureError when they cannot be had, PictureChangedError when they are others.
+    """
+    data = read_picture_bytes(path)
+    if sha256 is not None and hash_of(data).hexdigest() != sha256:
+        raise PictureChangedError(
+            f"{path}: has changed since it was listed. Put the old file back, or make the list of pictures again."
+        )
+    return data
 
 
 def _absolute(picture: ListedPicture, folder: Path) -> ListedPicture:

@@ -12,11 +12,11 @@ from ml.dataset import LabelledPicture, read_defects, read_mask
 from ml.errors import PictureError, TrainingError
 from ml.job import TrainingJob
 from ml.methods.base import Method
+from ml.picture_list import is_picture_list, read_listed
 from ml.pictures import Pixels, decode_picture, read_picture_bytes
 from ml.training.embedded import EmbeddedPictures
-
-FileHash = tuple[str, str]
-"""A file's name and the sha256 of its contents."""
+from ml.training.set_aside import FileHash
+from ml.training.sources import listed_defects
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,9 +29,22 @@ class Defective:
     mask: NDArray[np.bool_] | None
 
 
-def listed_defects(job: TrainingJob) -> list[LabelledPicture]:
-    """The job's pictures of defective parts, none read yet. Raises TrainingError as `ml.dataset.read_defects` does."""
+def defects_of(job: TrainingJob, title: str, method: Method) -> list[LabelledPicture]:
+    """The pictures of defective parts that this job learns from, none read yet; `title` is that of its method.
+
+    Raises TrainingError where they are not those that the method and the job's map filter ask for, and as
+    `ml.dataset.read_defects` does. Of a list those are taken that serve: none where good parts alone are learnt from,
+    and those with a mask where the place of the defects must be known.
+    """
+    if is_picture_list(job.data):
+        return _serving(job, title, method, listed_defects(job))
+    _check_defects(job, title, method)
     return [] if job.defects is None else read_defects(job.defects, job.defect_masks)
+
+
+def defects_hashed(defects: Sequence[LabelledPicture]) -> list[FileHash]:
+    """Names and hashes. Raises PictureError for one that cannot be read, or has changed since it was listed."""
+    return [(one.name or one.path.name, sha256(read_listed(one.path, one.sha256)).hexdigest()) for one in defects]
 
 
 def read_all(listed: Sequence[LabelledPicture]) -> Iterator[Defective]:
@@ -41,7 +54,7 @@ def read_all(listed: Sequence[LabelledPicture]) -> Iterator[Defective]:
     """
     for one in listed:
         try:
-            data = read_picture_bytes(one.path)
+            data = read_listed(one.path, one.sha256)
             pixels = decode_picture(data, str(one.path)).pixels
         except PictureError as error:
             raise TrainingError(f"A picture of a defective part cannot be used: {error}") from error
@@ -51,7 +64,7 @@ def read_all(listed: Sequence[LabelledPicture]) -> Iterator[Defective]:
             if not mask.any():
                 raise TrainingError(f"{one.mask_path}: marks no defect. Mark it, or take {one.path} out of its folder.")
             mask_file = one.mask_path.name, sha256(read_picture_bytes(one.mask_path)).hexdigest()
-        yield Defective((one.path.name, sha256(data).hexdigest()), pixels, mask_file, mask)
+        yield Defective((one.name or one.path.name, sha256(data).hexdigest()), pixels, mask_file, mask)
 
 
 def teach(
@@ -84,7 +97,21 @@ def teach(
     return tuple(files), tuple(mask_files)
 
 
-def check_defects(job: TrainingJob, title: str, method: Method) -> None:
+def _serving(job: TrainingJob, title: str, method: Method, listed: Sequence[LabelledPicture]) -> list[LabelledPicture]:
+    if not method.needs_defects:
+        masked = [one for one in listed if one.mask_path is not None]
+        return masked if job.conv_processing is not None else []
+    serving = [one for one in listed if one.mask_path is not None or not method.needs_masks]
+    if not serving:
+        what = "pictures of defective parts with masks of their defects" if method.needs_masks else "defective parts"
+        raise TrainingError(
+            f"{title} with these settings learns from {what}, and {job.data} lists none to learn from. Add some, or "
+            "change the settings."
+        )
+    return serving
+
+
+def _check_defects(job: TrainingJob, title: str, method: Method) -> None:
     """Raises TrainingError unless the job's labelled defects are those that its method and its map filter ask for."""
     if method.needs_defects and job.defects is None:
         raise TrainingError(

@@ -12,6 +12,7 @@ from ml.job import TrainingJob
 from ml.pictures import read_picture_bytes
 from ml.training.checkpoint import Order, read_order
 from ml.training.plan import Plan
+from ml.training.set_aside import FileHash
 from ml.training.splits import Split
 from ml.training.survey import Survey
 
@@ -38,16 +39,19 @@ def machine(device: str) -> str:
     return f"torch {torch.__version__} on {device}"
 
 
-def data_hash(survey: Survey, split: Split | None, defects: Sequence[LabelledPicture]) -> str:
-    """One sha256 over all pictures and masks that are learnt from, by name and content, and over who is held out."""
+def data_hash(
+    survey: Survey, split: Split | None, defects: Sequence[LabelledPicture], tests: Sequence[FileHash]
+) -> str:
+    """One sha256 over all pictures and masks that are learnt from, by name, content and part, over who is held out and
+    over the pictures that are set aside."""
     digest = sha256()
     for name, content in zip(survey.names, survey.hashes, strict=True):
-        digest.update(f"{name}|{content}\n".encode())
+        digest.update(f"{name}|{content}|{survey.listed_parts.get(name, '')}\n".encode())
     for picture in defects:
         for path in (picture.path, picture.mask_path):
             if path is not None:
                 digest.update(f"{path.name}|{sha256(read_picture_bytes(path)).hexdigest()}\n".encode())
-    digest.update(repr(split).encode())
+    digest.update(repr((split, tuple(tests))).encode())
     return digest.hexdigest()
 
 

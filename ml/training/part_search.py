@@ -29,7 +29,7 @@ def find_parts(job: TrainingJob, survey: Survey, progress: Progress, cancelled: 
     if ring.radius_px is None:
         measured = _measured_range(job, survey, ring, progress, cancelled)
         ring = ring.model_copy(update={"radius_px": measured})
-    searching = _looking(job, survey, ring)
+    searching = _looking(job, survey, ring).model_copy(update={"area": job.area})
     circles: dict[str, Circle] = {}
     left_out: dict[int, Skipped] = {}
     for index, name in enumerate(survey.names):
@@ -38,7 +38,7 @@ def find_parts(job: TrainingJob, survey: Survey, progress: Progress, cancelled: 
         try:
             circle = prepare(survey.read(index).pixels, searching).circle
         except PartNotFoundError as error:
-            left_out[index] = Skipped(name, f"{survey.folder / name}: {error}")
+            left_out[index] = Skipped(name, f"{survey.path(index)}: {error}")
         else:
             if circle is not None:
                 circles[survey.hashes[index]] = circle

@@ -28,13 +28,14 @@ from ml.training.checkpoint import Checkpoint, Order, read_order, refuse_another
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures, inputs_per_picture
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
 from ml.training.held_out import FOLDS, fit_and_fold, fit_and_hold_out, fit_and_perturb, staged
-from ml.training.labels import check_defects, defects_for_filter, listed_defects, teach
+from ml.training.labels import defects_for_filter, defects_hashed, defects_of, teach
 from ml.training.loop import Watch
 from ml.training.map_filtering import learn_map_filter
 from ml.training.monitor import Monitor
 from ml.training.order import data_hash, generated_hash, machine, order_of, ordered
 from ml.training.part_search import find_parts
 from ml.training.plan import PROBED_PICTURES, Plan, make_plan
+from ml.training.set_aside import FileHash, hashed_tests
 from ml.training.splits import MIN_PARTS_TO_SPLIT, Split, can_split, hold_out, must_hold_out, parts_of
 from ml.training.survey import Survey, check_cancelled, survey_pictures, too_few
 
@@ -62,6 +63,7 @@ class _Prepared:
     split: Split | None
     in_turn: bool
     defects: list[LabelledPicture]
+    tests: tuple[FileHash, ...]
     plan: Plan
     device: str
     order: Order
@@ -176,6 +178,7 @@ def _carried_out(
             generated=tuple(survey.names[index] for index in sorted(survey.marks)),
             augmentation=described(job.augment),
             held_out=_held_out_once(prepared),
+            tests=prepared.tests,
         ),
         seed=job.seed,
         notes=job.notes,
@@ -210,8 +213,7 @@ def _prepare(
     parts = parts_of(survey, job.group_by)
     own_parts = [parts[index] for index in survey.captured]
     different = len(set(own_parts))
-    check_defects(job, info.title, method)
-    defects = listed_defects(job)  # a wrong folder shows now and not after the features
+    defects = defects_of(job, info.title, method)  # a wrong folder shows now and not after the features
     if len(own_parts) < method.min_parts:
         raise TrainingError(too_few(job, len(own_parts), method.min_parts, survey.skipped, len(survey.marks)))
     if different < method.min_parts:
@@ -228,7 +230,9 @@ def _prepare(
     in_turn = _held_out_in_turn(job, method, own_parts)
     split = hold_out(parts, job.seed, survey.marks) if can_split(own_parts) else None
     check_sources(job.augment, survey, split)
-    data = data_hash(survey, split, defects)
+    learnt = (*zip(survey.names, survey.hashes, strict=True), *defects_hashed(defects))
+    tests = hashed_tests(job, learnt, progress, cancelled)
+    data = data_hash(survey, split, defects, tests)
     begun = _begun(job, data, device) if resume else None
     if begun is not None:
         plan = Plan(parse_settings(job.method, begun.parameters), begun.seconds, begun.done, begun.published)
@@ -238,7 +242,8 @@ def _prepare(
     if isinstance(method, TrainedMethod):
         method = _build(job, plan.parameters, input_size)
     order = order_of(job, data, plan, device)
-    return _Prepared(method.to(torch.device(device)), survey, parts, split, in_turn, defects, plan, device, order)
+    on_device = method.to(torch.device(device))
+    return _Prepared(on_device, survey, parts, split, in_turn, defects, tests, plan, device, order)
 
 
 def _begun(job: TrainingJob, data: str, device: str) -> Order | None:

@@ -27,13 +27,16 @@ class Split:
 
 
 def parts_of(survey: Survey, group_by: str | None) -> list[str]:
-    """The part of each picture by its name, and see `distinct_parts`.
+    """The part of each picture as listed, else by its name, and see `distinct_parts`.
 
     A generated picture shows the part of the picture that it was made from; one whose source is not among the others
     shows a part of its own. Raises ParameterError, see `assign_groups`.
     """
     captured = survey.captured
-    named = assign_groups([survey.names[index] for index in captured], group_by)
+    names = [survey.names[index] for index in captured]
+    by_name = assign_groups([name for name in names if name not in survey.listed_parts], group_by)
+    rest = iter(by_name)
+    named = [survey.listed_parts[name] if name in survey.listed_parts else next(rest) for name in names]
     hashes = [survey.hashes[index] for index in captured]
     of_picture = dict(zip(hashes, distinct_parts(named, hashes), strict=True))
     sources = {index: mark.source_sha256 or "" for index, mark in survey.marks.items()}

@@ -13,13 +13,15 @@ from statistics import median_low
 from typing import Self
 
 from ml.circle_search import Circle
-from ml.dataset import read_normals
-from ml.errors import CancelledError, PictureError, TrainingError
+from ml.dataset import GoodPicture
+from ml.errors import CancelledError, PictureChangedError, PictureError, TrainingError
 from ml.generation.marking import Mark, mark_in, refuse_made_defect
 from ml.job import TrainingJob
+from ml.picture_list import is_picture_list, read_listed
 from ml.pictures import MIN_TRAINING_SIDE_PX, Picture, decode_picture, read_picture_bytes
 from ml.preprocessing import RingSearch
 from ml.progress import Cancelled, Progress, never, silent
+from ml.training.sources import good_pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The usable training pictures of a job: names relative to the data folder, hashes, and what they look like.
+    """The usable training pictures of a job: names (relative to the data folder, or those of the job's list), hashes,
+    and what they look like.
 
     height_px, width_px: of most of them. middle_size_px: the median height and width; None where all have one size.
     marks: by index, of those that no camera took. elsewhere: by name, files that do not lie in the data folder.
+    listed_parts: by name, the part that a picture shows, where the job's list tells it.
     ring: the job's search for a round part, its radii known. circles: by a picture's hash, where the part was found.
     """
 
@@ -51,6 +55,7 @@ class Survey:
     middle_size_px: tuple[int, int] | None = None
     marks: Mapping[int, Mark] = field(default_factory=dict)
     elsewhere: Mapping[str, Path] = field(default_factory=dict)
+    listed_parts: Mapping[str, str] = field(default_factory=dict)
     ring: RingSearch | None = None
     circles: Mapping[str, Circle] = field(default_factory=dict)
 
@@ -74,9 +79,13 @@ class Survey:
         """Where the part was found in picture `index`, see `ml.images.PreparedPicture.circle`."""
         return self.circles.get(self.hashes[index])
 
+    def path(self, index: int) -> Path:
+        """The file of picture `index`."""
+        return self.elsewhere.get(self.names[index], self.folder / self.names[index])
+
     def read(self, index: int) -> Picture:
         """Decode it again; raises TrainingError when it has gone or changed since the survey."""
-        path = self.elsewhere.get(self.names[index], self.folder / self.names[index])
+        path = self.path(index)
         try:
             data = read_picture_bytes(path)
         except PictureError as error:
@@ -89,35 +98,30 @@ class Survey:
 def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> Survey:
     """Decode every training picture once; list the unusable ones with their reason.
 
-    Raises TrainingError when none is left, or when there is no picture of an excluded name.
+    Raises TrainingError when none is left, for a file that has changed since it was listed, and as `good_pictures`.
     """
-    folder, paths = read_normals(job.data)
-    excluded = set(job.exclude)
-    unknown = sorted(excluded - {path.relative_to(folder).as_posix() for path in paths})
-    if unknown:  # most likely misspelt, and the picture that was meant would be learnt from
-        raise TrainingError(f"{folder}: there is no picture '{unknown[0]}' to exclude. Correct the name or drop it.")
+    folder, pictures = good_pictures(job)
     names: list[str] = []
     hashes: list[str] = []
     skipped: list[Skipped] = []
     marks: dict[int, Mark] = {}
     looks: Counter[tuple[int, int, bool, int]] = Counter()
     bits_used, is_deep = 0, set[bool]()
-    for index, path in enumerate(paths):
+    for index, listed in enumerate(pictures):
         check_cancelled(cancelled)
-        progress("Reading pictures", index, len(paths))
-        name = path.relative_to(folder).as_posix()
-        if name in excluded:
-            continue
+        progress("Reading pictures", index, len(pictures))
         try:
-            data = read_picture_bytes(path)
-            picture = decode_picture(data, str(path))
-            _refuse_outside(job, picture, path)
+            data = read_listed(listed.path, listed.sha256)
+            picture = decode_picture(data, str(listed.path))
+            _refuse_outside(job, picture, listed.path)
             mark = mark_in(data)
-            refuse_made_defect(mark, path)
+            refuse_made_defect(mark, listed.path)
+        except PictureChangedError as error:
+            raise TrainingError(f"{listed.name}: {error}") from error
         except PictureError as error:
-            skipped.append(Skipped(name, str(error)))
+            skipped.append(Skipped(listed.name, _told_of(listed, error)))
             continue
-        names.append(name)
+        names.append(listed.name)
         hashes.append(sha256(data).hexdigest())
         is_deep.add(picture.bit_depth > 8)
         if mark is not None:
@@ -126,7 +130,7 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
         height, width = picture.pixels.shape[:2]
         looks[(height, width, picture.pixels.ndim == 2, picture.bit_depth)] += 1
         bits_used = max(bits_used, int(picture.pixels.max()).bit_length())
-    progress("Reading pictures", len(paths), len(paths))
+    progress("Reading pictures", len(pictures), len(pictures))
     if not looks:
         raise TrainingError(too_few(job, 0, 1, skipped, len(marks)))
     (height, width, is_grey, _), _ = looks.most_common(1)[0]
@@ -149,6 +153,8 @@ def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Ca
         bit_depth=_container_bits(max(depth for _, _, _, depth in looks), bits_used),
         middle_size_px=None if has_one_size else (median_low(heights), median_low(widths)),
         marks=marks,
+        elsewhere={one.name: one.path for one in pictures} if is_picture_list(job.data) else {},
+        listed_parts={one.name: one.part for one in pictures if one.part is not None},
     )
 
 
@@ -167,6 +173,11 @@ def check_cancelled(cancelled: Cancelled) -> None:
         raise CancelledError("Training was cancelled; nothing was written.")
 
 
+def _told_of(listed: GoodPicture, error: PictureError) -> str:
+    """The reason with the name that people know: the file may be called by its hash."""
+    return str(error) if listed.path.name == Path(listed.name).name else f"{listed.name}: {error}"
+
+
 def _container_bits(declared: int, used: int) -> int:
     """The smallest usual sensor depth that holds the values: cameras put 10 and 12 bits into 16-bit files."""
     return declared if declared <= 8 else next(bits for bits in (10, 12, 14, 16) if bits >= min(used, declared))
@@ -182,3 +193,8 @@ def _refuse_outside(job: TrainingJob, picture: Picture, path: Path) -> None:
     region = job.region
     if region is not None and (region.y + region.height > height or region.x + region.width > width):
         raise PictureError(f"{path} is {width} x {height} px: the region of interest reaches out of it.")
+    area = job.area if job.parts is None else None  # with parts, the area is that of each part
+    if area is not None and (area.height_px, area.width_px) != (height, width):
+        raise PictureError(
+            f"{path} is {width} x {height} px: the inspection area was drawn on {area.width_px} x {area.height_px} px."
+        )

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from ml.calibration import assign_groups
 from ml.catalogue import method, parse_settings
-from ml.dataset import read_normals
 from ml.errors import CancelledError
 from ml.job import TrainingJob
 from ml.training.augmentation import check_augmentation
 from ml.training.monitor import Monitor, Reconstructions
+from ml.training.sources import good_pictures
 from station.commands.sample_sheet import sample_sheet
 from station.commands.terminal import progress_bar, say
 
@@ -154,7 +154,7 @@ def _refuse_early(job: TrainingJob) -> None:
     parse_settings(job.method, {**method(job.method).presets[job.preset].settings, **job.parameters})
     assign_groups([], job.group_by)
     check_augmentation(job.augment)
-    read_normals(job.data)
+    good_pictures(job)
 
 
 def _report(result: "TrainingResult", console: Console) -> None:
