@@ -196,7 +196,8 @@ class Detector:
         `settles_threads`: on a CPU, also find the number of threads that is fastest here and now (`ml.threads.settle`).
         """
         # What is looked at of a picture cannot be found on a blank one, and costs the network nothing.
-        preprocessing = self.manifest.preprocessing.model_copy(update={"region": None, "clahe": None, "ring": None})
+        not_on_blank = dict.fromkeys(("region", "clahe", "ring", "area", "parts"))
+        preprocessing = self.manifest.preprocessing.model_copy(update=not_on_blank)
         reference = self.manifest.reference
         height, width = min(reference.height_px, _WARM_UP_SIDE_PX), min(reference.width_px, _WARM_UP_SIDE_PX)
         if preprocessing.stride is not None:  # as many patches as make one batch, where the pictures have as many

@@ -1,27 +1,30 @@
 """From captured pixels to network input and back: the one preprocessing that training and inspection both use.
 
 The geometry `whole` resizes the picture in the dtype in which it was captured, averaging where it shrinks and
-interpolating where it grows; `patches` cuts at native resolution. Before that the region of interest is cut out, its
-contrast evened out (CLAHE), and the ring around a found circle taken of it, where the preprocessing says so. Afterwards
-counts are windowed, clipped and standardised in float32. Channels are RGB; a grey picture stands in all three.
+interpolating where it grows; `patches` cuts at native resolution. Before that the region of interest is cut out, what
+its area ignores blackened, its contrast evened out (CLAHE), and the ring around a found circle taken of it, where the
+preprocessing says so. Afterwards counts are windowed, clipped and standardised in float32. Channels are RGB; a grey
+picture stands in all three.
 """
 
 import math
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ml.area_mask import blackened, cells_looked_at
 from ml.circle_search import Circle, find_circle
 from ml.contrast import equalised
-from ml.errors import PictureError
+from ml.errors import PartNotFoundError
+from ml.inspection_area import Mask, mask_of_area
 from ml.maps import ScoreMap
 from ml.patches import OverlapAdd, PatchGrid
 from ml.pictures import Pixels
-from ml.preprocessing import Preprocessing
+from ml.preprocessing import Preprocessing, RingSearch
 from ml.ring import Ring
 
 
@@ -46,36 +49,23 @@ class PreparedPicture:
     """
 
     def __init__(self, pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None) -> None:
+        if preprocessing.parts is not None:
+            raise ValueError("each part is prepared as a picture of its own")
         self.preprocessing = preprocessing
         self.picture_height, self.picture_width = int(pixels.shape[0]), int(pixels.shape[1])
-        everything = 0, 0, self.picture_width, self.picture_height
-        self.left, self.top, self.width, self.height = preprocessing.region or everything
-        bottom, right = self.top + self.height, self.left + self.width
-        if bottom > self.picture_height or right > self.picture_width:
-            raise PictureError(
-                f"The region of interest ({self.width} x {self.height} px at x {self.left}, y {self.top}) reaches out "
-                f"of the picture of {self.picture_width} x {self.picture_height} px. Take pictures as large as those "
-                "that the model was trained on, or train again."
-            )
-        self._region = pixels[self.top : bottom, self.left : right]
+        self._crop = preprocessing.crop(self.picture_height, self.picture_width)
+        self.left, self.top, self.width, self.height = self._crop
+        self._region = self._cropped(pixels)
+        self._looked_at = None if preprocessing.area is None else self._cropped(mask_of_area(preprocessing.area))
         self._window = preprocessing.window_low, preprocessing.window_high
         self.circle: Circle | None = None
         self._ring: Ring | None = None
+        self._ring_looked_at: Mask | None = None
+        self._known_inside: Mask | None = None
         # Height and width of what the inputs are made of: what is looked at, or the strip that it is laid out as.
         self._laid_out = self.height, self.width
         if preprocessing.ring is not None:
-            self.circle = circle or find_circle(self._evened, preprocessing.ring, self._window)
-            ring = Ring.around(self.circle, preprocessing.ring, self.height, self.width)
-            self._ring = ring
-            self._laid_out = (
-                (ring.strip_height, ring.strip_width) if preprocessing.ring.unwrap else (ring.side, ring.side)
-            )
-            self.top, self.left, self.height, self.width = (
-                self.top + ring.top,
-                self.left + ring.left,
-                ring.side,
-                ring.side,
-            )
+            self._find_ring(preprocessing.ring, circle)
         size = preprocessing.input_height, preprocessing.input_width
         self._grid = (
             None if preprocessing.stride is None else PatchGrid.plan(*self._laid_out, *size, preprocessing.stride)
@@ -84,10 +74,38 @@ class PreparedPicture:
         self._scale = 1 / (np.array(preprocessing.std) * (preprocessing.window_high - preprocessing.window_low))
         self._shift = -np.array(preprocessing.mean) / preprocessing.std - self._scale * preprocessing.window_low
 
+    def _find_ring(self, search: RingSearch, circle: Circle | None) -> None:
+        """Look at the ring around `circle`, or the one that is found in all of the region, ignored or not."""
+        self.circle = circle or find_circle(self._equalised(self._region), search, self._window)
+        ring = Ring.around(self.circle, search, self.height, self.width)
+        self._ring = ring
+        self._laid_out = (ring.strip_height, ring.strip_width) if search.unwrap else (ring.side, ring.side)
+        if self._looked_at is not None:
+            square = ring.top + np.arange(ring.side), ring.left + np.arange(ring.side)
+            self._ring_looked_at = ring.holds(*square) & self._looked_at[np.ix_(*square)]
+            if not self._ring_looked_at.any():
+                raise PartNotFoundError(
+                    f"The part lies at x {self.circle.x:.0f}, y {self.circle.y:.0f}, where the inspection area ignores "
+                    "it as a whole. Check how the part lies, or draw the area again."
+                )
+        self.top, self.left, self.height, self.width = self.top + ring.top, self.left + ring.left, ring.side, ring.side
+
+    def _cropped(self, values: NDArray[Any]) -> NDArray[Any]:
+        left, top, width, height = self._crop
+        return values[top : top + height, left : left + width]
+
+    def _equalised(self, region: Pixels) -> Pixels:
+        clahe = self.preprocessing.clahe
+        return region if clahe is None else equalised(region, clahe, self._window)
+
+    def _without_ignored(self, region: Pixels) -> Pixels:
+        return region if self._looked_at is None else blackened(region, self._looked_at, self._window[0])
+
     @cached_property
     def _evened(self) -> Pixels:
-        clahe = self.preprocessing.clahe
-        return self._region if clahe is None else equalised(self._region, clahe, self._window)
+        """Black before the contrast is evened out, or what is ignored would reach its surroundings that way."""
+        evened = self._equalised(self._without_ignored(self._region))
+        return evened if self.preprocessing.clahe is None else self._without_ignored(evened)
 
     @cached_property
     def seen(self) -> Pixels:
@@ -139,8 +157,8 @@ class PreparedPicture:
         """
         if mask.shape != (self.picture_height, self.picture_width):
             raise ValueError(f"a mask {mask.shape} of a picture ({self.picture_height}, {self.picture_width})")
-        left, top, width, height = self.preprocessing.region or (0, 0, self.picture_width, self.picture_height)
-        seen = self._cut(np.where(mask[top : top + height, left : left + width], np.uint8(255), np.uint8(0))) > 0
+        marked = self._cropped(mask) if self._looked_at is None else self._cropped(mask) & self._looked_at
+        seen = self._cut(np.where(marked, np.uint8(255), np.uint8(0))) > 0
         size = self.preprocessing.input_height, self.preprocessing.input_width
         pieces = [_any_in_area(seen, *size)] if self._grid is None else self._grid.cut(seen, start, stop)
         return torch.from_numpy(np.stack(list(pieces)))
@@ -185,16 +203,28 @@ class PreparedPicture:
             covered_width=covered[1],
             offset_y=offset[0],
             offset_x=offset[1],
-            inside=None if self._ring is None else self._ring.holds_cells(cells.shape, covered, offset),
+            inside=self._inside(cells.shape, covered, offset),
         )
+
+    def _inside(
+        self, shape: tuple[int, ...], covered: tuple[float, float], offset: tuple[float, float]
+    ) -> NDArray[np.bool_] | None:
+        """Which cells of the map are looked at; None: all. The same for every map of the picture."""
+        if self._known_inside is None or self._known_inside.shape != shape:
+            looked_at = self._looked_at if self._ring is None else self._ring_looked_at
+            if looked_at is not None:
+                self._known_inside = cells_looked_at(looked_at, shape, covered, offset)
+            elif self._ring is not None:
+                self._known_inside = self._ring.holds_cells(shape, covered, offset)
+        return self._known_inside
 
 
 def prepare(pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None) -> PreparedPicture:
     """Ready `(height, width)` or `(height, width, 3)` RGB pixels, uint8 or uint16, for a network.
 
     `circle` saves the search where it was found before (`PreparedPicture.circle`) and is ignored where none is asked
-    for. Raises PictureError where the region of interest reaches out of the picture, and PartNotFoundError where
-    the part is not found in it or not whole.
+    for. Raises PictureError where the region of interest reaches out of the picture or the area was drawn on one of
+    another size, and PartNotFoundError where the part is not found in it or not whole.
     """
     return PreparedPicture(pixels, preprocessing, circle)
 

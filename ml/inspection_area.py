@@ -5,6 +5,7 @@ first pixel lies at (0.5, 0.5). A pixel belongs to a shape where its centre lies
 """
 
 import math
+from functools import lru_cache
 from typing import Annotated, Final, Literal, Self, assert_never
 
 import numpy as np
@@ -13,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LARGEST_SIDE_PX: Final = 65_536
 """Of a picture that an area may be drawn on, so that a made-up file cannot fill the memory."""
+
+LEAST_SIDE_PX: Final = 32
+"""Of a picture, and of what is cut out of one."""
 
 Mask = NDArray[np.bool_]
 
@@ -91,8 +95,8 @@ class InspectionArea(_Shape):
     there is none), without what any shape of `ignore` covers. Every shape reaches a pixel, and something is looked at.
     """
 
-    width_px: int = Field(ge=32, le=LARGEST_SIDE_PX)
-    height_px: int = Field(ge=32, le=LARGEST_SIDE_PX)
+    width_px: int = Field(ge=LEAST_SIDE_PX, le=LARGEST_SIDE_PX)
+    height_px: int = Field(ge=LEAST_SIDE_PX, le=LARGEST_SIDE_PX)
     look: tuple[Shape, ...] = ()
     ignore: tuple[Shape, ...] = ()
 
@@ -106,6 +110,16 @@ class InspectionArea(_Shape):
         if not self.mask().any():
             raise ValueError("the area leaves nothing to look at: what is looked at is ignored as a whole")
         return self
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """x, y, width and height of what holds all that is looked at; no side is shorter than LEAST_SIDE_PX."""
+        looked = mask_of_area(self)
+        (x, width), (y, height) = (
+            _stretch(np.flatnonzero(looked.any(axis=axis)), length)
+            for axis, length in ((0, self.width_px), (1, self.height_px))
+        )
+        return x, y, width, height
 
     def mask(self) -> Mask:
         """bool `(height_px, width_px)`: true where it is looked."""
@@ -126,6 +140,14 @@ NAMES: Final = {
     "brush": "brush stroke",
 }
 """Of the kinds of shapes, for people."""
+
+
+@lru_cache(maxsize=4)
+def mask_of_area(area: InspectionArea) -> Mask:
+    """`area.mask()`, read-only, kept for the next picture."""
+    mask = area.mask()
+    mask.setflags(write=False)
+    return mask
 
 
 def mask_of(shape: Shape, height: int, width: int) -> Mask:
@@ -168,6 +190,13 @@ def brush_of(mask: Mask) -> Brush:
     runs = np.diff(np.concatenate(([0], ends, [pixels.size])))
     starts_off = () if not pixels[0] else (0,)
     return Brush(x=x, y=y, width=box.shape[1], height=box.shape[0], runs=(*starts_off, *runs.tolist()))
+
+
+def _stretch(taken: NDArray[np.intp], length: int) -> tuple[int, int]:
+    """Start and length of what holds the taken places of an axis, at its narrowest LEAST_SIDE_PX about its middle."""
+    first, count = int(taken[0]), int(taken[-1] - taken[0]) + 1
+    widened = max(count, LEAST_SIDE_PX)
+    return min(max(first - (widened - count) // 2, 0), length - widened), widened
 
 
 def _between(start: float, stop: float, length: int) -> slice:

@@ -4,6 +4,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ml.errors import PictureError
+from ml.inspection_area import InspectionArea, mask_of_area
+from ml.part_search import PartSearch
+
 
 class RegionOfInterest(BaseModel):
     """Rectangle of the picture that is looked at, in its pixels; x to the right, y down."""
@@ -70,7 +74,9 @@ class Preprocessing(BaseModel):
     size are cut at native resolution every `stride` pixels. Values are windowed linearly from
     [`window_low`, `window_high`] (raw counts, clipped) to [0, 1], then standardised per RGB channel.
     `region` (x, y, width, height in px) is cut out first; None looks at the whole picture. Then come `clahe` and
-    `ring`, whose radii are known here, where they are asked for.
+    `ring`, whose radii are known here, where they are asked for. What `area` ignores is black to the model (the value
+    window's low end) before anything else sees it, and never anomalous. With `parts` each part that is found on the
+    picture is cut out upright and is a picture of its own for all the rest: `of_part` is what that one goes through.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +92,8 @@ class Preprocessing(BaseModel):
     region: tuple[int, int, int, int] | None = None
     clahe: Clahe | None = None
     ring: RingSearch | None = None
+    area: InspectionArea | None = None
+    parts: PartSearch | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -97,4 +105,59 @@ class Preprocessing(BaseModel):
             raise ValueError("the value window's low end must be below its high end")
         if self.ring is not None and self.ring.radius_px is None:
             raise ValueError("the radius of the ring's circle must be known: it is measured before training")
+        check_places(self.region, self.ring, self.area, self.parts)
         return self
+
+    @property
+    def of_part(self) -> "Preprocessing":
+        """The same without the search for parts."""
+        return self if self.parts is None else self.model_copy(update={"parts": None})
+
+    def crop(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """x, y, width and height of what is cut out of a picture of `height` x `width` px.
+
+        The region of interest; without one the box around all that the area looks at, so that inputs are spent on
+        nothing else, but the whole picture where a ring is sought in it. Raises PictureError for a picture that is too
+        small for the region, or of another size than the area was drawn on.
+        """
+        area = self.area
+        if area is not None and (area.height_px, area.width_px) != (height, width):
+            raise PictureError(
+                f"The picture is {width} x {height} px, and the inspection area was drawn on {area.width_px} x "
+                f"{area.height_px} px. Take pictures as large as those that the model was trained on, or train again."
+            )
+        if self.region is None:
+            return (0, 0, width, height) if area is None or self.ring is not None else area.box
+        left, top, region_width, region_height = self.region
+        if top + region_height > height or left + region_width > width:
+            raise PictureError(
+                f"The region of interest ({region_width} x {region_height} px at x {left}, y {top}) reaches out of the "
+                f"picture of {width} x {height} px. Take pictures as large as those that the model was trained on, or "
+                "train again."
+            )
+        return self.region
+
+
+def check_places(
+    region: tuple[int, int, int, int] | None,
+    ring: RingSearch | None,
+    area: InspectionArea | None,
+    parts: PartSearch | None,
+) -> None:
+    """Raises ValueError where what says where to look does not go together."""
+    if parts is not None and (region is not None or ring is not None):
+        other = "region" if region is not None else "ring"
+        raise ValueError(
+            f"parts are sought on the whole picture, each with a template: give parts or {other}, not both"
+        )
+    if area is None:
+        return
+    if parts is not None and (area.width_px, area.height_px) != (parts.width_px, parts.height_px):
+        raise ValueError(
+            f"the area is that of each part: draw it on {parts.width_px} x {parts.height_px} px, which is what is cut "
+            f"out around a part, not on {area.width_px} x {area.height_px} px"
+        )
+    if region is not None:
+        left, top, width, height = region
+        if not mask_of_area(area)[top : top + height, left : left + width].any():
+            raise ValueError("the region of interest holds nothing of what the area looks at")

@@ -33,8 +33,12 @@ def fitted_input_size(job: TrainingJob, info: MethodInfo, size: int, survey: Sur
     """
     # Of pictures cut around parts of different sizes the most frequent shape may be that of two, and an odd one.
     height, width = map(float, survey.middle_size_px or (survey.height_px, survey.width_px))
-    if job.region:
+    if job.parts is not None:
+        height, width = job.parts.height_px, job.parts.width_px
+    if job.region is not None:
         height, width = job.region.height, job.region.width
+    elif job.area is not None:
+        _, _, width, height = job.area.box
     if survey.ring is not None:
         height, width = ring_shape(survey.ring, median(circle.radius for circle in survey.circles.values()))
     scale = size / (height * width) ** 0.5
@@ -60,6 +64,8 @@ def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Prepro
         region=None if job.region is None else job.region.box,
         clahe=job.clahe,
         ring=survey.ring,
+        area=job.area,
+        parts=job.parts,
     )
 
 
