@@ -23,6 +23,7 @@ class Settings(BaseModel):
     source: str = Field(default="demo", min_length=1)
     active_recipe: str | None = None
     operator: str = Field(default="local", min_length=1, max_length=80)
+    approval_required: bool = False  # a second person approves a model before it is deployed
     show_heat: bool = True
     heat_opacity: float = Field(default=0.6, ge=0, le=1)
     continuous_interval_s: float = Field(default=0.5, ge=0, le=3600)

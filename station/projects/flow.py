@@ -95,14 +95,18 @@ class Flow:
         rule = self._rules.get(step or self._project.step)
         return rule(self._project) if rule else Readiness()
 
-    def reachable(self, step: Step) -> bool:
-        """Whether nothing is missing before `step`."""
+    def reachable(self) -> tuple[tuple[Step, ...], str]:
+        """The steps that can be shown now, and what keeps the others from being so ("" for nothing)."""
         steps = list(Step)
-        return all(not self.readiness(one).obstacle for one in steps[: steps.index(step)])
+        for number, step in enumerate(steps, start=1):
+            obstacle = self.readiness(step).obstacle
+            if obstacle:
+                return tuple(steps[:number]), obstacle
+        return tuple(steps), ""
 
     def go(self, step: Step) -> bool:
         """Show a step, if it can be reached; returns whether it is shown now."""
-        if self.reachable(step):
+        if step in self.reachable()[0]:
             self.change(step=step)
         return self._project.step is step
 

@@ -56,6 +56,12 @@ def test_that_a_theme_is_told_at_once(page: SettingsPage) -> None:
     assert [settings.theme for settings in told] == ["light"]
 
 
+def test_that_a_second_person_can_be_asked_for(page: SettingsPage) -> None:
+    told = changed(page)
+    page._approval.click()
+    assert [settings.approval_required for settings in told] == [True]
+
+
 def test_that_choosing_what_holds_already_tells_nothing(page: SettingsPage) -> None:
     told = changed(page)
     page._look._chips["dark"].click()

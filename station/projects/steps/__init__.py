@@ -4,5 +4,8 @@ from collections.abc import Mapping
 
 from station.projects.flow import Rule
 from station.projects.project import Step
+from station.projects.steps import deployment
 
-RULES: Mapping[Step, Rule] = {}
+RULES: Mapping[Step, Rule] = {
+    Step.DEPLOYMENT: deployment.readiness,
+}

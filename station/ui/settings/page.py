@@ -52,6 +52,7 @@ class SettingsPage(QWidget):
         self._threads = QSpinBox()
         self._threads.setRange(1, MOST_THREADS)
         self._threads.setAccessibleName(self.tr("Threads"))
+        self._approval = QCheckBox(self.tr("A second person approves before one is deployed"))
         self._computing = self._make_computing_card()
         self._arrange()
         self._connect()
@@ -69,12 +70,13 @@ class SettingsPage(QWidget):
         self._settings = settings
         for card in (self._source, self._look, self._folders):
             card.show_settings(settings)
-        for field in (self._is_automatic, self._threads):
+        for field in (self._is_automatic, self._threads, self._approval):
             field.blockSignals(True)
+        self._approval.setChecked(settings.approval_required)
         self._is_automatic.setChecked(settings.torch_threads is None)
         self._threads.setValue(settings.torch_threads or settings.probed_threads or 1)
         self._threads.setEnabled(settings.torch_threads is not None)
-        for field in (self._is_automatic, self._threads):
+        for field in (self._is_automatic, self._threads, self._approval):
             field.blockSignals(False)
 
     @Slot(str)
@@ -102,6 +104,9 @@ class SettingsPage(QWidget):
         form = FieldLayout()
         form.add_field(self.tr("User"), theme.label(self._settings.operator)).setToolTip(
             self.tr("Until there are accounts every review and part is stored under this name")
+        )
+        form.add_field(self.tr("Models"), self._approval).setToolTip(
+            self.tr("Until there are accounts the second person types a name, which is stored as not authenticated")
         )
         form.add_field(self.tr("Threads for scoring"), line).setToolTip(self.tr("Used from the next start on"))
         card.add(form)
@@ -138,6 +143,7 @@ class SettingsPage(QWidget):
         self._folders.limit_changed.connect(self._on_limit)
         self._is_automatic.toggled.connect(self._on_threads)
         self._threads.valueChanged.connect(self._on_threads)
+        self._approval.toggled.connect(self._on_approval)
         self._camera_queries.answered.connect(self._on_cameras)
         self._trial_queries.answered.connect(self._on_trial)
         self._fact_queries.answered.connect(self._on_facts)
@@ -188,6 +194,10 @@ class SettingsPage(QWidget):
         is_automatic = self._is_automatic.isChecked()
         self._threads.setEnabled(not is_automatic)
         self._change(torch_threads=None if is_automatic else self._threads.value())
+
+    @Slot(bool)
+    def _on_approval(self, is_required: bool) -> None:
+        self._change(approval_required=is_required)
 
     @Slot(int, object)
     def _on_cameras(self, number: int, cameras: tuple[CameraDevice, ...]) -> None:
