@@ -57,8 +57,9 @@ class AdversarialLesson(Lesson):
     """One run of a generator against a discriminator.
 
     held_out: good pictures (n, channels, size, size) that are not learnt from, to choose the state by; none: the last
-    state is kept. The discriminator is drawn anew before the first step. Where a generator holds frozen weights they
-    stay as they are. `shared` are the weights by which GradNorm compares the losses.
+    state is kept. The discriminator is drawn anew before the first step, unless it has learnt before
+    (`keeps_discriminator`). Where a generator holds frozen weights they stay as they are. `shared` are the weights by
+    which GradNorm compares the losses.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class AdversarialLesson(Lesson):
         seed: int,
         steps: int,
         device: torch.device,
+        *,
+        keeps_discriminator: bool = False,
     ) -> None:
         self.random = torch.Generator().manual_seed(seed)
         self.patience = parameters.patience or None
@@ -79,7 +82,8 @@ class AdversarialLesson(Lesson):
         self._batches = batches
         self._parameters = parameters
         self._device = device
-        initialise(discriminator, self.random)
+        if not keeps_discriminator:
+            initialise(discriminator, self.random)
         self._balance = GradNorm(3).to(device) if parameters.gradnorm else None
         self.networks = nn.ModuleDict({"generator": generator, "discriminator": discriminator})
         rates = [(generator, parameters.learning_rate), (discriminator, parameters.discriminator_learning_rate)]
@@ -209,9 +213,22 @@ class SkipGanomalyLesson(AdversarialLesson):
         steps: int,
         device: torch.device,
         noise: float = 0.0,
+        *,
+        keeps_discriminator: bool = False,
     ) -> None:
         shared = [generator.last.weight]
-        super().__init__(generator, discriminator, shared, batches, held_out, parameters, seed, steps, device)
+        super().__init__(
+            generator,
+            discriminator,
+            shared,
+            batches,
+            held_out,
+            parameters,
+            seed,
+            steps,
+            device,
+            keeps_discriminator=keeps_discriminator,
+        )
         self._noise = noise
 
     def losses(self, pictures: Tensor) -> Opposed:

@@ -1,5 +1,7 @@
 """Gaussians learnt from a stream: sums in float64, shrunk covariances, whitening matrices. All CPU tensors."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -29,6 +31,30 @@ class Moments:
             norms = samples.square().sum(2)
             self._norm_weighted_sum += torch.einsum("pk,pkd->pd", norms, samples)
             self._fourth += norms.square().sum(1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All sums, without the products' upper halves: sums of further samples can be added to them."""
+        size = self._sum.shape[1]
+        lower = torch.tril_indices(size, size)
+        kept = {
+            "count": torch.tensor([self.count]),
+            "sum": self._sum,
+            "products": self._products[:, lower[0], lower[1]],
+        }
+        if self._with_fourth:
+            kept |= {"norm_weighted_sum": self._norm_weighted_sum, "fourth": self._fourth}
+        return kept
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` gave, of the same positions, dimensions and `with_fourth`."""
+        size = self._sum.shape[1]
+        lower = torch.tril_indices(size, size)
+        self.count = int(tensors["count"].item())
+        self._sum = tensors["sum"].clone()
+        self._products[:, lower[0], lower[1]] = tensors["products"]
+        self._products[:, lower[1], lower[0]] = tensors["products"]
+        if self._with_fourth:
+            self._norm_weighted_sum, self._fourth = tensors["norm_weighted_sum"].clone(), tensors["fourth"].clone()
 
     @property
     def mean(self) -> Tensor:

@@ -76,8 +76,12 @@ class PositionLesson(Lesson):
         windows: int,
         svdd_weight: float,
         learning_rate: float,
+        is_continued: bool = False,
     ) -> None:
-        """parts, validation: per picture (n, 3, height, width), sides of at least `WINDOW_CELLS` cells."""
+        """parts, validation: per picture (n, 3, height, width), sides of at least `WINDOW_CELLS` cells.
+
+        is_continued: the encoder has learnt before; mean and spread of its pixels stay.
+        """
         self.random = torch.Generator().manual_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -99,8 +103,9 @@ class PositionLesson(Lesson):
         self._seed = seed
         self._windows = windows
         self._svdd_weight = svdd_weight
-        every = -(-len(parts) // PICTURES_LOOKED_AT)
-        encoder.standardise_by([parts[index] for index in range(0, len(parts), every)])
+        if not is_continued:
+            every = -(-len(parts) // PICTURES_LOOKED_AT)
+            encoder.standardise_by([parts[index] for index in range(0, len(parts), every)])
 
     def step(self, number: int) -> Losses:
         """Every loss on `windows` windows, each of a picture drawn anew."""

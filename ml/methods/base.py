@@ -35,6 +35,17 @@ class Scored:
     scores: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """What a model knows that is to be gone on from (`Method.update`).
+
+    tensors: of its file. replay: normal pictures that it learnt from, embedded, as far as they are at hand.
+    """
+
+    tensors: Mapping[str, NDArray[Any]]
+    replay: Sequence[Tensor] = ()
+
+
 class Method(ABC):
     """A method with its parameters, fitted by `fit` or `load_tensors`.
 
@@ -60,6 +71,9 @@ class Method(ABC):
     labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore
         it. needs_defects: with these parameters the method cannot do without.
     watch: who follows the training in steps, and where it is kept meanwhile; set before `learn_embedding` and `fit`.
+    replays: `update` needs normal pictures that the model learnt from, because it would forget them.
+    only_lowers: no normal picture scores higher after `update` than before, so that scores of pictures that the model
+        had not seen remain an upper bound for the updated one.
     labelled_masks: where the defects of `labelled_defects` are, bool (n, height, width) at the inputs' size, in their
         order; empty where the job has no masks.
     """
@@ -73,6 +87,8 @@ class Method(ABC):
     held_out: HeldOut = "folds"
     min_parts: int
     learns_embedding: bool = False
+    replays: bool = False
+    only_lowers: bool = False
     embedding_hash: str | None = None
     failed_score: float = math.inf
     labelled_defects: Sequence[Tensor] = ()
@@ -148,6 +164,24 @@ class Method(ABC):
         the maps, and nothing else; none where too few were to be had. The same seed and parts on the same machine give
         the same tensors.
         Raises CancelledError soon after `cancelled()` is true, TrainingError when nothing can be learnt from `parts`.
+        """
+
+    @abstractmethod
+    def update(
+        self,
+        past: Past,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
+    ) -> None:
+        """Learn further normal pictures and keep what the model of `past` has learnt; what this one had is forgotten.
+
+        `parts` and `validation` are new ones, as `fit` takes them; where the method `replays`, `validation` holds
+        replayed ones too. `embed` stays what it was in that model, from whose tensors this method was created. The same
+        arguments on the same machine give the same tensors. Raises as `fit` does, ModelFileError as `load_tensors`
+        does, and TrainingError where `past` does not hold what is needed.
         """
 
     @abstractmethod

@@ -130,15 +130,16 @@ class Dfr(FeatureMethod, TrainedMethod):
         random = torch.Generator().manual_seed(seed)
         rows = self._drawn(parts, KEPT_VALUES // self._channels, random)
         held_out = self._drawn(validation, VALIDATION_ROWS, random)
-        if self.parameters.standardise:
+        if self.parameters.standardise and not self.is_continued:
             found = ChannelStatistics(self._channels)
             for block in torch.split(rows, PCA_ROWS):
                 found.add(block)
             self.statistics = {"mean": found.mean.to(self.device), "spread": found.spread.to(self.device)}
         rows.sub_(self.statistics["mean"]).div_(self.statistics["spread"])
         held_out.sub_(self.statistics["mean"]).div_(self.statistics["spread"])
-        self._code = self.parameters.code or components(draw_rows(rows, PCA_ROWS, random), self.parameters.variance)
-        self.prepare_networks(seed)
+        if not self.is_continued:
+            self._code = self.parameters.code or components(draw_rows(rows, PCA_ROWS, random), self.parameters.variance)
+            self.prepare_networks(seed)
         return ReconstructionLesson(self.networks, rows, held_out, self.parameters, seed, steps)
 
     @torch.inference_mode()

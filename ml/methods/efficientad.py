@@ -126,7 +126,8 @@ class Efficientad(TrainedMethod):
         return nn.ModuleDict({"student": student, "autoencoder": autoencoder}).to(memory_format=torch.channels_last)
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
-        self._standardise_teacher(parts)
+        if not self.is_continued:
+            self._standardise_teacher(parts)
         return MimicryLesson(self, parts, seed, steps)
 
     @torch.no_grad()

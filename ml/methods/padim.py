@@ -31,12 +31,15 @@ from ml.gaussian import (
     shrink_to_pooled,
     whitening,
 )
-from ml.methods.base import Geometry, Scored, Tensors
+from ml.methods.base import Geometry, Past, Scored, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.progress import Cancelled, Progress, never, silent
 
 PUBLISHED_RIDGE = 0.01
 VARIANCE_FLOOR = 0.01  # of the mean variance over all positions
+MOMENTS_PREFIX = "moments."
+"""Tensors of the model file that only `update` reads: float64 sums, twice the size of the rest (docs/adr/0012)."""
+
 SELECTION_SEED = 1024  # the published one; what it picks is stored with the model all the same
 _PICTURES_AT_A_TIME = 16  # one pass over the sums (tens of MB) per so many pictures
 _POSITIONS_AT_A_TIME = 256  # bounds the working memory of the inversion
@@ -72,6 +75,7 @@ class Padim(FeatureMethod):
         )
         self._mean = torch.empty(0, 0)
         self._unmixing = torch.empty(0, 0, 0)  # per position the transposed whitening matrix
+        self._moments: Moments | None = None  # what a later update goes on from; inference does without
 
     @torch.inference_mode()
     def embed(self, inputs: Tensor) -> Tensor:
@@ -108,7 +112,37 @@ class Padim(FeatureMethod):
         cancelled: Cancelled = never,
         validation: Sequence[Tensor] = (),
     ) -> None:
-        moments = self._gather(parts, progress, cancelled)
+        self._fit_to(self._gathered(self._no_moments(), parts, progress, cancelled), progress, cancelled)
+
+    def update(
+        self,
+        past: Past,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
+    ) -> None:
+        """As if fitted on all pictures at once: the sums over the earlier ones are in the model file."""
+        self.load_tensors(past.tensors)
+        moments = self._no_moments()
+        if f"{MOMENTS_PREFIX}count" in past.tensors:
+            moments.load(
+                {
+                    key: required(past.tensors, f"{MOMENTS_PREFIX}{key}", tuple(kept.shape), kept.dtype)
+                    for key, kept in moments.tensors().items()
+                }
+            )
+        elif len(past.replay):
+            self._gathered(moments, past.replay, progress, cancelled)
+        else:
+            raise TrainingError(
+                "This PaDiM model was made by a version of Loupe that did not keep the sums which it goes on from. "
+                "Give the pictures that it learnt from too (--replay), or train it once anew."
+            )
+        self._fit_to(self._gathered(moments, parts, progress, cancelled), progress, cancelled)
+
+    def _fit_to(self, moments: Moments, progress: Progress, cancelled: Cancelled) -> None:
         if moments.count < 2:
             raise TrainingError("PaDiM needs at least two normal pictures to learn how much a position varies.")
         covariance = self._regularised(moments)
@@ -129,6 +163,7 @@ class Padim(FeatureMethod):
             packed[start : start + len(block)] = block[:, lower[0], lower[1]].float()
         progress("Inverting the covariances", len(covariance), len(covariance))
         self._take(moments.mean.float(), packed)
+        self._moments = moments
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
@@ -147,8 +182,10 @@ class Padim(FeatureMethod):
         self._require_fitted()
         size = self.parameters.channels
         lower = torch.tril_indices(size, size, device=self._unmixing.device)
+        sums = {} if self._moments is None else self._moments.tensors()
         return {
             **self.backbone_tensors(),
+            **{f"{MOMENTS_PREFIX}{key}": kept.numpy() for key, kept in sums.items()},
             "selection": self._selection.cpu().numpy(),
             "mean": self._mean.cpu().numpy(),
             "whitening": self._unmixing[:, lower[1], lower[0]].cpu().numpy(),
@@ -162,6 +199,7 @@ class Padim(FeatureMethod):
         else:
             selection = required(tensors, "selection", (sum(self.extractor.channels), size))
         self._selection = selection.to(self.device)
+        self._moments = None
         mean = required(tensors, "mean", (positions, size))
         self._take(mean, required(tensors, "whitening", (positions, size * (size + 1) // 2)))
 
@@ -175,9 +213,13 @@ class Padim(FeatureMethod):
         if not len(self._mean):
             raise RuntimeError("PaDiM was asked to work before it was fitted")
 
-    def _gather(self, parts: Sequence[Tensor], progress: Progress, cancelled: Cancelled) -> Moments:
+    def _no_moments(self) -> Moments:
         positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
-        moments = Moments(positions, self.parameters.channels, self.parameters.covariance == "ledoit_wolf")
+        return Moments(positions, self.parameters.channels, self.parameters.covariance == "ledoit_wolf")
+
+    def _gathered(self, moments: Moments, parts: Sequence[Tensor], progress: Progress, cancelled: Cancelled) -> Moments:
+        """`moments` with the pictures added."""
+        positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
         waiting: list[Tensor] = []
         for index in range(len(parts)):
             if cancelled():

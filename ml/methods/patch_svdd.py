@@ -83,6 +83,7 @@ class PatchSvdd(TrainedMethod):
             windows=self.parameters.batch,
             svdd_weight=self.parameters.svdd_weight,
             learning_rate=self.parameters.learning_rate,
+            is_continued=self.is_continued,
         )
 
     def finish(self, parts: Sequence[Tensor], validation: Sequence[Tensor]) -> None:

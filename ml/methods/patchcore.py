@@ -28,8 +28,8 @@ from torch.nn import functional
 from ml.catalogue.patchcore import PatchcoreParameters
 from ml.errors import CancelledError, ParameterError, TrainingError
 from ml.foreground import Foreground, learn_foreground
-from ml.memory_bank import MemoryBank, draw_rows, greedy_coreset
-from ml.methods.base import Geometry, Scored, ScoreRule, Tensors
+from ml.memory_bank import MemoryBank, draw_rows, extending_coreset, greedy_coreset
+from ml.methods.base import Geometry, Past, Scored, ScoreRule, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
@@ -51,6 +51,7 @@ class Patchcore(FeatureMethod):
     """The bank does not know positions, so both geometries work alike."""
 
     name = "patchcore"
+    only_lowers = True
     parameters: PatchcoreParameters
 
     def __init__(
@@ -98,7 +99,7 @@ class Patchcore(FeatureMethod):
         """Choosing the coreset: each step reads all candidates once."""
         total = pictures * inputs_per_picture * sample[0, 0].numel() * self.parameters.rotations
         candidates = min(total, self.parameters.candidates)
-        count = max(min(round(self.parameters.coreset_ratio * total), self.parameters.coreset_cap), 1)
+        count = self._count_of(total)
         if self.parameters.few_shot:  # every vector is kept
             return 0.0
         dimensions = min(self.parameters.projection, sample.shape[1])
@@ -117,10 +118,52 @@ class Patchcore(FeatureMethod):
     ) -> None:
         if not len(parts):
             raise TrainingError("PatchCore needs at least one normal picture.")
-        random = torch.Generator().manual_seed(seed)
         foreground = Foreground.everything(self._feature_count())
         if self.parameters.foreground:
             foreground = learn_foreground(parts)
+        candidates, total = self._drawn(parts, foreground, seed, progress, cancelled)
+        spread = torch.ones_like(candidates[0])
+        if self.parameters.standardise:
+            spread = candidates.std(0, unbiased=False).clamp(min=SMALLEST_SPREAD)
+        candidates = self._scaled(candidates, spread)
+        if not self.parameters.few_shot:
+            chosen = greedy_coreset(
+                candidates, self._count_of(total), seed, self.parameters.projection, progress, cancelled
+            )
+            candidates = candidates[chosen]
+        self._take(candidates, spread, foreground)
+
+    def update(
+        self,
+        past: Past,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
+    ) -> None:
+        """The choice of the bank goes on among the new vectors, the stored ones being chosen already.
+
+        It ends when the new vectors are covered as finely as the old ones (`extending_coreset`), and adds no more than
+        a bank of the new pictures alone would hold. Spread and foreground stay: another spread would ask for stored
+        vectors that are no longer there, and since the bank only grows no picture's distances can rise.
+        """
+        self.load_tensors(past.tensors)
+        candidates, total = self._drawn(parts, self._foreground, seed, progress, cancelled)
+        candidates = self._scaled(candidates, self._spread)
+        if not self.parameters.few_shot:
+            most = self._count_of(total)
+            added = extending_coreset(
+                self._stored, candidates, most, seed, self.parameters.projection, progress, cancelled
+            )
+            candidates = candidates[added]
+        self._take(torch.cat([self._stored, candidates]), self._spread, self._foreground)
+
+    def _drawn(
+        self, parts: Sequence[Tensor], foreground: Foreground, seed: int, progress: Progress, cancelled: Cancelled
+    ) -> tuple[Tensor, int]:
+        """Raw vectors (n, C) drawn evenly over the pictures, and how many there are in all."""
+        random = torch.Generator().manual_seed(seed)
         quota = -(-self.parameters.candidates // len(parts))
         drawn, total = [], 0
         for index in range(len(parts)):
@@ -133,18 +176,15 @@ class Patchcore(FeatureMethod):
                 rows = rows[foreground.cells(embedded).flatten()]
             total += len(rows)
             drawn.append(draw_rows(rows, quota, random).to(self.device, torch.float32))
-        candidates = torch.cat(drawn)
-        spread = torch.ones_like(candidates[0])
-        if self.parameters.standardise:
-            spread = candidates.std(0, unbiased=False).clamp(min=SMALLEST_SPREAD)
-        candidates /= spread
-        if self.parameters.metric == "cosine":
-            candidates = functional.normalize(candidates, dim=1)
-        if not self.parameters.few_shot:
-            count = max(min(round(self.parameters.coreset_ratio * total), self.parameters.coreset_cap), 1)
-            chosen = greedy_coreset(candidates, count, seed, self.parameters.projection, progress, cancelled)
-            candidates = candidates[chosen]
-        self._take(candidates, spread, foreground)
+        return torch.cat(drawn), total
+
+    def _scaled(self, rows: Tensor, spread: Tensor) -> Tensor:
+        rows /= spread
+        return functional.normalize(rows, dim=1) if self.parameters.metric == "cosine" else rows
+
+    def _count_of(self, total: int) -> int:
+        """How many of `total` vectors the bank keeps at most."""
+        return max(min(round(self.parameters.coreset_ratio * total), self.parameters.coreset_cap), 1)
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:

@@ -57,6 +57,7 @@ class SkipGanomaly(AdversarialMethod):
             steps,
             self.device,
             settings.noise,
+            keeps_discriminator=self.is_continued,
         )
 
     def differences(self, inputs: Tensor) -> Terms:

@@ -30,7 +30,7 @@ from ml.catalogue.spade import SpadeParameters
 from ml.errors import CancelledError, TrainingError
 from ml.feature_scale import ChannelStatistics
 from ml.memory_bank import MemoryBank, greedy_coreset
-from ml.methods.base import Geometry, Scored, ScoreRule, Tensors
+from ml.methods.base import Geometry, Past, Scored, ScoreRule, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.progress import Cancelled, Progress, never, silent
 
@@ -97,6 +97,28 @@ class Spade(FeatureMethod):
     ) -> None:
         if not len(parts):
             raise TrainingError("SPADE needs at least one normal picture.")
+        self._learn(parts, 0, seed, progress, cancelled)
+
+    def update(
+        self,
+        past: Past,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
+    ) -> None:
+        """The new pictures join the gallery, all scales are measured anew over it, and cleaning looks at the new ones.
+
+        Where the gallery kept every picture this equals a fit on all of them, but for the rounding of stored features
+        to half precision.
+        """
+        self.load_tensors(past.tensors)
+        stored = [one[None].float().cpu() for one in self._gallery]
+        self._learn([*stored, *parts], len(stored), seed, progress, cancelled)
+
+    def _learn(self, parts: Sequence[Tensor], known: int, seed: int, progress: Progress, cancelled: Cancelled) -> None:
+        """Scales and gallery of the pictures, of which the first `known` have been cleaned before."""
         statistics = [ChannelStatistics(channels) for channels in self.extractor.channels]
         pooled, owners = [], []
         for index in range(len(parts)):
@@ -109,7 +131,7 @@ class Spade(FeatureMethod):
         scale = torch.stack([found.spread.square().sum().sqrt() for found in statistics])
         if not self.parameters.standardise:
             scale = torch.ones_like(scale)
-        kept = self._chosen(torch.cat(pooled) / scale[-1], seed)
+        kept = self._chosen(torch.cat(pooled) / scale[-1], known, seed)
         gallery = torch.empty(len(kept), sum(self._packed), *self._cells, dtype=torch.float16)
         for place, (index, number) in enumerate(owners[position] for position in kept):
             _check(cancelled, progress, "Collecting features", place, len(kept))
@@ -148,9 +170,12 @@ class Spade(FeatureMethod):
         # From what is stored and not from what was seen: a loaded model retrieves the same pictures.
         self._pooled = torch.cat([self._scaled(one[None].float())[-1].mean((2, 3)) for one in self._gallery])
 
-    def _chosen(self, pooled: Tensor, seed: int) -> list[int]:
-        """Which pictures (n, C) make the gallery: cleaned, then as many as there is room for, in their order."""
-        clean = torch.from_numpy(normal_looking(pooled, self.parameters.cleaning, self.parameters.cleaning_share, seed))
+    def _chosen(self, pooled: Tensor, known: int, seed: int) -> list[int]:
+        """Which pictures (n, C) make the gallery: those beyond the first `known` cleaned, then as many as there is room
+        for, in their order."""
+        cleaning, share = self.parameters.cleaning, self.parameters.cleaning_share
+        clean = torch.from_numpy(normal_looking(pooled[known:], cleaning, share, seed)) + known
+        clean = torch.cat([torch.arange(known), clean])
         room = self.parameters.gallery_mb * _MB // (2 * sum(self._packed) * self._cells[0] * self._cells[1])
         if room < len(clean):
             clean = clean[greedy_coreset(pooled[clean], max(room, 1), seed)]

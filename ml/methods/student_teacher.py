@@ -86,7 +86,7 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
             held_out = Lectures(self.extractor, validation, random, self.device, VALIDATION_INPUTS)
             return StudentLesson(self.networks, lectures, held_out, self._mean_map, self.parameters, random, steps)
 
-        if self.parameters.teacher == "pretrained":
+        if self.parameters.teacher == "pretrained" or self.is_continued:  # a tuned teacher stays as it is
             return begin(steps)
         is_labelled = self.parameters.teacher == "labelled"
         self._untuned.to(self.device)

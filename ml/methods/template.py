@@ -36,10 +36,10 @@ from torch import Tensor
 from ml.catalogue.template import TemplateParameters
 from ml.errors import CancelledError, ModelFileError, ParameterError, TrainingError
 from ml.golden_template import UNREGISTERED, GoldenTemplate, Planes, grey, in_channels, to_planes
-from ml.methods.base import Geometry, Method, Scored, Tensors
+from ml.methods.base import Geometry, Method, Past, Scored, Tensors
 from ml.methods.features import required
 from ml.progress import Cancelled, Progress, never, silent
-from ml.registration import Registrar, Registration, seen_of_picture, to_template
+from ml.registration import Plane, Registrar, Registration, seen_of_picture, to_template
 from ml.training.perturbations import Perturbation
 
 LIKENESS_SIDE_PX = 32
@@ -53,6 +53,7 @@ class Template(Method):
     name = "template"
     parameters: TemplateParameters
     score_rule = "max_smoothed"
+    only_lowers = True
     failed_score = UNREGISTERED / 2  # smoothing at the border of what was compared may take some of it
     min_parts = 1
 
@@ -113,9 +114,42 @@ class Template(Method):
         for group in (differences[: len(pictures)], differences[len(pictures) :]):
             if group:
                 variation = np.maximum(variation, np.sqrt(np.mean(np.square(group), axis=0)))
-        reach = np.ones((2 * self.parameters.edge_px + 1,) * 2, np.uint8)
-        self._golden = GoldenTemplate(template, cv2.dilate(variation, reach), registers, self.parameters)
+        self._golden = GoldenTemplate(template, self._reaching(variation), registers, self.parameters)
         progress("Learning the tolerance", len(samples), len(samples))
+
+    def update(
+        self,
+        past: Past,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
+    ) -> None:
+        """The template stays, and with it where each picture lies on it; the tolerance grows to the root mean square of
+        the new pictures' differences where that is more. So no good part scores higher than before.
+
+        A new batch that looks altogether different makes the tolerance wide everywhere: a template of its own is then
+        better.
+        """
+        self.load_tensors(past.tensors)
+        golden = self._fitted()
+        pictures = _evenly_drawn(parts, self.parameters.pictures)
+        squares = np.zeros_like(golden.variation)
+        for done, picture in enumerate(pictures):
+            if cancelled():
+                raise CancelledError("cancelled while learning the tolerance")
+            progress("Learning the tolerance", done, len(pictures))
+            squares += np.square(golden.differences(picture, _matrix_on(golden, picture)))
+        variation = np.maximum(golden.variation, self._reaching(np.sqrt(squares / len(pictures))))
+        self._golden = GoldenTemplate(golden.planes, variation, golden.registers, self.parameters)
+        progress("Learning the tolerance", len(pictures), len(pictures))
+
+    def _reaching(self, variation: Plane) -> Plane:
+        """Each pixel's largest value within the tolerated shift of edges."""
+        reach = np.ones((2 * self.parameters.edge_px + 1,) * 2, np.uint8)
+        widened: Plane = cv2.dilate(variation, reach)
+        return widened
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
@@ -143,6 +177,19 @@ class Template(Method):
         if self._golden is None:
             raise RuntimeError("the golden template was asked to work before it was fitted")
         return self._golden
+
+
+def _matrix_on(golden: GoldenTemplate, picture: Planes) -> NDArray[np.float64]:
+    """Where the picture lies on the template. Raises TrainingError where it cannot be registered."""
+    if not golden.registers:
+        return np.eye(3)
+    place = golden.register(picture)
+    if not place.is_found:
+        raise TrainingError(
+            "The part was not found in a new picture of it: it does not lie upon the template. Leave out pictures that "
+            "show it turned or show something else, or train a template of its own on them."
+        )
+    return place.matrix
 
 
 def _planes_of(inputs: Tensor) -> Planes:

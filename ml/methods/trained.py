@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ml.errors import TrainingError
-from ml.methods.base import Geometry, HeldOut, Method, Tensors
+from ml.methods.base import Geometry, HeldOut, Method, Past, Tensors
 from ml.methods.features import required
 from ml.progress import Cancelled, Progress, never, silent
 from ml.training.loop import Lesson, run_lesson
+from ml.training.replay import Balanced
+
+UPDATE_SHARE = 0.2
+"""Of the steps that the model was trained for: the networks know the part already, and minutes are to suffice."""
 
 NETWORK_PREFIX = "network."
 STATISTIC_PREFIX = "statistic."
@@ -28,9 +32,14 @@ class TrainedMethod(Method):
 
     networks: everything that learns; always in `eval()` outside of `fit`.
     statistics: further tensors of the model by name, each with the shape that it has from the start.
+    is_continued: set while `lesson` is asked for a run that goes on from a model's weights: what that model settled
+        before its own run (scales, a code's length, a tuned teacher, a window of grey) is kept then, since its weights
+        rest on it.
     """
 
     held_out: HeldOut = "hold-out"
+    replays = True
+    is_continued: bool = False
     networks: nn.Module
     statistics: dict[str, Tensor]
 
@@ -78,8 +87,44 @@ class TrainedMethod(Method):
             raise TrainingError("There is no normal picture to learn from.")
         if self.parameters.steps < 1:
             raise RuntimeError("how many steps to train is decided before `fit` (`ml.training.plan`)")
-        steps = self.parameters.steps
         self.prepare_networks(seed)
+        self._train(parts, validation, seed, self.parameters.steps, progress, cancelled)
+
+    def update(
+        self,
+        past: Past,
+        parts: Sequence[Tensor],
+        seed: int,
+        progress: Progress = silent,
+        cancelled: Cancelled = never,
+        validation: Sequence[Tensor] = (),
+    ) -> None:
+        """Goes on from the stored weights for a share of the steps, on as many replayed pictures as new ones
+        (rehearsal, Ratcliff, Psychological Review 1990), with the method's own learning rate and schedule from their
+        beginning; then what scoring needs is measured anew on both.
+        """
+        if not len(parts) or not len(past.replay):
+            raise TrainingError(
+                "A network that goes on learning from new pictures alone forgets the old ones. Give good pictures that "
+                "the model learnt from too (--replay)."
+            )
+        self.load_tensors(past.tensors)
+        self.is_continued = True
+        try:
+            both = Balanced(past.replay, parts, seed)
+            self._train(both, validation, seed, update_steps(self.parameters.steps), progress, cancelled)
+        finally:
+            self.is_continued = False
+
+    def _train(
+        self,
+        parts: Sequence[Tensor],
+        validation: Sequence[Tensor],
+        seed: int,
+        steps: int,
+        progress: Progress,
+        cancelled: Cancelled,
+    ) -> None:
         with torch.inference_mode(False), torch.enable_grad(), _seeded(seed, self.device):
             run_lesson(self.lesson(parts, validation, seed, steps), steps, progress, cancelled, self.watch)
         self.networks.eval()
@@ -115,6 +160,11 @@ class TrainedMethod(Method):
         """Raises RuntimeError before `fit` or `load_tensors`."""
         if not self._is_fitted:
             raise RuntimeError(f"{type(self).__name__} was asked to work before it was fitted")
+
+
+def update_steps(steps: int) -> int:
+    """How many steps an update takes of a model that was trained for `steps`."""
+    return max(1, round(UPDATE_SHARE * steps))
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def test_that_a_stored_model_scores_the_same(geometry: Geometry, selection: str)
     again.load_tensors(stored)
     inputs = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     assert torch.equal(padim.score(padim.embed(inputs)).cells, again.score(again.embed(inputs)).cells)
-    assert all(np.array_equal(value, again.tensors()[key]) for key, value in stored.items())
+    assert all(np.array_equal(value, stored[key]) for key, value in again.tensors().items())
 
 
 def test_rule_04_the_stored_choice_of_features_rules_and_not_the_seed() -> None:

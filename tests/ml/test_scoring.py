@@ -28,6 +28,8 @@ class _Given(Method):
 
     def fit(self, *arguments: Any, **named: Any) -> None: ...
 
+    def update(self, *arguments: Any, **named: Any) -> None: ...
+
     def score(self, embedded: torch.Tensor) -> Scored:
         return Scored(embedded)
 
