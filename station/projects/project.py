@@ -90,11 +90,33 @@ class Looks(_Record):
     clahe: Clahe | None = None
 
 
+class SearchCheck(_Record):
+    """What came of looking for the part by `parts` or `ring` in `looked_at` of the pictures: the names of those in
+    which it is `missing`."""
+
+    parts: PartSearch | None = None
+    ring: RingSearch | None = None
+    looked_at: int = Field(ge=1)
+    missing: tuple[str, ...] = ()
+
+
+class JudgedCounts(_Record):
+    """What the page Judgement last showed of a candidate, in parts. `goods_held_out`: no good part was tested with, and
+    those that gave the threshold stand in."""
+
+    good: int = Field(ge=0)
+    false_alarms: int = Field(ge=0)
+    bad: int = Field(ge=0)
+    found: int = Field(ge=0)
+    goods_held_out: bool = False
+
+
 class Candidate(_Record):
     """One order for a model, queued, trained or failed. `order`: fields of `TrainingJob` without data and files.
 
     `folder` holds its job file, its list of pictures, its model and its sheet of scores; it belongs to the project.
-    `choice` and `rules` are what the engineer chose in judging it; None as the training left them.
+    `choice` and `rules` are what the engineer chose in judging it; None as the training left them. `without_rules`:
+    region rules that it was trained with are left out. `judged` is how it did with these.
     """
 
     id: str = Field(default_factory=lambda: uuid4().hex[:12])
@@ -107,6 +129,8 @@ class Candidate(_Record):
     problem: str = ""
     choice: ThresholdChoice | None = None
     rules: RegionRules | None = None
+    without_rules: bool = False
+    judged: JudgedCounts | None = None
 
 
 class SampleApproval(_Record):
@@ -134,6 +158,7 @@ class Project(_Record):
     test_share: float = Field(default=0.2, ge=0, le=0.5)
     group_by: str | None = None
     looks: Looks = Looks()
+    search_check: SearchCheck | None = None
     order: dict[str, Any] = Field(default_factory=dict)
     approved: SampleApproval | None = None
     candidates: tuple[Candidate, ...] = ()

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from station.projects.flow import Rule
 from station.projects.project import Step
-from station.projects.steps import deployment
+from station.projects.steps import area, deployment
 
 RULES: Mapping[Step, Rule] = {
+    Step.AREA: area.readiness,
     Step.DEPLOYMENT: deployment.readiness,
 }
