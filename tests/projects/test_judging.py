@@ -140,9 +140,8 @@ def test_that_a_slider_over_thousands_of_parts_and_new_rules_over_hundreds_of_ma
     big = Evidence(model, manifest, 0, tmp_path, rows, found, parts_of(rows))
     began = time.perf_counter()
     for step in range(20):
-        Judging.of(
-            big, manifest.calibration.with_choice(ThresholdChoice(rule="manual", threshold=15.0 + step / 10)), None
-        ).counts  # noqa: B018
+        choice = ThresholdChoice(rule="manual", threshold=15.0 + step / 10)
+        assert Judging.of(big, manifest.calibration.with_choice(choice), None).counts.bad == 1250
     assert (time.perf_counter() - began) / 20 < 0.05
     began = time.perf_counter()
     assert Judging.of(big, manifest.calibration, LARGE).counts.found == 100

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from station.projects.flow import Rule
 from station.projects.project import Step
-from station.projects.steps import area, deployment
+from station.projects.steps import area, deployment, judgement
 
 RULES: Mapping[Step, Rule] = {
     Step.AREA: area.readiness,
+    Step.JUDGEMENT: judgement.readiness,
     Step.DEPLOYMENT: deployment.readiness,
 }
