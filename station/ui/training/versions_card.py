@@ -43,6 +43,7 @@ class VersionsCard(Card):
         self._title = theme.label(self.tr("Models of the recipe"), "emphasised", bold=True)
         self._back = QPushButton(" " + self.tr("Roll back"))
         self._back.setIcon(theme.icon("arrow-counter-clockwise"))
+        self._back.setEnabled(False)
         self._problem = ProblemLabel()
         self._rows = QVBoxLayout()
         self._rows.setSpacing(tokens.S)

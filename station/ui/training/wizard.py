@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtGui import QFocusEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from station.projects.flow import Flow
@@ -106,14 +106,16 @@ class Wizard(QWidget):
         for button in (self._back, self._next):
             button.setMinimumWidth(button.fontMetrics().horizontalAdvance("M" * 8))
         self._name.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._next.setShortcut("Alt+Right")
-        self._back.setShortcut("Alt+Left")
 
     def _connect(self) -> None:
         self._rail.step_requested.connect(self.go)
         self._back.clicked.connect(self._go_back)
         self._next.clicked.connect(self._go_on)
         self._projects.clicked.connect(self.leave_requested)
+        for keys, button in (("Alt+Left", self._back), ("Alt+Right", self._next)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.activated.connect(button.click)
+            button.setToolTip(keys)
 
     def _show(self, step: Step) -> None:
         page = self._pages.get(step)
