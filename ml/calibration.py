@@ -19,6 +19,12 @@ With one or two parts, or below six where the features themselves are learnt, no
 perturbed copies of the pictures themselves (`perturbations`) then stand in: they show what small movements and changes
 of light do, not how parts differ, and nothing is known of the real false-alarm rate.
 
+Batches: a model that was fine-tuned judges parts of the batch that it was first trained on and of a newer one. Parts of
+one batch are exchangeable among themselves and not with those of the other, so each batch gets a threshold of its own
+by the rules above, and the highest of them is the model's (Mondrian conformal prediction: Vovk, Gammerman and Shafer,
+Algorithmic Learning in a Random World, 2005, section 4.5). The promise then holds within every batch, which pooled
+scores would not give: a few of the new among many of the old could all lie above the pooled threshold.
+
 Thresholds are rounded up to the next float32: scores and maps are float32, and `>=` must say the same in both widths.
 """
 
@@ -43,7 +49,7 @@ from ml.errors import CalibrationError, ParameterError
 from ml.threshold_choice import ThresholdChoice
 
 Rule = Literal["conformal", "log_normal"]
-Source = Literal["hold-out", "5-fold", "leave-one-out", "perturbations"]
+Source = Literal["hold-out", "5-fold", "leave-one-out", "perturbations", "fine-tuning"]
 
 MIN_PARTS = 3
 """Below this a spread is a guess."""
@@ -74,6 +80,10 @@ class Calibration(BaseModel):
     parts that reach the threshold. For a conformal threshold its upper end is also the exact upper bound that
     follows from the order statistic. From perturbed copies it is (0, 1): unknown.
 
+    `batches` numbers each picture's batch, empty (and then absent from files) where there is one: `threshold`, band and
+    `pixel_threshold` are the highest that a batch gives, `rule` that batch's, the interval that of the batch with the
+    highest upper end.
+
     `choice` is what an engineer chose in place of the rule's own `threshold` and band; None, and then absent from
     files, where nobody did. `alpha`, `rule` and `band_factor` stay those of `pixel_threshold`, which no choice moves:
     labels tell whether a picture is bad, not which of its regions should be shown.
@@ -97,11 +107,14 @@ class Calibration(BaseModel):
     groups: tuple[int, ...] = ()
     band_factor: float | None = Field(default=BAND_FACTOR, ge=0)
     choice: ThresholdChoice | None = None
+    batches: tuple[int, ...] = ()
 
     @model_serializer(mode="wrap")
-    def _without_absent_choice(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Models whose threshold nobody chose keep the hash that they had before there were choices."""
+    def _without_what_is_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Models whose threshold nobody chose, and of one batch, keep the hash from before there were such fields."""
         document: dict[str, Any] = serialize(self)
+        if not self.batches:
+            document.pop("batches", None)
         if self.choice is None:
             document.pop("choice", None)
         return document
@@ -152,6 +165,7 @@ class Calibration(BaseModel):
             alpha=alpha,
             source=self.source,
             band_factor=band_factor,
+            batches=[str(batch) for batch in self.batches],
         )
 
     def with_choice(self, choice: ThresholdChoice) -> "Calibration":
@@ -166,11 +180,11 @@ class Calibration(BaseModel):
                 f"The threshold {threshold:.4g} does not lie above the typical good part ({self.median:.4g}): half of "
                 "all good parts would be NG. Choose a higher one."
             )
-        per_part = self.part_scores
-        low = threshold if choice.unsure_share is None else _threshold(per_part, self.median, choice.unsure_share)
+        by_batch = _per_batch(np.asarray(self.scores, np.float64), self.groups, self.batches)
+        low = threshold if choice.unsure_share is None else _bound(by_batch, self.median, choice.unsure_share)[0]
         interval = self.false_alarm_interval
         if self.source != "perturbations":
-            interval = clopper_pearson(int(np.count_nonzero(per_part >= threshold)), self.n_groups)
+            interval = _widest_interval(by_batch, threshold)
         changed = {
             "threshold": threshold,
             "threshold_low": low if low < threshold else None,
@@ -193,9 +207,11 @@ def calibrate(
     alpha: float,
     source: Source,
     band_factor: float | None = BAND_FACTOR,
+    batches: Sequence[str] = (),
 ) -> Calibration:
     """Make the calibration from held-out good pictures: per picture its score, its map's maximum and its part.
 
+    `batches` names the batch of each where there are several; a part belongs to one of them.
     `source` says how the pictures were held out; whoever scores guards with `ensure_disjoint`. The UNSURE band
     begins at the threshold for `band_factor` times alpha (at most one half), by the rule that n allows there; it is
     off for None or 0, and where it would not lie below the threshold. Raises CalibrationError for fewer than three
@@ -220,14 +236,22 @@ def calibrate(
             f"at least {MIN_PARTS} parts are needed, 30 or more are better. Add pictures of other good parts."
         )
 
-    per_part = _maximum_per_part(image, numbers)
+    if batches and len(batches) != len(image):
+        raise CalibrationError(f"Calibration got {len(image)} scores and {len(batches)} batches; it needs one of each.")
+    batch_numbers = _numbered(batches) if len(set(batches)) > 1 else []
+    by_batch = _per_batch(image, numbers, batch_numbers)
+    if min(map(len, by_batch)) < MIN_PARTS:
+        raise CalibrationError(
+            f"A batch of {min(map(len, by_batch))} held-out good part(s) cannot give a threshold of its own: at least "
+            f"{MIN_PARTS} parts are needed, 20 or more are better. Add pictures of other good parts."
+        )
     median = _typical(image, numbers)
-    threshold = _threshold(per_part, median, alpha)
-    low = _threshold(per_part, median, min(band_factor * alpha, 0.5)) if band_factor else threshold
+    threshold, rule = _bound(by_batch, median, alpha)
+    low = _bound(by_batch, median, min(band_factor * alpha, 0.5))[0] if band_factor else threshold
     pixel_median = _typical(pixel, numbers)
     return Calibration(
         alpha=alpha,
-        rule=_rule(n_groups, alpha),
+        rule=rule,
         source=source,
         n=len(image),
         n_groups=n_groups,
@@ -235,14 +259,13 @@ def calibrate(
         threshold=threshold,
         threshold_low=low if low < threshold else None,
         pixel_median=pixel_median,
-        pixel_threshold=_threshold(_maximum_per_part(pixel, numbers), pixel_median, alpha),
-        false_alarm_interval=(0.0, 1.0)
-        if source == "perturbations"
-        else clopper_pearson(int(np.count_nonzero(per_part >= threshold)), n_groups),
+        pixel_threshold=_bound(_per_batch(pixel, numbers, batch_numbers), pixel_median, alpha)[0],
+        false_alarm_interval=(0.0, 1.0) if source == "perturbations" else _widest_interval(by_batch, threshold),
         scores=tuple(image.tolist()),
         map_maxima=tuple(pixel.tolist()),
         groups=tuple(numbers),
         band_factor=band_factor,
+        batches=tuple(batch_numbers),
     )
 
 
@@ -337,6 +360,30 @@ def _checked(values: Sequence[float] | NDArray[np.floating], what: str) -> NDArr
 def _numbered(groups: Sequence[str]) -> list[int]:
     order = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     return [order[group] for group in groups]
+
+
+def _per_batch(
+    values: NDArray[np.float64], numbers: Sequence[int], batches: Sequence[int]
+) -> list[NDArray[np.float64]]:
+    """The largest value of each part, ascending, batch by batch; without batches all are one."""
+    if not len(batches):
+        return [_maximum_per_part(values, numbers or range(len(values)))]
+    parts, own = np.asarray(numbers), np.asarray(batches)
+    largest = np.full(parts.max() + 1, -np.inf)
+    np.maximum.at(largest, parts, values)
+    return [np.sort(largest[np.unique(parts[own == batch])]) for batch in range(own.max() + 1)]
+
+
+def _bound(by_batch: Sequence[NDArray[np.float64]], median: float, alpha: float) -> tuple[float, Rule]:
+    """The highest of the batches' thresholds, and the rule that gave it."""
+    found = [(_threshold(ascending, median, alpha), _rule(len(ascending), alpha)) for ascending in by_batch]
+    return max(found, key=lambda one: one[0])
+
+
+def _widest_interval(by_batch: Sequence[NDArray[np.float64]], threshold: float) -> tuple[float, float]:
+    """Of the batch of which least is known for certain."""
+    found = [clopper_pearson(int(np.count_nonzero(part >= threshold)), len(part)) for part in by_batch]
+    return max(found, key=lambda interval: interval[1])
 
 
 def _maximum_per_part(values: NDArray[np.float64], numbers: Sequence[int]) -> NDArray[np.float64]:

@@ -1,20 +1,20 @@
 """`loupe train`: carries out a training job and tells how it goes, to a person or to the Training page."""
 
-import time
-from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from ml.calibration import assign_groups
 from ml.catalogue import method, parse_settings
-from ml.errors import CancelledError
+from ml.errors import CancelledError, LoupeError
 from ml.job import TrainingJob
+from ml.progress import Progress
+from ml.score_sheet import ScoreSheet, refuse_other_files
 from ml.training.augmentation import check_augmentation
-from ml.training.monitor import Monitor, Reconstructions
-from ml.training.sources import good_pictures
-from station.commands.sample_sheet import sample_sheet
+from ml.training.sources import good_pictures, set_aside
+from station.commands.judge import sheet_event
+from station.commands.reporter import JsonReporter, PrintJson
 from station.commands.terminal import progress_bar, say
 
 if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
@@ -22,49 +22,24 @@ if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is tol
     from ml.training.plan import Plan
     from ml.training.survey import Survey
 
-REPORT_INTERVAL_S = 0.2
 CONTINUES = "`loupe train` with the same order and --resume continues it"
 SCORED = {
     "5-fold": "held-out parts, in five turns",
     "leave-one-out": "parts held out one by one",
     "hold-out": "parts set aside",
     "perturbations": "changed copies of the same pictures",
+    "fine-tuning": "old parts that it has not learnt from and of new ones held out in turn",
 }
-PrintJson = Callable[..., None]
-
-
-class JsonReporter(Monitor):
-    """JSON lines: progress, a few per second, with the seconds left in the current stage; losses; samples."""
-
-    def __init__(self, print_json: PrintJson) -> None:
-        self._print = print_json
-        self._stage: tuple[str, int] | None = None
-        self._stage_began = self._reported = 0.0
-
-    def line(self, **document: Any) -> None:
-        self._print(document, is_line=True)
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        if (stage, total) != self._stage:
-            self._stage, self._stage_began = (stage, total), now
-        elif now - self._reported < REPORT_INTERVAL_S and done < total:
-            return
-        self._reported = now
-        eta_s = (now - self._stage_began) / done * (total - done) if done else None
-        self.line(event="progress", stage=stage, done=done, total=total, eta_s=eta_s)
-
-    def losses(self, step: int, steps: int, losses: Mapping[str, float], validation: float | None) -> None:
-        self.line(event="losses", step=step, steps=steps, losses=dict(losses), validation=validation)
-
-    def samples(self, step: int, pictures: Reconstructions) -> None:
-        self.line(event="samples", step=step, png=b64encode(sample_sheet(pictures)).decode())
 
 
 def train_for_a_program(
     job: TrainingJob, print_json: PrintJson, *, only_estimate: bool = False, resume: bool = False
 ) -> None:
-    """JSON lines from `started` by `plan` to `result`; the first two alone with `only_estimate`. Raises LoupeError."""
+    """JSON lines from `started` by `plan` to `result`; the first two alone with `only_estimate`. Raises LoupeError.
+
+    Once the model is written it comes to `result`, whatever becomes of the judging after it: a stop there raises as
+    everywhere, behind the `result`.
+    """
     _refuse_early(job)
     from ml.training.pipeline import estimate, run
 
@@ -83,21 +58,12 @@ def train_for_a_program(
         on_plan(plan)
         return
     result = run(job, reporter.progress, on_survey=on_survey, on_plan=on_plan, monitor=reporter, resume=resume)
-    calibration = result.manifest.calibration
-    reporter.line(
-        event="result",
-        file=str(result.path),
-        model_hash=result.manifest.model_hash,
-        threshold=calibration.threshold,
-        rule=calibration.rule,
-        source=calibration.source,
-        interval=list(calibration.false_alarm_interval),
-        n=calibration.n,
-        skipped=len(result.survey.skipped),
-        held_out_scores=list(calibration.scores),
-        plan=_plan_document(result.plan),
-        seconds=round(result.seconds, 2),
-    )
+    try:
+        sheet = _judge_tests(job, result, reporter.progress, reporter.warn)
+        if sheet is not None:
+            reporter.line(**sheet_event(job.scores_folder, sheet))
+    finally:
+        reporter.line(**_result_event(result))
 
 
 def train_for_a_person(
@@ -124,6 +90,51 @@ def train_for_a_person(
             say(console, f"{job.resume_file}: what was learnt is kept; {CONTINUES}")
         raise
     _report(result, console)
+    with progress_bar(console) as progress:
+        sheet = _judge_tests(job, result, progress, lambda text: say(console, text, "yellow"))
+    if sheet is not None:
+        say(console, f"{job.scores_folder}: scores and maps of {len(sheet.rows)} test pictures")
+
+
+def _judge_tests(
+    job: TrainingJob, result: "TrainingResult", progress: Progress, warn: Callable[[str], None]
+) -> ScoreSheet | None:
+    """The sheet of the list's test pictures; None where it has none, and where they cannot be judged.
+
+    The model is finished by now and stays, whatever happens here: what keeps the sheet from being written is a warning.
+    """
+    tests = set_aside(job)
+    if not tests:
+        return None
+    from ml.scoring_run import score_list
+
+    left = f"{result.path}: the model is finished, but its {len(tests)} test pictures are not judged. `loupe judge` does it."
+    try:
+        return score_list(result.path, tests, job.scores_folder, progress)
+    except (CancelledError, KeyboardInterrupt):
+        warn(left)
+        raise
+    except LoupeError as error:
+        warn(f"{left} {error}")
+        return None
+
+
+def _result_event(result: "TrainingResult") -> dict[str, Any]:
+    calibration = result.manifest.calibration
+    return {
+        "event": "result",
+        "file": str(result.path),
+        "model_hash": result.manifest.model_hash,
+        "threshold": calibration.threshold,
+        "rule": calibration.rule,
+        "source": calibration.source,
+        "interval": list(calibration.false_alarm_interval),
+        "n": calibration.n,
+        "skipped": len(result.survey.skipped),
+        "held_out_scores": list(calibration.scores),
+        "plan": _plan_document(result.plan),
+        "seconds": round(result.seconds, 2),
+    }
 
 
 def _plan_document(plan: "Plan") -> dict[str, Any]:
@@ -155,6 +166,8 @@ def _refuse_early(job: TrainingJob) -> None:
     assign_groups([], job.group_by)
     check_augmentation(job.augment)
     good_pictures(job)
+    if set_aside(job):
+        refuse_other_files(job.scores_folder)
 
 
 def _report(result: "TrainingResult", console: Console) -> None:

@@ -71,6 +71,7 @@ def rule_words(calibration: Calibration) -> str:
         "leave-one-out": _tr("each part scored by a model trained on all others"),
         "hold-out": _tr("parts set aside before training"),
         "perturbations": _tr("slightly moved and changed copies of the same pictures"),
+        "fine-tuning": _tr("old parts, and the new ones each scored by a model that had not seen it"),
     }[calibration.source]
     return f"{rule} ({source})"
 
