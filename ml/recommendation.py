@@ -62,12 +62,25 @@ def recommend(
     paths = [path for path in found if mark_of(path) is None]  # generated ones say nothing of how parts lie
     if not paths:
         raise PictureError(f"{data}: all {len(found)} pictures are generated. Choose a folder of captured ones.")
+    number_of_defects = 0 if defects is None else len(list_pictures(defects))
+    return recommend_for(paths, number_of_defects, has_weights, progress, cancelled)
+
+
+def recommend_for(
+    paths: Sequence[Path],
+    defects: int = 0,
+    has_weights: bool = True,
+    progress: Progress = silent,
+    cancelled: Cancelled = never,
+) -> Recommendation:
+    """As `recommend`, for these captured pictures of good parts, one at least, and a number of pictures of defective
+    ones to learn from. Raises PictureError where none can be read, and CancelledError.
+    """
     thumbnails, longest, trouble = _look(paths, progress, cancelled)
     if not thumbnails:
-        raise PictureError(f"{data}: none of the pictures can be read, e.g. {trouble}")
-    number_of_defects = 0 if defects is None else len(list_pictures(defects))
+        raise PictureError(f"None of the {len(paths)} pictures of good parts can be read, e.g. {trouble}")
     usable = max(len(thumbnails), len(paths) * len(thumbnails) // min(LOOKED_AT, len(paths)))
-    return choose(measure_alignment(thumbnails), usable, longest, number_of_defects, has_weights)
+    return choose(measure_alignment(thumbnails), usable, longest, defects, has_weights)
 
 
 def choose(
@@ -159,7 +172,7 @@ def _advice(alignment: Alignment, pictures: int, defects: int, has_weights: bool
 
 
 def _remarks(pictures: int, longest_side_px: int, is_large: bool) -> list[str]:
-    remarks = ["Train two or three candidates and compare them: loupe compare."]
+    remarks = []
     if pictures < MIN_PICTURES:
         remarks.append(
             "The threshold will allow for small movements and changes of light only: add good pictures soon."

@@ -43,6 +43,7 @@ def print_recommendation(found: Recommendation, data: Path, defects: Path | None
         say(console, f"or {METHODS[other.method].title} (--method {other.method}): {other.reason}")
     for remark in found.remarks:
         say(console, remark)
+    say(console, "Train two or three candidates and compare them: loupe compare.")
     say(console, train_command(found, data, defects), "bold")
 
 

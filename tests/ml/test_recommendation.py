@@ -30,7 +30,6 @@ def test_that_only_methods_and_settings_that_exist_are_recommended() -> None:
         parse_settings(found.method, found.settings)
         assert {other.method for other in found.alternatives} <= set(METHODS)
         assert found.reason
-        assert found.remarks
 
 
 def test_that_position_bound_methods_are_only_named_for_aligned_parts() -> None:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 from station.projects.flow import Rule
 from station.projects.project import Step
-from station.projects.steps import area, deployment, judgement
+from station.projects.steps import area, deployment, judgement, method, training
 
 RULES: Mapping[Step, Rule] = {
     Step.AREA: area.readiness,
+    Step.METHOD: method.readiness,
+    Step.TRAINING: training.readiness,
     Step.JUDGEMENT: judgement.readiness,
     Step.DEPLOYMENT: deployment.readiness,
 }
