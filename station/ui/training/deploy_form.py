@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
 from station.core.people import NAME_LENGTH as PERSON_LENGTH
 from station.core.recipe import Recipe
 from station.projects.project import NAME_LENGTH
-from station.ui import theme
+from station.ui import theme, tokens
 from station.ui.widgets.field_layout import FieldLayout
 from station.ui.widgets.problem_label import ProblemLabel
 from station.ui.widgets.source_field import SourceField
@@ -61,8 +61,14 @@ class DeployForm(QWidget):
         self._notes.textChanged.connect(self._tell_notes)
         self._deploy.clicked.connect(self._request)
 
+    def show_waiting(self) -> None:
+        """The model is still being read."""
+        self.setEnabled(False)
+        self.show_problem("")
+
     def show_choice(self, name: str, recipes: Mapping[str, Recipe], source: str, notes: str) -> None:
         """Offer `recipes` by name; `name` is proposed, and `source` for a new one."""
+        self.setEnabled(True)
         self._recipes = recipes
         self._recipe.blockSignals(True)
         self._recipe.clear()
@@ -132,11 +138,17 @@ class DeployForm(QWidget):
             told = theme.label(words, "caption", "secondary")
             told.setWordWrap(True)
             form.addRow("", told)
-        form.addRow(self._problem)
-        foot = QHBoxLayout()
-        foot.addStretch(1)
-        foot.addWidget(self._deploy)
-        form.addRow(foot)
+
+    def foot(self) -> QWidget:
+        """The button and what is wrong: stands below the form, in sight however far that is scrolled."""
+        foot = QWidget()
+        line = QHBoxLayout(foot)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(tokens.M)
+        line.addWidget(self._problem, 1)
+        line.addStretch(0)
+        line.addWidget(self._deploy, 0, Qt.AlignmentFlag.AlignRight)
+        return foot
 
     @Slot()
     def _take_over(self) -> None:
@@ -157,7 +169,8 @@ class DeployForm(QWidget):
         known = self._recipes.get(self.recipe)
         lacks_approval = self._needs_approval and not self.approver
         self._deploy.setText(self.tr("Deploy"))
-        self._deploy.setEnabled(bool(self.recipe) and not self._source.problem() and not self._is_busy)
+        is_ready = self.isEnabled() and bool(self.recipe) and not self._source.problem() and not self._is_busy
+        self._deploy.setEnabled(is_ready)
         self._deploy.setToolTip(
             self.tr("Works where this model was approved before") if lacks_approval and self.recipe else ""
         )

@@ -68,7 +68,7 @@ class DeploymentPage(WizardPage):
 
     def enter(self) -> None:
         self._choice = None
-        self.form.setEnabled(False)
+        self.form.show_waiting()
         flow, archive = self._flow, self._ports.archive
         candidate = flow.project.candidate(flow.project.chosen)
         if candidate is None:
@@ -116,12 +116,18 @@ class DeploymentPage(WizardPage):
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFixedWidth(FORM_PX)
         scroll.setWidget(content)
+        left = QWidget()
+        left.setFixedWidth(FORM_PX)
+        rows = QVBoxLayout(left)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(tokens.M)
+        rows.addWidget(scroll, 1)
+        rows.addWidget(self.form.foot())
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(tokens.L)
-        line.addWidget(scroll)
+        line.addWidget(left)
         line.addWidget(self.versions, 1)
 
     def _show(self, choice: _Choice) -> None:
@@ -138,7 +144,6 @@ class DeploymentPage(WizardPage):
         }
         for key, text in words.items():
             self._values[key].setText(text)
-        self.form.setEnabled(True)
         settings = self._ports.settings()
         self.form.show_choice(project.recipe or project.name, choice.recipes, settings.source, project.notes)
         self.changed.emit()

@@ -98,5 +98,5 @@ def test_that_a_model_file_that_is_gone_is_told_and_nothing_is_deployed(
     page.enter()
     qtbot.waitUntil(lambda: bool(page.form._problem.text()))
     assert "the trained model is gone" in page.form._problem.text()
-    assert not page.form.isEnabled()
+    assert not page.form._deploy.isEnabled()
     page.close_down()
