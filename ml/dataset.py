@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from ml.errors import PictureError, TrainingError
 from ml.generation.marking import refuse_generated
@@ -141,6 +142,47 @@ def read_tests(data: Path) -> list[LabelledPicture]:
     # A file that is not there any more is told when it is read.
     refuse_generated((picture.path for picture in found if picture.path.is_file()), "test pictures")
     return found
+
+
+def read_judged(data: Path) -> tuple[ListedPicture, ...]:
+    """What there is to judge a model by: of a list the test pictures and whatever is unsure, of an MVTec layout all of
+    test, of another folder its pictures, as unsure ones.
+
+    Raises TrainingError where there is nothing, for a good or bad picture that no camera took and for a name that is
+    too long for a list; ParameterError for what is no list.
+    """
+    if is_picture_list(data):
+        listed = PictureList.load(data).pictures
+        found = [one for one in listed if one.use == "test" or one.label == "unsure"]
+    elif (data / "test").is_dir():
+        found = [_listed_as(one, one.path.relative_to(data / "test").as_posix()) for one in read_mvtec(data)]
+    else:
+        _refuse_other_than_folder(data)
+        found = [ListedPicture(name=path.name, file=path, label="unsure", use="test") for path in _pictures(data)]
+    if not found:
+        raise TrainingError(
+            f"{data}: no pictures to judge by. Name a folder of pictures, an MVTec layout, or a list with pictures to "
+            "test with."
+        )
+    refuse_generated((one.file for one in found if one.label != "unsure" and one.file.is_file()), "test pictures")
+    return tuple(found)
+
+
+def _listed_as(picture: LabelledPicture, name: str) -> ListedPicture:
+    is_bad = picture.truth == "anomaly"
+    try:
+        return ListedPicture(
+            name=name,
+            file=picture.path,
+            label="bad" if is_bad else "good",
+            use="test",
+            kind=picture.kind,
+            mask=picture.mask_path,
+        )
+    except ValidationError as error:
+        raise TrainingError(
+            f"{picture.path}: the name of the file or of its folder is too long. Shorten it."
+        ) from error
 
 
 def read_defects(folder: Path, masks_folder: Path | None = None) -> list[LabelledPicture]:

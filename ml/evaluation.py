@@ -3,23 +3,23 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.artifact import Manifest
 from ml.calibration import Calibration
 from ml.dataset import LabelledPicture, read_mask, read_tests
 from ml.detector import Detector
-from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError, TrainingError
+from ml.errors import CalibrationError, CancelledError, DetectorError, PictureError
 from ml.judging import Judgement, judge
 from ml.maps import Detection
 from ml.metrics import Evaluation, EvaluationReport
-from ml.pictures import Pixels, read_picture
+from ml.picture_list import read_listed
+from ml.pictures import Pixels, decode_picture
 from ml.progress import Cancelled, Progress, never, silent
 from ml.region_rules import RegionRules
+from ml.unseen import refuse_learnt
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,11 +52,12 @@ def evaluate(
 
     A picture that cannot be read or scored is a FAULT: counted, in no rate. Latency is decoded pixels to score and map.
     `on_picture` receives every judged picture in turn; keep of it what you need, pictures are large.
-    Raises TrainingError when `data` is not an MVTec layout, a mask cannot be used or the model learnt from a defect
-    that is among the test pictures, and CancelledError: figures of some pictures would be taken for those of all.
+    `data` is an MVTec layout or a list of pictures. Raises TrainingError when it is neither, when a mask cannot be used
+    and when the model learnt from one of the test pictures, and CancelledError: figures of some pictures would be taken
+    for those of all.
     """
     pictures = read_tests(data)  # what is plainly wrong is told before the warm-up
-    _refuse_learnt(pictures, detector.manifest)
+    refuse_learnt(pictures, detector.manifest.data)
     detector.warm_up(settles_threads=True)
     calibration = detector.manifest.calibration
     return measure_pictures(
@@ -91,9 +92,10 @@ def measure_pictures(
         if cancelled():
             raise CancelledError("Stopped on request; nothing was measured.")
         progress("Scoring", index, len(pictures))
-        name = f"{labelled.kind}/{labelled.path.name}" if labelled.kind else labelled.path.name
+        name = labelled.title
         try:
-            pixels = read_picture(labelled.path).pixels
+            data_read = read_listed(labelled.path, labelled.sha256)
+            pixels = decode_picture(data_read, str(labelled.path)).pixels
             score = prepared(labelled)
             began = time.perf_counter()
             detection = score(pixels)
@@ -117,16 +119,3 @@ def measure_pictures(
             on_picture(ScoredPicture(labelled, name, pixels, detection, mask, calibration, judgement))
     progress("Measuring", len(pictures), len(pictures))
     return evaluation.report()
-
-
-def _refuse_learnt(pictures: list[LabelledPicture], manifest: Manifest) -> None:
-    """A defect that the model was shown says nothing of those that will come."""
-    if not manifest.data.defects:
-        return
-    learnt = {digest for _, digest in manifest.data.defects}
-    shown = [picture.path for picture in pictures if sha256(picture.path.read_bytes()).hexdigest() in learnt]
-    if shown:
-        raise TrainingError(
-            f"{len(shown)} of the test pictures were learnt from as defects (first {shown[0]}). "
-            "Take them out of the test, or train without them."
-        )

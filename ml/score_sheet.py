@@ -17,6 +17,7 @@ from ml.picture_list import Label, Sha256
 
 SHEET_VERSION: Final = 1
 SHEET_FILE: Final = "scores.json"
+MAP_SUFFIX: Final = ".map"
 
 
 class ScoredRow(BaseModel):
@@ -66,6 +67,19 @@ class ScoreSheet(BaseModel):
             ) from error
         except (ValidationError, ValueError) as error:
             raise TrainingError(f"{path}: not a sheet of scores. Score the pictures again.") from error
+
+
+def refuse_other_files(folder: Path) -> None:
+    """Raises TrainingError unless `folder` is new, empty, or holds nothing but a sheet."""
+    try:
+        held = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be looked into ({error.strerror}). Choose another folder.") from error
+    is_sheet = SHEET_FILE in held and all(Path(name).suffix == MAP_SUFFIX for name in held - {SHEET_FILE})
+    if held and not is_sheet:
+        raise TrainingError(
+            f"{folder}: holds other files than the scores of a model. Choose a new folder for the scores."
+        )
 
 
 def read_row_map(folder: Path, row: ScoredRow) -> ScoreMap | None:

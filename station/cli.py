@@ -6,7 +6,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a picture was a FAULT, 4 a pictur
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -136,7 +137,9 @@ def train(
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="DATA", help="Folder of good pictures, or an MVTec layout (then train/good).", show_default=False
+            metavar="DATA",
+            help="Folder of good pictures, MVTec layout (then train/good), or list of pictures (.json).",
+            show_default=False,
         ),
     ] = None,
     out: Annotated[
@@ -317,19 +320,24 @@ def train(
 
     if only_estimate and job is None and out is None:
         fields["out"] = Path("model.loupe")
-    if not as_json:
-        with native_words_dropped():
-            order = _order(job, fields, settings or [], backbone, pipeline)
-            train_for_a_person(order, console, only_estimate=only_estimate, resume=resume)
-        return
-    try:
-        with native_words_dropped():
-            order = _order(job, fields, settings or [], backbone, pipeline)
+    with native_words_dropped(), _errors_as_lines(as_json):
+        order = _order(job, fields, settings or [], backbone, pipeline)
+        if as_json:
             train_for_a_program(order, print_json, only_estimate=only_estimate, resume=resume)
+        else:
+            train_for_a_person(order, console, only_estimate=only_estimate, resume=resume)
+
+
+@contextmanager
+def _errors_as_lines(as_json: bool) -> Iterator[None]:
+    """Whoever reads JSON lines is told of a failure in one, too."""
+    try:
+        yield
     except CancelledError:
         raise
     except LoupeError as error:
-        print_json({"event": "error", "message": str(error)}, is_line=True)
+        if as_json:
+            print_json({"event": "error", "message": str(error)}, is_line=True)
         raise
 
 
@@ -388,7 +396,9 @@ def recommend(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA", help="Folder of good pictures, or an MVTec layout (then train/good).", show_default=False
+            metavar="DATA",
+            help="Folder of good pictures, MVTec layout (then train/good), or list of pictures (.json).",
+            show_default=False,
         ),
     ],
     defects: Annotated[
@@ -461,6 +471,33 @@ def evaluate(
         print_json(report.to_json())
     else:
         print_report(report, Console(highlight=False))
+
+
+@app.command(rich_help_panel=MODELS)
+def judge(
+    model: ModelArgument,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="List of pictures (its test and unsure ones), MVTec layout (all of test), or folder of pictures.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the sheet: scores and raw maps.", show_default=False)
+    ],
+    device: DeviceOption = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout and nothing else there.")] = False,
+) -> None:
+    """Score labelled pictures into a sheet, to choose thresholds and rules by."""
+    from station.commands.judge import judge_for_a_person, judge_for_a_program
+
+    with native_words_dropped(), _errors_as_lines(as_json):
+        if as_json:
+            judge_for_a_program(model, data, out, device, print_json)
+        else:
+            judge_for_a_person(model, data, out, device, console)
 
 
 @app.command(rich_help_panel=MODELS)
@@ -561,7 +598,9 @@ def generate(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA", help="Folder of good pictures, or an MVTec layout (then train/good).", show_default=False
+            metavar="DATA",
+            help="Folder of good pictures, MVTec layout (then train/good), or list of pictures (.json).",
+            show_default=False,
         ),
     ],
     generator: Annotated[

@@ -108,7 +108,7 @@ def _judge_tests(
         return None
     from ml.scoring_run import score_list
 
-    left = f"{result.path}: the model is finished, but its {len(tests)} test pictures are not judged. `loupe judge` does it."
+    left = f"{result.path}: the model is finished, but its test pictures are not judged (`loupe judge` does it)."
     try:
         return score_list(result.path, tests, job.scores_folder, progress)
     except (CancelledError, KeyboardInterrupt):
