@@ -165,6 +165,13 @@ class ScoreMap:
         cell_x = (x - self.left + 0.5 - self.offset_x) / pitch_x - 0.5
         return np.clip(cell_y, 0, rows - 1), np.clip(cell_x, 0, columns - 1)
 
+    def cell_centres(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Picture rows and columns of the cells' centres; those of padding lie beyond the scored rectangle."""
+        (rows, columns), (pitch_y, pitch_x) = self.cells.shape, self._cell_pitch_px
+        y = self.top + (np.arange(rows) + 0.5) * pitch_y - 0.5 + self.offset_y
+        x = self.left + (np.arange(columns) + 0.5) * pitch_x - 0.5 + self.offset_x
+        return y, x
+
     @property
     def _cell_pitch_px(self) -> tuple[float, float]:
         rows, columns = self.cells.shape
