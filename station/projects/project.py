@@ -55,7 +55,8 @@ class ProjectPicture(_Record):
     `set_aside`: why it is left out ("" for one that is used): by a finding, or by the engineer. A finding proposes it;
     `kept` says that the engineer looked and uses the picture all the same. `origin_id` names the inspection that it
     comes from, where it comes from the history. `imported_mask` came with the picture; masks drawn here lie in the
-    project's annotations.
+    project's annotations. `use_given`: what it is used for came with it or was chosen; the project's own split leaves
+    it alone. `checked`: it has been compared with the others.
     """
 
     name: str = Field(min_length=1, max_length=400)
@@ -65,6 +66,7 @@ class ProjectPicture(_Record):
     height_px: int = Field(ge=1)
     label: Label = "good"
     use: Use = "learn"
+    use_given: bool = False
     part: str | None = None
     kind: str | None = Field(default=None, max_length=80)
     imported_mask: Path | None = None
@@ -74,6 +76,10 @@ class ProjectPicture(_Record):
     findings: tuple[Finding, ...] = ()
     set_aside: str = ""
     kept: bool = False
+    checked: bool = True
+    outlined: bool | None = None
+    """Whether its defects are outlined in the project's annotations; None where nobody has drawn on it, so that
+    `imported_mask` counts."""
 
     @property
     def is_used(self) -> bool:
@@ -116,7 +122,8 @@ class Candidate(_Record):
 
     `folder` holds its job file, its list of pictures, its model and its sheet of scores; it belongs to the project.
     `choice` and `rules` are what the engineer chose in judging it; None as the training left them. `without_rules`:
-    region rules that it was trained with are left out. `judged` is how it did with these.
+    region rules that it was trained with are left out. `judged` is how it did with these. `estimated_s`: about how long
+    the training was said to take before it began, where that was asked.
     """
 
     id: str = Field(default_factory=lambda: uuid4().hex[:12])
@@ -126,6 +133,7 @@ class Candidate(_Record):
     folder: str = ""
     model_hash: Sha256 | None = None
     seconds: float | None = None
+    estimated_s: float | None = None
     problem: str = ""
     choice: ThresholdChoice | None = None
     rules: RegionRules | None = None

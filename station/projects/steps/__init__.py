@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from station.projects.flow import Rule
 from station.projects.project import Step
-from station.projects.steps import area, deployment, judgement, method, training
+from station.projects.steps import area, deployment, judgement, method, pictures, training
 
 RULES: Mapping[Step, Rule] = {
+    Step.PICTURES: pictures.readiness,
     Step.AREA: area.readiness,
     Step.METHOD: method.readiness,
     Step.TRAINING: training.readiness,

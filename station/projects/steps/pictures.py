@@ -1,0 +1,68 @@
+"""Rules of the step Pictures: what is needed before the next one, and what the choices so far come to."""
+
+from collections import Counter
+
+from station.projects.choices import proposed
+from station.projects.flow import Readiness
+from station.projects.project import Project
+
+USUAL_LEAST = 30
+"""Good pictures to learn from; with fewer, the threshold is uncertain."""
+_NAMED = 3
+
+
+def readiness(project: Project) -> Readiness:
+    """One good picture is enough to go on: some methods need no more."""
+    return Readiness(_obstacle(project), _consequence(project))
+
+
+def unreadable(project: Project) -> tuple[str, ...]:
+    """Names of used pictures whose files are gone or damaged."""
+    return tuple(
+        one.name
+        for one in project.pictures
+        if one.is_used and any(finding.kind == "unreadable" for finding in one.findings)
+    )
+
+
+def _obstacle(project: Project) -> str:
+    if not project.pictures:
+        return "Add pictures of good parts: from a folder, the camera or the history."
+    if not all(one.checked for one in project.pictures):
+        return "The pictures are still being checked."
+    lost = unreadable(project)
+    if lost:
+        named = ", ".join(lost[:_NAMED]) + (" …" if len(lost) > _NAMED else "")
+        return (
+            f"{_counted(len(lost), 'picture')} cannot be read ({named}). Put them back, set them aside or remove them."
+        )
+    if project.used("good", "learn"):
+        return ""
+    if any(one.label == "good" and one.set_aside for one in project.pictures):
+        return "All good pictures are set aside. Take some back, or add others."
+    return "No picture shows a good part yet. Label at least one as good, or add others."
+
+
+def _consequence(project: Project) -> str:
+    if not project.pictures:
+        return ""
+    learnt, held_out = len(project.used("good", "learn")), len(project.used("good", "test"))
+    words = [f"{learnt} good"]
+    if held_out:
+        words.append(f"{held_out} held out")
+    aside = Counter(one.set_aside for one in project.pictures if one.set_aside)
+    words += [f"{number} set aside {reason}" for reason, number in aside.most_common()]
+    for label in ("bad", "unsure"):
+        number = sum(one.label == label and not one.set_aside for one in project.pictures)
+        words += [f"{number} {label}"] if number else []
+    waiting = len(proposed(project))
+    if waiting:
+        words.append(f"{waiting} marked, to be decided")
+    line = ", ".join(words)
+    if 0 < learnt < USUAL_LEAST:
+        line += f". {USUAL_LEAST} or more good pictures are better"
+    return line
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
