@@ -1,13 +1,15 @@
 """Which method to begin with, and why. From the good pictures alone: no test picture is looked at. No torch."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ml.alignment import MIN_PICTURES, Alignment, Thumbnail, edge_thumbnail, measure_alignment
-from ml.dataset import read_normals
+from ml.dataset import read_good
 from ml.errors import CancelledError, PictureError
 from ml.generation.marking import mark_of
+from ml.picture_list import PictureList, is_picture_list
 from ml.pictures import list_pictures, read_picture
 from ml.progress import Cancelled, Progress, never, silent
 
@@ -54,15 +56,15 @@ def recommend(
 ) -> Recommendation:
     """Look at the good pictures of `data` and choose.
 
-    `defects`: a folder with pictures of defective parts, where some are to be learnt from. `has_weights`: whether a
-    pretrained backbone may be used. Raises TrainingError where there are no pictures, PictureError where none of them
-    can be read, and CancelledError.
+    `data` is a folder or a list of pictures, `defects` a folder with pictures of defective parts, where some are to be
+    learnt from; a list names them itself. `has_weights`: whether a pretrained backbone may be used.
+    Raises TrainingError where there are no pictures, PictureError where none of them can be read, and CancelledError.
     """
-    _, found = read_normals(data)
-    paths = [path for path in found if mark_of(path) is None]  # generated ones say nothing of how parts lie
+    found = [picture.path for picture in read_good(data)[1]]
+    paths = [path for path in found if not _is_generated(path)]  # those say nothing of how parts lie
     if not paths:
         raise PictureError(f"{data}: all {len(found)} pictures are generated. Choose a folder of captured ones.")
-    number_of_defects = 0 if defects is None else len(list_pictures(defects))
+    number_of_defects = _listed_defects(data) if defects is None else len(list_pictures(defects))
     return recommend_for(paths, number_of_defects, has_weights, progress, cancelled)
 
 
@@ -81,6 +83,17 @@ def recommend_for(
         raise PictureError(f"None of the {len(paths)} pictures of good parts can be read, e.g. {trouble}")
     usable = max(len(thumbnails), len(paths) * len(thumbnails) // min(LOOKED_AT, len(paths)))
     return choose(measure_alignment(thumbnails), usable, longest, defects, has_weights)
+
+
+def _is_generated(path: Path) -> bool:
+    with suppress(PictureError):  # a file of a list that is not there: told as one that cannot be read
+        return mark_of(path) is not None
+    return False
+
+
+def _listed_defects(data: Path) -> int:
+    """Pictures of defective parts that a list has to learn from; a folder has none."""
+    return len(PictureList.load(data).of("bad", "learn")) if is_picture_list(data) else 0
 
 
 def choose(

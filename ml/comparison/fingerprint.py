@@ -9,6 +9,7 @@ from typing import Any
 
 from ml.comparison.records import RECORD_VERSION, CellJob
 from ml.dataset import read_normals, read_tests
+from ml.picture_list import ListedPicture, PictureList, is_picture_list
 from ml.pictures import list_pictures
 
 NOT_DECISIVE = {"data", "out", "name", "notes", "weights", "defects"}
@@ -16,10 +17,14 @@ NOT_DECISIVE = {"data", "out", "name", "notes", "weights", "defects"}
 
 
 def data_fingerprint(folder: Path) -> str:
-    """SHA-256 over names and contents of training pictures, test pictures and masks.
+    """SHA-256 over names and contents of training pictures, test pictures and masks; of a list also over what it says.
 
-    Raises TrainingError where `folder` is not of the MVTec layout, OSError for a file that cannot be read.
+    Raises TrainingError where `folder` is neither of the MVTec layout nor a list, OSError for a file that cannot be
+    read.
     """
+    if is_picture_list(folder):
+        pictures = PictureList.load(folder).pictures
+        return _hash_of({picture.name: _listed_hash(picture) for picture in pictures})
     return _hash_of({path.relative_to(folder).as_posix(): _file_hash(path) for path in _files(folder)})
 
 
@@ -49,6 +54,11 @@ def _files(folder: Path) -> Iterator[Path]:
         yield labelled.path
         if labelled.mask_path is not None:
             yield labelled.mask_path
+
+
+def _listed_hash(picture: ListedPicture) -> list[str | None]:
+    files = [None if path is None else _file_hash(path) for path in (picture.file, picture.mask)]
+    return [picture.label, picture.use, picture.part, picture.kind, *files]
 
 
 def _hashes_in(folder: Path | None) -> dict[str, str]:

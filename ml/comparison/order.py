@@ -9,10 +9,11 @@ from typing import Any
 from ml.calibration import assign_groups
 from ml.catalogue import METHODS, did_you_mean, method, needs_defects, parse_settings
 from ml.comparison.records import MAP_FILTER, CellJob
-from ml.dataset import read_normals, read_tests
+from ml.dataset import read_good, read_tests
 from ml.errors import ParameterError
 from ml.generation.catalogue import GENERATORS
 from ml.job import TrainingJob
+from ml.picture_list import is_picture_list
 from ml.pictures import list_pictures
 from ml.training.augmentation import check_augmentation
 
@@ -26,7 +27,7 @@ _MODEL = Path("model.loupe")
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A folder of the MVTec layout; `group_by` finds the part in a file name of its training pictures."""
+    """A folder of the MVTec layout, or a list of pictures; `group_by` finds the part in a name of its training pictures."""
 
     name: str
     folder: Path
@@ -78,9 +79,9 @@ class Comparison:
                     "does not hand out. Train it by itself (loupe train --defects DIR) or change the settings."
                 )
         for data_set in self.data_sets:
-            folder, normals = read_normals(data_set.folder)
             read_tests(data_set.folder)
-            assign_groups([path.relative_to(folder).as_posix() for path in normals], data_set.group_by)
+            _, good = read_good(data_set.folder)
+            assign_groups([picture.name for picture in good if picture.part is None], data_set.group_by)
 
     def _training(self, data_set: DataSet, variant: str, seed: int) -> TrainingJob:
         method_name, *extras = variant.split("+")
@@ -107,7 +108,8 @@ def data_sets(folders: Sequence[Path], group_by: Sequence[str] = ()) -> tuple[Da
     named: dict[str, Path] = {}
     for folder in folders:
         absolute = Path(os.path.abspath(folder))  # not resolved: a link may give a folder another name  # noqa: PTH100
-        before = named.setdefault(absolute.name, absolute)
+        name = absolute.stem if is_picture_list(absolute) else absolute.name
+        before = named.setdefault(name, absolute)
         if before != absolute:
             raise ParameterError(
                 f"{before} and {absolute} have the same name, and the report could not tell them apart. Rename one of "
