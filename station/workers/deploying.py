@@ -3,6 +3,7 @@
 from PySide6.QtCore import QObject, Signal
 
 from station.core.people import Person
+from station.core.recipe import Recipe
 from station.history.archive import Archive
 from station.history.deployment import Deployment, deploy
 from station.workers.queries import Queries
@@ -15,6 +16,8 @@ class Deploying(QObject):
     """Recipe as it is stored now; it is not loaded yet."""
     failed = Signal(str)
     """Why no recipe has changed."""
+    inspect_requested = Signal(object)
+    """Recipe that the line is to change over to."""
 
     def __init__(self, archive: Archive, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -28,6 +31,10 @@ class Deploying(QObject):
             then=self.deployed.emit,
             otherwise=self.failed.emit,
         )
+
+    def bring_to_line(self, recipe: Recipe) -> None:
+        """Have whoever runs the line change over to a recipe that is deployed."""
+        self.inspect_requested.emit(recipe)
 
     def roll_back(self, recipe: str, by: Person, to_revision: int | None = None) -> None:
         """Make an earlier revision judge again; None takes the last one with another model. `deployed` follows."""

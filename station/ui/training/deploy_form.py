@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
 from station.core.people import NAME_LENGTH as PERSON_LENGTH
@@ -20,6 +20,8 @@ class DeployForm(QWidget):
     """What is asked is told by the properties once `deploy_requested` was emitted."""
 
     deploy_requested = Signal()
+    inspect_requested = Signal()
+    """The line is to change over to the recipe that was deployed last."""
     recipe_changed = Signal(str)
     """Name of the recipe that is meant now; perhaps of none."""
     notes_changed = Signal(str)
@@ -53,6 +55,8 @@ class DeployForm(QWidget):
         self._problem = ProblemLabel()
         self._deploy = QPushButton(self.tr("Deploy"))
         theme.mark(self._deploy, "kind", "primary")
+        self._inspect = QPushButton(self.tr("Inspect with it now"))
+        self._inspect.hide()
         self._arrange()
         self._recipe.currentTextChanged.connect(self._on_recipe)
         self._recipe.activated.connect(self._take_over)
@@ -60,10 +64,12 @@ class DeployForm(QWidget):
         self._approver.textChanged.connect(self._show_readiness)
         self._notes.textChanged.connect(self._tell_notes)
         self._deploy.clicked.connect(self._request)
+        self._inspect.clicked.connect(self.inspect_requested)
 
     def show_waiting(self) -> None:
         """The model is still being read."""
         self.setEnabled(False)
+        self._inspect.hide()
         self.show_problem("")
 
     def show_choice(self, name: str, recipes: Mapping[str, Recipe], source: str, notes: str) -> None:
@@ -89,8 +95,9 @@ class DeployForm(QWidget):
         self.show_problem("")
         self._deploy.setEnabled(False)
         self._deploy.setText(self.tr("Deployed"))
+        self._inspect.show()
         self._consequence.setText(
-            self.tr("'{}', revision {}, judges from the next part on.").format(recipe.name, recipe.revision)
+            self.tr("'{}', revision {}, uses this model from its next part on.").format(recipe.name, recipe.revision)
         )
 
     def show_problem(self, reason: str) -> None:
@@ -146,8 +153,8 @@ class DeployForm(QWidget):
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(tokens.M)
         line.addWidget(self._problem, 1)
-        line.addStretch(0)
-        line.addWidget(self._deploy, 0, Qt.AlignmentFlag.AlignRight)
+        line.addWidget(self._inspect)
+        line.addWidget(self._deploy)
         return foot
 
     @Slot()

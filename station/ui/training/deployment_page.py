@@ -43,6 +43,7 @@ class DeploymentPage(WizardPage):
         super().__init__(flow, ports, parent)
         self._choice: _Choice | None = None
         self._is_asked = False  # whether the deployment that is told of is this page's
+        self._deployed: Recipe | None = None
         self._queries = Queries(self)
         self._user = Person(ports.settings().operator)
         self._figures = QGridLayout()
@@ -54,6 +55,7 @@ class DeploymentPage(WizardPage):
         self.versions = VersionsCard(ports.archive, ports.deploying, self._user)
         self._arrange()
         self.form.deploy_requested.connect(self._deploy)
+        self.form.inspect_requested.connect(self._inspect)
         self.form.recipe_changed.connect(self.versions.show_recipe)
         self.form.notes_changed.connect(self._keep_notes)
         ports.deploying.deployed.connect(self._on_deployed)
@@ -185,7 +187,7 @@ class DeploymentPage(WizardPage):
     def _on_deployed(self, recipe: Recipe) -> None:
         if not self._is_asked:
             return
-        self._is_asked = False
+        self._is_asked, self._deployed = False, recipe
         try:
             self._flow.change(recipe=recipe.name, deployed_revision=recipe.revision)
         except ProjectError as error:
@@ -193,6 +195,11 @@ class DeploymentPage(WizardPage):
             return
         self.form.show_deployed(recipe)
         self.changed.emit()
+
+    @Slot()
+    def _inspect(self) -> None:
+        if self._deployed is not None:
+            self._ports.deploying.bring_to_line(self._deployed)
 
     @Slot(str)
     def _on_failed(self, reason: str) -> None:
