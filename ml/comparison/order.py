@@ -27,7 +27,7 @@ _MODEL = Path("model.loupe")
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A folder of the MVTec layout, or a list of pictures; `group_by` finds the part in a name of its training pictures."""
+    """An MVTec layout or a list of pictures; `group_by` finds the part in the name of a training picture."""
 
     name: str
     folder: Path
