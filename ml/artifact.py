@@ -23,7 +23,16 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+)
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
@@ -108,6 +117,7 @@ class DataFingerprint(_Record):
     `generated` names those of `files` that no camera took; those of them that `augmentation` made lay in no folder.
     `held_out` names those of `files` that only gave the threshold and were not learnt from; empty where parts were held
     out in turn. `tests` were set aside for judging when it was trained: it has not seen them at all.
+    `base_hash` is that of the model that was fine-tuned, whose files are among `files`; absent where there is none.
     """
 
     files: tuple[tuple[str, Sha256], ...]
@@ -118,6 +128,15 @@ class DataFingerprint(_Record):
     augmentation: Augmented | None = None
     held_out: tuple[str, ...] = ()
     tests: tuple[tuple[str, Sha256], ...] = ()
+    base_hash: Sha256 | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_base(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A model without a base keeps the hash from before there were such models."""
+        document: dict[str, Any] = serialize(self)
+        if self.base_hash is None:
+            document.pop("base_hash", None)
+        return document
 
 
 class Manifest(_Record):

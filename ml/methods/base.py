@@ -71,6 +71,7 @@ class Method(ABC):
     labelled_defects: embedded pictures of parts with a defect, set before `fit` where the job has some; most ignore
         it. needs_defects: with these parameters the method cannot do without.
     watch: who follows the training in steps, and where it is kept meanwhile; set before `learn_embedding` and `fit`.
+    needs_defects_again: where `needs_defects`, `update` cannot do without them either.
     replays: `update` needs normal pictures that the model learnt from, because it would forget them.
     only_lowers: no normal picture scores higher after `update` than before, so that scores of pictures that the model
         had not seen remain an upper bound for the updated one.
@@ -87,6 +88,7 @@ class Method(ABC):
     held_out: HeldOut = "folds"
     min_parts: int
     learns_embedding: bool = False
+    needs_defects_again: bool = True
     replays: bool = False
     only_lowers: bool = False
     embedding_hash: str | None = None

@@ -51,6 +51,7 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
     """Looks at each position alone, so both geometries work alike. `embed` leaves the inputs as they are."""
 
     name = "student_teacher"
+    needs_defects_again = False  # a teacher that was tuned to them is in the model
     parameters: StudentTeacherParameters
 
     def __init__(

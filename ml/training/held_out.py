@@ -45,7 +45,7 @@ def fit_and_fold(
         method.fit(Chosen(pictures, fitted_on), job.seed, staged(progress, stage), cancelled)
         for index in fold:
             check_cancelled(cancelled)
-            scores[index] = _measured(pictures.detect(index), method, pictures.name(index))
+            scores[index] = measured(pictures.detect(index), method, pictures.name(index))
     source: Source = "leave-one-out" if len(held_out) == len(set(own_parts)) else "5-fold"
     calibration = _calibrated(job, [scores[index] for index in captured], own_parts, source)
     method.fit(pictures, job.seed, staged(progress, "Building the model"), cancelled)
@@ -72,7 +72,7 @@ def fit_and_hold_out(
     for done, index in enumerate(held):
         check_cancelled(cancelled)
         progress("Calibrating", done, len(held))
-        scores.append(_measured(pictures.detect(index), method, pictures.name(index)))
+        scores.append(measured(pictures.detect(index), method, pictures.name(index)))
     return _calibrated(job, scores, [parts[index] for index in held], "hold-out")
 
 
@@ -95,11 +95,11 @@ def fit_and_perturb(
         for copy in perturbed(survey.read(index).pixels, copies, job.seed + index):
             check_cancelled(cancelled)
             progress("Calibrating", len(scores), copies * len(pictures.captured))
-            scores.append(_measured(pictures.detect_pixels(copy), method, f"A copy of {pictures.name(index)}"))
+            scores.append(measured(pictures.detect_pixels(copy), method, f"A copy of {pictures.name(index)}"))
     return _calibrated(job, scores, [str(number) for number in range(len(scores))], "perturbations")
 
 
-def _measured(detection: Detection, method: Method, name: str) -> Measured:
+def measured(detection: Detection, method: Method, name: str) -> Measured:
     """What the threshold needs of a detection; the map itself is not kept.
 
     Raises TrainingError for a good part that the method could not compare.

@@ -23,6 +23,7 @@ from ml.map_filter import MAP_FILTER, Kernel
 from ml.methods.base import Method
 from ml.methods.trained import TrainedMethod
 from ml.progress import Cancelled, Progress, never, silent
+from ml.training import fine_tuning
 from ml.training.augmentation import augmented, check_augmentation, check_sources, described, generating_seconds
 from ml.training.checkpoint import Checkpoint, Order, read_order, refuse_another
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures, inputs_per_picture
@@ -103,6 +104,9 @@ def run(
 
 def estimate(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> tuple[Survey, Plan]:
     """What `run` would do with this job and how long it would take about; raises what it would raise up to there."""
+    if job.base is not None:
+        tuning = fine_tuning.prepare(job, progress, cancelled)
+        return tuning.survey, tuning.plan
     prepared = _prepare(job, progress, cancelled, None, resume=False)
     return prepared.survey, prepared.plan
 
@@ -120,6 +124,12 @@ def _run(
 ) -> TrainingResult:
     began = time.monotonic()
     _refuse_unwritable(job.out)
+    if job.base is not None:
+        tuning = fine_tuning.prepare(job, progress, cancelled, on_survey)
+        if on_plan is not None:
+            on_plan(tuning.plan)
+        manifest = fine_tuning.carry_out(tuning, progress, cancelled, watch, resume=resume, checkpoints=checkpoints)
+        return TrainingResult(job.out, manifest, tuning.survey, tuning.plan, time.monotonic() - began)
     prepared = _prepare(job, progress, cancelled, on_survey, resume=resume)
     if on_plan is not None:
         on_plan(prepared.plan)

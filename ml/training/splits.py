@@ -37,11 +37,11 @@ def parts_of(survey: Survey, group_by: str | None) -> list[str]:
     by_name = assign_groups([name for name in names if name not in survey.listed_parts], group_by)
     rest = iter(by_name)
     named = [survey.listed_parts[name] if name in survey.listed_parts else next(rest) for name in names]
-    hashes = [survey.hashes[index] for index in captured]
-    of_picture = dict(zip(hashes, distinct_parts(named, hashes), strict=True))
+    keys = [survey.key(index) for index in captured]
+    of_picture = dict(zip(keys, distinct_parts(named, keys), strict=True))
     sources = {index: mark.source_sha256 or "" for index, mark in survey.marks.items()}
     return [
-        of_picture.get(sources.get(index, survey.hashes[index]), f"generated: {name}")
+        of_picture.get(sources.get(index, survey.key(index)), f"generated: {name}")
         for index, name in enumerate(survey.names)
     ]
 
@@ -74,6 +74,19 @@ def must_hold_out(job: TrainingJob) -> bool:
 def can_split(parts: Sequence[str]) -> bool:
     """Whether a network that is trained once can be calibrated on parts of its own."""
     return len(set(parts)) >= MIN_PARTS_TO_SPLIT
+
+
+def hold_out_share(parts: Sequence[str], indices: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
+    """Of these pictures, those to learn from and, for methods that choose a state by them, those not to: a share of
+    the parts, at least one, none of fewer than MIN_PARTS.
+    """
+    names = list(dict.fromkeys(parts[index] for index in indices))
+    count = max(1, round(VALIDATION_SHARE * len(names))) if len(names) >= MIN_PARTS else 0
+    shown = {names[place] for place in np.random.default_rng(seed).permutation(len(names))[:count]}
+    return (
+        [index for index in indices if parts[index] not in shown],
+        [index for index in indices if parts[index] in shown],
+    )
 
 
 def hold_out(parts: Sequence[str], seed: int, generated: Collection[int] = ()) -> Split:
