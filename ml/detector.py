@@ -18,6 +18,9 @@ from ml.images import PreparedPicture, prepare
 from ml.map_filter import MAP_FILTER, Kernel, checked_filter
 from ml.maps import Detection, ScoreMap
 from ml.methods.base import Method
+from ml.part_finder import all_parts, upright_parts
+from ml.part_pictures import cut_out, put_back
+from ml.part_search import PartSearch
 from ml.pictures import check_pixels
 from ml.preprocessing import Preprocessing
 from ml.quality import LIKENESS_SIDE_PX
@@ -179,10 +182,11 @@ class Detector:
         for pixels in pictures:
             check_pixels(pixels)
             with torch.inference_mode():
-                seen = [pixels, *self._method.variants(pixels, seed)]
-                inputs = [prepare(variant, self.manifest.preprocessing) for variant in seen]
-                embedded = [part for one in inputs for _, part in self._batches.run(one, torch.Tensor.cpu)]
-            parts.append(torch.cat(embedded))
+                for part in upright_parts(pixels, self.manifest.preprocessing.parts):
+                    seen = [part, *self._method.variants(part, seed)]
+                    inputs = [prepare(variant, self.manifest.preprocessing.of_part) for variant in seen]
+                    embedded = [batch for one in inputs for _, batch in self._batches.run(one, torch.Tensor.cpu)]
+                    parts.append(torch.cat(embedded))
         self._method.fit(parts, seed)
 
     @property
@@ -236,7 +240,26 @@ class Detector:
         preprocessing: Preprocessing,
         on_partial: Callable[[ScoreMap], None] | None,
     ) -> Detection:
+        if preprocessing.parts is not None:
+            return self._detect_parts(pixels, preprocessing, preprocessing.parts, on_partial)
         with torch.inference_mode():
             prepared = prepare(pixels, preprocessing)
             scored = self._batches.run(prepared, self._method.score)
             return assemble(self._method, prepared, scored, on_partial, self._map_filter)
+
+    def _detect_parts(
+        self,
+        pixels: NDArray[np.uint8] | NDArray[np.uint16],
+        preprocessing: Preprocessing,
+        search: PartSearch,
+        on_partial: Callable[[ScoreMap], None] | None,
+    ) -> Detection:
+        """Each part as a picture of its own; the highest score is that of the picture."""
+        poses = all_parts(pixels, search)
+        found: list[Detection] = []
+        for pose in poses:
+            found.append(self._detect(cut_out(pixels, pose, search), preprocessing.of_part, None))
+            score_map = put_back([one.score_map for one in found], poses[: len(found)], search, *pixels.shape[:2])
+            if on_partial is not None and len(poses) > 1:
+                on_partial(score_map)
+        return Detection(max(one.score for one in found), score_map)

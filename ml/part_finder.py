@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.errors import PartNotFoundError
-from ml.part_pictures import Matrix, Pose, frame_of
+from ml.part_pictures import Matrix, Pose, cut_out, frame_of
 from ml.part_search import MOST_PARTS, PartSearch
 from ml.pictures import Pixels
 
@@ -96,6 +96,11 @@ def all_parts(pixels: Pixels, search: PartSearch) -> tuple[Pose, ...]:
         f"{'is' if len(found) < 2 else 'are'} as like the template as it must be ({search.least_likeness:.2f}). Check "
         "that all parts lie whole within the picture, in focus and lit as usual."
     )
+
+
+def upright_parts(pixels: Pixels, search: PartSearch | None) -> list[Pixels]:
+    """The picture of each part, cut out upright; without a search the picture itself. Raises as `all_parts`."""
+    return [pixels] if search is None else [cut_out(pixels, pose, search) for pose in all_parts(pixels, search)]
 
 
 def _copies(pixels: Pixels, search: PartSearch) -> list[_Copy]:

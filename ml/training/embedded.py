@@ -16,6 +16,7 @@ from ml.images import PreparedPicture, prepare
 from ml.map_filter import Kernel, MarkedMap
 from ml.maps import Detection
 from ml.methods.base import Method, Scored
+from ml.part_search import PartSearch
 from ml.pictures import Pixels
 from ml.preprocessing import Preprocessing
 from ml.progress import Cancelled
@@ -45,7 +46,7 @@ class InputPictures(Sequence[Tensor]):
 
     def __init__(self, survey: Survey, preprocessing: Preprocessing, cancelled: Cancelled) -> None:
         self._survey = survey
-        self._preprocessing = preprocessing
+        self._preprocessing = preprocessing.of_part
         self._cancelled = cancelled
 
     def __len__(self) -> int:
@@ -61,8 +62,7 @@ def inputs_per_picture(survey: Survey, preprocessing: Preprocessing) -> int:
     """Of a picture as large as most of them; where a ring is looked at, of the first picture."""
     if preprocessing.ring is not None:
         return prepare(survey.read(0).pixels, preprocessing, survey.circle(0)).count
-    blank = np.broadcast_to(np.uint8(0), (survey.height_px, survey.width_px))
-    return prepare(blank, preprocessing).count
+    return prepare(np.broadcast_to(np.uint8(0), survey.usual_shape), preprocessing.of_part).count
 
 
 class EmbeddedPictures(Sequence[Tensor]):
@@ -86,7 +86,8 @@ class EmbeddedPictures(Sequence[Tensor]):
         cancelled: Cancelled,
     ) -> None:
         self._survey = survey
-        self._preprocessing = preprocessing
+        self._preprocessing = preprocessing.of_part
+        self._cached_with = preprocessing  # with the search for parts: what is cut out depends on it
         self._method = method
         self._device = device
         self._seed = seed
@@ -112,6 +113,11 @@ class EmbeddedPictures(Sequence[Tensor]):
         """Those that a camera took, ascending: all that may be held out, and all that say what parts look like."""
         return self._survey.captured
 
+    @property
+    def parts(self) -> PartSearch | None:
+        """The search for parts, where each part is a picture of its own."""
+        return self._cached_with.parts
+
     def name(self, index: int) -> str:
         """The file of picture `index`, relative to the folder."""
         return self._survey.names[index]
@@ -119,9 +125,11 @@ class EmbeddedPictures(Sequence[Tensor]):
     def load(self, index: int) -> Tensor:
         """Embed picture `index`, and keep the result while the budget lasts."""
         check_cancelled(self._cancelled)
-        pixels = self._survey.read(index).pixels
+        file = self._survey.read_file(index)
+        pixels = self._survey.seen_in(file, index).pixels
+        self._shapes[index] = pixels.shape
         if index not in self._quality:
-            self._look_at(index, pixels)
+            self._look_at(index, file.pixels)
         features = self._rounded(index, pixels) if self._method.embedding_hash else self._with_variants(index, pixels)
         size = features.numel() * features.element_size()
         if size <= self._budget:
@@ -131,7 +139,7 @@ class EmbeddedPictures(Sequence[Tensor]):
 
     def _rounded(self, index: int, pixels: Pixels) -> Tensor:
         """Features in half precision, from the disk where they are there."""
-        key = key_of(self._survey.hashes[index], self._preprocessing, f"{self._method.embedding_hash}")
+        key = key_of(self._survey.key(index), self._cached_with, f"{self._method.embedding_hash}")
         found = self._cache.get(key)
         if found is None:
             found = to_half(self._with_variants(index, pixels).numpy())
@@ -207,11 +215,11 @@ class EmbeddedPictures(Sequence[Tensor]):
             yield start, self._method.score(batch)
 
     def _look_at(self, index: int, pixels: Pixels) -> None:
+        """At the whole picture, as the station does before a part is sought in it."""
         window = (self._preprocessing.window_low, self._preprocessing.window_high)
         quality = measure(pixels, window)
         self._quality[index] = (quality.brightness, quality.contrast, quality.focus)
         self._thumbnails[index] = thumbnail_of(pixels, window)
-        self._shapes[index] = pixels.shape
 
     def reference(self) -> tuple[PictureReference, NDArray[np.float32]]:
         """What the captured pictures look like, and their mean thumbnail `(64, 64)` float32, 0 to 1."""

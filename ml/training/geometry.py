@@ -32,9 +32,8 @@ def fitted_input_size(job: TrainingJob, info: MethodInfo, size: int, survey: Sur
     An area of about `size` squared; a method at native resolution never enlarges.
     """
     # Of pictures cut around parts of different sizes the most frequent shape may be that of two, and an odd one.
-    height, width = map(float, survey.middle_size_px or (survey.height_px, survey.width_px))
-    if job.parts is not None:
-        height, width = job.parts.height_px, job.parts.width_px
+    middle = None if survey.parts is not None else survey.middle_size_px
+    height, width = map(float, middle or survey.usual_shape)
     if job.region is not None:
         height, width = job.region.height, job.region.width
     elif job.area is not None:
@@ -65,7 +64,7 @@ def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Prepro
         clahe=job.clahe,
         ring=survey.ring,
         area=job.area,
-        parts=job.parts,
+        parts=survey.parts,
     )
 
 

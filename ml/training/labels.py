@@ -1,7 +1,7 @@
 """The job's pictures of defective parts with the masks of their defects: read, checked, and given to the method."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
@@ -12,6 +12,9 @@ from ml.dataset import LabelledPicture, read_defects, read_mask
 from ml.errors import PictureError, TrainingError
 from ml.job import TrainingJob
 from ml.methods.base import Method
+from ml.part_finder import all_parts
+from ml.part_pictures import cut_out, cut_out_mask
+from ml.part_search import PartSearch
 from ml.picture_list import is_picture_list, read_listed
 from ml.pictures import Pixels, decode_picture, read_picture_bytes
 from ml.training.embedded import EmbeddedPictures
@@ -47,11 +50,39 @@ def defects_hashed(defects: Sequence[LabelledPicture]) -> list[FileHash]:
     return [(one.name or one.path.name, sha256(read_listed(one.path, one.sha256)).hexdigest()) for one in defects]
 
 
-def read_all(listed: Sequence[LabelledPicture]) -> Iterator[Defective]:
-    """Decode one after the other.
+def read_all(listed: Sequence[LabelledPicture], parts: PartSearch | None = None) -> Iterator[Defective]:
+    """Decode one after the other; with `parts`, the upright pictures of those parts that have the defect.
 
-    Raises TrainingError naming a file that cannot be used, a mask of another size, and one that marks nothing.
+    Raises TrainingError naming a file that cannot be used, a mask of another size, one that marks nothing, and one
+    that does not tell which part has the defect.
     """
+    for one in _read_files(listed):
+        yield from [one] if parts is None else _defective_parts(one, parts)
+
+
+def _defective_parts(one: Defective, parts: PartSearch) -> list[Defective]:
+    name = one.file[0]
+    try:
+        poses = all_parts(one.pixels, parts)
+    except PictureError as error:
+        raise TrainingError(f"The picture of a defective part {name} cannot be used: {error}") from error
+    if one.mask is None and len(poses) > 1:
+        raise TrainingError(
+            f"{name} shows {len(poses)} parts, and no mask tells which of them has the defect. Add its mask, or take "
+            "the picture out."
+        )
+    masks = [None if one.mask is None else cut_out_mask(one.mask, pose, parts) for pose in poses]
+    defective = [
+        replace(one, pixels=cut_out(one.pixels, pose, parts), mask=mask)
+        for pose, mask in zip(poses, masks, strict=True)
+        if mask is None or mask.any()
+    ]
+    if not defective:
+        raise TrainingError(f"{name}: the defect lies on none of the parts that are found. Correct its mask.")
+    return defective
+
+
+def _read_files(listed: Sequence[LabelledPicture]) -> Iterator[Defective]:
     for one in listed:
         try:
             data = read_listed(one.path, one.sha256)
@@ -76,7 +107,7 @@ def teach(
     for a picture that the region of interest does not fit, and for a mask whose defect lies wholly outside of it.
     """
     defects, masks, files, mask_files = [], [], [], []
-    for one in read_all(listed):
+    for one in read_all(listed, pictures.parts):
         try:
             defects.append(pictures.embed(one.pixels))
             files.append(one.file)
@@ -88,13 +119,13 @@ def teach(
         if not bool(torch.any(seen)):
             raise TrainingError(
                 f"{one.mask_file[0]}: the defect lies outside of what is looked at of {one.file[0]}. Take the picture "
-                "out of its folder, or widen the region of interest."
+                "out of its folder, or widen the region of interest or the inspection area."
             )
         masks.append(seen)
         mask_files.append(one.mask_file)
     method.labelled_defects = defects
     method.labelled_masks = masks
-    return tuple(files), tuple(mask_files)
+    return tuple(dict.fromkeys(files)), tuple(dict.fromkeys(mask_files))  # two parts may lie on one picture
 
 
 def _serving(job: TrainingJob, title: str, method: Method, listed: Sequence[LabelledPicture]) -> list[LabelledPicture]:

@@ -53,7 +53,7 @@ def learn_map_filter(
 
 
 def _labelled(pictures: EmbeddedPictures, listed: Sequence[LabelledPicture]) -> Iterator[MarkedMap]:
-    for one in read_all(listed):
+    for one in read_all(listed, pictures.parts):
         if one.mask is None:
             raise ValueError(f"{one.file[0]} has no mask")
         try:

@@ -1,11 +1,17 @@
-"""Where the part lies in each training picture, for jobs that look at a ring around a circle on it."""
+"""Where the part lies in each training picture, for jobs that look at a ring around a circle on it; which parts lie on
+each picture, for jobs that find several by a template.
+"""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ml.circle_search import Circle, striking_circles, usual_range
 from ml.errors import PartNotFoundError, TrainingError
 from ml.images import prepare
 from ml.job import TrainingJob
+from ml.part_finder import all_parts
+from ml.part_pictures import Pose
+from ml.part_search import PartSearch
 from ml.preprocessing import Preprocessing, RingSearch
 from ml.progress import Cancelled, Progress
 from ml.training.geometry import window_of
@@ -19,10 +25,12 @@ MOST_LEFT_OUT = 0.2
 
 
 def find_parts(job: TrainingJob, survey: Survey, progress: Progress, cancelled: Cancelled) -> Survey:
-    """The survey with what the job's ring search found; pictures without a whole part are listed as left out.
+    """The survey with what the job's search for a ring or for parts found; pictures without are listed as left out.
 
     Raises TrainingError where the radius cannot be measured, or the part is missing from too many pictures.
     """
+    if job.parts is not None:
+        return _each_part(job, survey, job.parts, progress, cancelled)
     if job.ring is None:
         return survey
     ring = job.ring
@@ -50,6 +58,51 @@ def find_parts(job: TrainingJob, survey: Survey, progress: Progress, cancelled: 
             "and the ring's ends: the field ring of a job file (loupe train --job), see docs/round-parts.md."
         )
     return replace(survey.without(left_out), ring=ring, circles=circles)
+
+
+def _each_part(
+    job: TrainingJob, survey: Survey, search: PartSearch, progress: Progress, cancelled: Cancelled
+) -> Survey:
+    """The survey in which each part is a picture of its own."""
+    # What was made of a picture with several parts does not tell of which of them a part on it was made.
+    reason = "is generated, and generated pictures are not searched for parts."
+    survey = survey.without({index: Skipped(survey.names[index], reason) for index in survey.marks})
+    found: list[tuple[Pose, ...]] = []
+    left_out: dict[int, Skipped] = {}
+    for index, name in enumerate(survey.names):
+        check_cancelled(cancelled)
+        progress("Finding the parts", index, len(survey.names))
+        try:
+            found.append(all_parts(survey.read(index).pixels, search))
+        except PartNotFoundError as error:
+            left_out[index] = Skipped(name, f"{name}: {error}")
+    progress("Finding the parts", len(survey.names), len(survey.names))
+    if len(left_out) > MOST_LEFT_OUT * len(survey.names):
+        raise TrainingError(
+            f"{job.data}: parts are missing in {len(left_out)} of {len(survey.names)} pictures. "
+            f"{next(iter(left_out.values())).reason} If the pictures are as they should be, draw the template again, "
+            "or lower the likeness that makes a part, or the number of parts."
+        )
+    return _in_parts(survey.without(left_out), found, search)
+
+
+def _in_parts(survey: Survey, found: Sequence[tuple[Pose, ...]], search: PartSearch) -> Survey:
+    """`found`: the poses of the parts on each picture of the survey."""
+    numbered = [
+        (index, f"{name}#{number + 1}", poses[number])
+        for index, (name, poses) in enumerate(zip(survey.names, found, strict=True))
+        for number in range(len(poses))
+    ]
+    listed = {name: survey.listed_parts.get(survey.names[index]) for index, name, _ in numbered}
+    return replace(
+        survey,
+        names=tuple(name for _, name, _ in numbered),
+        hashes=tuple(survey.hashes[index] for index, _, _ in numbered),
+        elsewhere={name: survey.path(index) for index, name, _ in numbered},
+        listed_parts={name: part for name, part in listed.items() if part is not None},
+        parts=search,
+        poses={name: pose for _, name, pose in numbered},
+    )
 
 
 def _measured_range(

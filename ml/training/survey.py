@@ -17,6 +17,8 @@ from ml.dataset import GoodPicture
 from ml.errors import CancelledError, PictureChangedError, PictureError, TrainingError
 from ml.generation.marking import Mark, mark_in, refuse_made_defect
 from ml.job import TrainingJob
+from ml.part_pictures import Pose, cut_out
+from ml.part_search import PartSearch
 from ml.picture_list import is_picture_list, read_listed
 from ml.pictures import MIN_TRAINING_SIDE_PX, Picture, decode_picture, read_picture_bytes
 from ml.preprocessing import RingSearch
@@ -41,6 +43,8 @@ class Survey:
     marks: by index, of those that no camera took. elsewhere: by name, files that do not lie in the data folder.
     listed_parts: by name, the part that a picture shows, where the job's list tells it.
     ring: the job's search for a round part, its radii known. circles: by a picture's hash, where the part was found.
+    parts: the job's search for several parts. Then each part is a picture of its own, named FILE#1, FILE#2, ..., with
+    the hash of its file; poses: by name, where it was found.
     """
 
     folder: Path
@@ -58,6 +62,8 @@ class Survey:
     listed_parts: Mapping[str, str] = field(default_factory=dict)
     ring: RingSearch | None = None
     circles: Mapping[str, Circle] = field(default_factory=dict)
+    parts: PartSearch | None = None
+    poses: Mapping[str, Pose] = field(default_factory=dict)
 
     @property
     def captured(self) -> tuple[int, ...]:
@@ -83,8 +89,32 @@ class Survey:
         """The file of picture `index`."""
         return self.elsewhere.get(self.names[index], self.folder / self.names[index])
 
+    @property
+    def usual_shape(self) -> tuple[int, int]:
+        """Height and width in px of most pictures; where each part is one, of what is cut out around it."""
+        return (self.height_px, self.width_px) if self.parts is None else (self.parts.height_px, self.parts.width_px)
+
+    def key(self, index: int) -> str:
+        """Names what picture `index` shows: pictures of one key are the same, pixel by pixel."""
+        pose = self.poses.get(self.names[index])
+        return self.hashes[index] if pose is None else f"{self.hashes[index]} {pose}"
+
     def read(self, index: int) -> Picture:
-        """Decode it again; raises TrainingError when it has gone or changed since the survey."""
+        """Decode it again, of a part its upright picture; raises TrainingError as `read_file`."""
+        return self.seen_in(self.read_file(index), index)
+
+    def seen_in(self, file: Picture, index: int) -> Picture:
+        """Picture `index` in what `read_file` gave for it."""
+        pose = self.poses.get(self.names[index])
+        if pose is None or self.parts is None:
+            return file
+        return Picture(cut_out(file.pixels, pose, self.parts), file.bit_depth)
+
+    def read_file(self, index: int) -> Picture:
+        """The whole picture that picture `index` is, or is a part of.
+
+        Raises TrainingError when it has gone or changed since the survey.
+        """
         path = self.path(index)
         try:
             data = read_picture_bytes(path)
