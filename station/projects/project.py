@@ -76,9 +76,6 @@ class ProjectPicture(_Record):
     findings: tuple[Finding, ...] = ()
     set_aside: str = ""
     kept: bool = False
-    outlined: bool | None = None
-    """Whether its defects are outlined in the project's annotations; None where nobody has drawn on it, so that
-    `imported_mask` counts."""
     checked: bool = True
     outlined: bool | None = None
     """Whether its defects are outlined in the project's annotations; None where nobody has drawn on it, so that

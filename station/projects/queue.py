@@ -28,16 +28,17 @@ def is_queued(project: Project) -> bool:
     return any(one.order == order for one in project.candidates)
 
 
-def with_shown(project: Project) -> Project:
+def with_shown(project: Project, estimated_s: float | None = None) -> Project:
     """The project with what the page Method shows as one more candidate, waiting."""
     order = shown_order(project)
     title = FINE_TUNED if project.is_fine_tuning else title_of(order)
-    return project.with_candidate(Candidate(title=_unused(project, title), order=order))
+    return project.with_candidate(Candidate(title=_unused(project, title), order=order, estimated_s=estimated_s))
 
 
 def again(project: Project, candidate: Candidate) -> Project:
     """The project with a candidate of the same order, waiting: for other pictures than it was trained on."""
-    return project.with_candidate(Candidate(title=_unused(project, candidate.title), order=candidate.order))
+    title = _unused(project, candidate.title)
+    return project.with_candidate(Candidate(title=title, order=candidate.order, estimated_s=candidate.seconds))
 
 
 def without(project: Project, candidate_id: str) -> Project:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from station.ui import theme, tokens
+from station.ui.tokens import Role
 from station.ui.training.loss_curves import LossCurves
 from station.ui.training.sample_strip import SampleStrip
 from station.ui.training.words import duration, short_duration
@@ -35,8 +36,10 @@ class RunPanel(Card):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
+        self._name = theme.label("", "body", "secondary")
         self._stage = theme.label("", "title", bold=True)
         self._stage.setWordWrap(True)
+        self._name.hide()
         self._left = theme.label("", "body", "secondary")
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
@@ -59,6 +62,7 @@ class RunPanel(Card):
         line = QHBoxLayout()
         line.addWidget(self._left, 1)
         line.addWidget(self._cancel)
+        self.add(self._name)
         self.add(self._stage)
         self.add(self._bar)
         self.add(line)
@@ -80,8 +84,10 @@ class RunPanel(Card):
             line.addWidget(chip)
         line.addStretch(1)
 
-    def begin(self) -> None:
-        """A run was asked for; nothing is heard of it yet."""
+    def begin(self, name: str = "") -> None:
+        """A run was asked for, of what is called `name`; nothing is heard of it yet."""
+        self._name.setText(name)
+        self._name.setVisible(bool(name))
         self._began = time.monotonic()
         self._stage_told = ""
         self._log.clear()
@@ -92,7 +98,17 @@ class RunPanel(Card):
         self._stage.setText(self.tr("Starting"))
         self._left.setText(self.tr("Loading the libraries takes a few seconds"))
         self._bar.setRange(0, 0)
+        self._bar.show()
+        self._cancel.show()
         self._cancel.setEnabled(True)
+
+    def show_done(self, title: str, took: str) -> None:
+        """The run ended with a model; what was learnt stays to be looked at."""
+        self._name.hide()
+        self._stage.setText(title)
+        self._left.setText(self.tr("Took {}").format(took))
+        self._bar.hide()
+        self._cancel.hide()
 
     def show_started(self, found: TrainingStarted) -> None:
         self.add_line(self.tr("{} pictures of good parts").format(found.pictures))
@@ -227,7 +243,7 @@ class NoticePanel(Card):
         self.show_nothing_yet()
 
     def show_nothing_yet(self) -> None:
-        self._tell(
+        self.tell(
             self.tr("Train on your own parts"),
             self.tr(
                 "Loupe learns from good parts only: 30 or more pictures, taken as the line takes them. What differs "
@@ -238,16 +254,16 @@ class NoticePanel(Card):
 
     def show_failure(self, reason: str, log: str, *, can_continue: bool = False) -> None:
         kept = "\n\n" + self._kept() if can_continue else ""
-        self._tell(self.tr("Training failed"), reason + kept, log, can_continue=can_continue)
-        self._icon.show_glyph("warning", "fault")
+        title, words = self.tr("Training failed"), reason + kept
+        self.tell(title, words, log, glyph="warning", role="fault", can_continue=can_continue)
 
     def show_cancelled(self, *, can_continue: bool = False) -> None:
         words = self._kept() if can_continue else self.tr("Nothing was kept of this run.")
-        self._tell(self.tr("Training cancelled"), words, can_continue=can_continue)
+        self.tell(self.tr("Training cancelled"), words, can_continue=can_continue)
 
     def show_interrupted(self, name: str) -> None:
         """A run called `name` waits from an earlier time."""
-        self._tell(self.tr("The training of {} was interrupted").format(name), self._kept(), can_continue=True)
+        self.tell(self.tr("The training of {} was interrupted").format(name), self._kept(), can_continue=True)
 
     def _kept(self) -> str:
         return self.tr(
@@ -255,8 +271,18 @@ class NoticePanel(Card):
             "A new training takes its place."
         )
 
-    def _tell(self, title: str, words: str, log: str = "", *, can_continue: bool = False) -> None:
-        self._icon.show_glyph("graduation-cap", "disabled")
+    def tell(
+        self,
+        title: str,
+        words: str,
+        log: str = "",
+        *,
+        glyph: str = "graduation-cap",
+        role: Role = "disabled",
+        can_continue: bool = False,
+    ) -> None:
+        """`log`: the last run's own words, where they matter."""
+        self._icon.show_glyph(glyph, role)
         self._title.setText(title)
         self._words.setText(words)
         self._continue.setVisible(can_continue)
