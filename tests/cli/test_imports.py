@@ -39,6 +39,8 @@ def test_that_importing_the_window_or_the_command_line_imports_no_torch(statemen
         ["train", ".", "--out", "a.loupe", "--set", "bogus=1"],
         ["inspect", "nowhere.loupe", "a.png"],
         ["evaluate", "nowhere.loupe", "."],
+        ["judge", "nowhere.loupe", ".", "--out", "scores"],
+        ["train", "nowhere.json", "--out", "a.loupe"],
         ["models", "list", "--home", "nowhere"],
     ],
 )
