@@ -27,9 +27,13 @@ def with_base(job: TrainingJob, base: Manifest, given: Collection[str] = ()) -> 
         is_asked_for = field in given or wanted != TrainingJob.model_fields[field].get_default(
             call_default_factory=True
         )
-        if is_asked_for and wanted != value and not (field == "parameters" and _agrees(base, wanted)):
+        if field == "parameters":
+            wanted = _differing(base, wanted)
+            is_asked_for = bool(wanted)
+        if is_asked_for and wanted != value:
+            own = {key: value[key] for key in wanted} if field == "parameters" else value
             raise ParameterError(
-                f"{field}: a fine-tuned model keeps that of its base '{base.name}' ({_in_words(value)}), and "
+                f"{field}: a fine-tuned model keeps that of its base '{base.name}' ({_in_words(own)}), and "
                 f"{_in_words(wanted)} was asked for. Leave it out, or train a new model."
             )
         filled[field] = value
@@ -81,9 +85,11 @@ def _region(box: tuple[int, int, int, int]) -> RegionOfInterest:
     return RegionOfInterest(x=x, y=y, width=width, height=height)
 
 
-def _agrees(base: Manifest, wanted: dict[str, Any]) -> bool:
-    """Whether settings as typed or stored are the base's. Raises ParameterError for those that there are not."""
-    return parse_settings(base.method, {**base.parameters, **wanted}) == parse_settings(base.method, base.parameters)
+def _differing(base: Manifest, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Those settings, as typed or stored, that are not the base's. Raises ParameterError for what is no setting."""
+    own = parse_settings(base.method, base.parameters)
+    parsed = parse_settings(base.method, {**base.parameters, **wanted})
+    return {key: value for key, value in wanted.items() if getattr(parsed, key) != getattr(own, key)}
 
 
 def _in_words(value: Any) -> str:

@@ -114,6 +114,8 @@ class TrainingJob(BaseModel):
             raise ValueError("defects: a list of pictures names those of defective parts itself: leave defects out")
         if self.defect_masks is not None and self.defects is None:
             raise ValueError("defect_masks belong to pictures of defective parts: give defects too")
+        if self.replay is not None and self.base is None:
+            raise ValueError("replay belongs to a model that is fine-tuned: give base too")
         if self.stride is not None and self.patch is None:
             raise ValueError("stride belongs to patch-wise inspection: give patch too")
         if self.patch is not None and self.stride is not None and self.stride > self.patch:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a picture was a FAULT, 4 a pictur
 130 stopped by Ctrl-C or SIGTERM.
 """
 
+import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from ml.catalogue.pipelines import pipeline as find_pipeline
 from ml.errors import CancelledError, LoupeError, ParameterError
 from ml.job import MOST_GENERATED, MOST_SEED, USUAL_GENERATED, TrainingJob
 from station.commands.options import (
+    FINE_TUNING,
     GENERATED,
     GEOMETRY,
     METHOD,
@@ -210,6 +212,25 @@ def train(
             metavar="FILE", help="The backbone's weights as a file.", rich_help_panel=METHOD, show_default=False
         ),
     ] = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.loupe",
+            help="Fine-tune this model on DATA, pictures of new good parts; its method and settings stay.",
+            rich_help_panel=FINE_TUNING,
+            show_default=False,
+        ),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Folder or list of the good pictures that --base was trained on, where DATA does not hold them. "
+            "Networks learn from them again; with most methods the threshold asks for them.",
+            rich_help_panel=FINE_TUNING,
+            show_default=False,
+        ),
+    ] = None,
     defects: Annotated[
         Path | None,
         typer.Option(
@@ -283,6 +304,24 @@ def train(
             show_default=False,
         ),
     ] = None,
+    area: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Where to look and what to ignore: shapes on a picture (an inspection area), or on each part.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
+    parts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="How the parts on a picture are found (a part search); each is learnt as a picture of its own.",
+            rich_help_panel=GEOMETRY,
+            show_default=False,
+        ),
+    ] = None,
     alpha: AlphaOption = 0.01,
     group_by: Annotated[
         str | None,
@@ -305,12 +344,16 @@ def train(
         "patch": patch,
         "stride": stride,
         "weights": weights,
+        "base": base,
+        "replay": replay,
         "defects": defects,
         "defect_masks": defect_masks,
         "conv_processing": conv_processing,
         "augment": _augmentation(augment, augment_count, augment_settings or []),
         "window": window,
         "aspect": aspect,
+        "area": area,
+        "parts": parts,
         "group_by": group_by,
         "alpha": alpha,
         "seed": seed,
@@ -339,6 +382,16 @@ def _errors_as_lines(as_json: bool) -> Iterator[None]:
         if as_json:
             print_json({"event": "error", "message": str(error)}, is_line=True)
         raise
+
+
+def _document(path: Path, option: str) -> Any:
+    """What a JSON file holds. Raises ParameterError naming it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParameterError(f"{option} {path}: cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ParameterError(f"{option} {path}: is no JSON file: {error}.") from error
 
 
 def _augmentation(generator: str | None, count: int | None, settings: list[str]) -> dict[str, Any] | None:
@@ -377,7 +430,14 @@ def _order(
     parameters = parse_assignments(settings) | ({"backbone": backbone} if backbone else {})
     if fields.get("method", base.get("method")) == base.get("method"):
         parameters = {**base.get("parameters", {}), **parameters}
-    return TrainingJob.checked({**base, **fields, "parameters": parameters}, "--")
+    documents = {name: _document(fields[name], f"--{name}") for name in ("area", "parts") if name in fields}
+    order = TrainingJob.checked({**base, **fields, **documents, "parameters": parameters}, "--")
+    if order.base is not None:
+        from ml.artifact import read_manifest
+        from ml.base_model import with_base
+
+        with_base(order, read_manifest(order.base), given=fields.keys())
+    return order
 
 
 def parse_assignments(assignments: list[str], option: str = "--set") -> dict[str, str]:

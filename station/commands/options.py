@@ -7,6 +7,7 @@ import typer
 
 METHOD, GENERATED = "Method", "Generated pictures"
 GEOMETRY, THRESHOLD = "What the network sees", "Threshold"
+FINE_TUNING = "Fine-tuning a model"
 """Groups of options in `loupe train --help` and `loupe compare --help`."""
 
 HomeOption = Annotated[

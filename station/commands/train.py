@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from ml.artifact import read_manifest
+from ml.base_model import with_base
 from ml.calibration import assign_groups
 from ml.catalogue import method, parse_settings
 from ml.errors import CancelledError, LoupeError
@@ -162,7 +164,10 @@ def in_words(seconds: float) -> str:
 
 def _refuse_early(job: TrainingJob) -> None:
     """Raises what training would raise for settings, pattern and folder, seconds earlier: before torch is imported."""
-    parse_settings(job.method, {**method(job.method).presets[job.preset].settings, **job.parameters})
+    if job.base is not None:
+        with_base(job, read_manifest(job.base))
+    else:
+        parse_settings(job.method, {**method(job.method).presets[job.preset].settings, **job.parameters})
     assign_groups([], job.group_by)
     check_augmentation(job.augment)
     good_pictures(job)
@@ -180,6 +185,8 @@ def _report(result: "TrainingResult", console: Console) -> None:
         f"{result.path}: {result.manifest.method} trained on {len(result.survey.names)} pictures"
         f" ({len(result.survey.skipped)} left out) in {result.seconds:.0f} s, model {result.manifest.model_hash[:12]}",
     )
+    if base := result.manifest.data.base_hash:
+        say(console, f"it goes on from the model {base[:12]} and knows what that one had learnt")
     if generated := result.manifest.data.generated:
         say(console, f"learnt from {len(generated)} generated pictures too; none of them gave the threshold")
     say(
