@@ -16,23 +16,22 @@ if TYPE_CHECKING:  # the ports bring OpenCV with the map's type
 
 __all__ = ["CameraDevice", "list_cameras", "open_camera"]
 
-_KNOWN = "demo, demo:SEED, folder:PATH, watch:PATH, camera:NUMBER, video:PATH, rtsp://ADDRESS"
+_KNOWN = "demo, demo:SEED, demo:SEED?batch=2, folder:PATH, watch:PATH, camera:NUMBER, video:PATH, rtsp://ADDRESS"
 
 
 def open_camera(spec: str) -> Camera:
     """The camera that `spec` names; `open` has yet to be called on it.
 
-    `demo`, `demo:SEED`: the built-in line. `folder:PATH`: its pictures in natural order, with their truth where it is
-    of the MVTec layout. `watch:PATH`: pictures that are put into the folder from now on. `camera:NUMBER`: a USB
-    camera. `video:PATH`: a video file. `rtsp://...`, `rtsps://...`: a network camera.
+    `demo`, `demo:SEED`: the built-in line; `demo:SEED?batch=2`: the same line once the alloy of its parts and its light
+    have changed. `folder:PATH`: its pictures in natural order, with their truth where it is of the MVTec layout.
+    `watch:PATH`: pictures that are put into the folder from now on. `camera:NUMBER`: a USB camera. `video:PATH`: a
+    video file. `rtsp://...`, `rtsps://...`: a network camera.
     Raises CameraError when `spec` is none of these.
     """
     kind, _, rest = spec.strip().partition(":")
     match kind.lower():
         case "demo":
-            from station.capture.simulated import SimulatedCamera
-
-            return SimulatedCamera(_whole_number(spec, rest) if rest else 0)
+            return _demo_line(spec, rest)
         case "folder":
             from station.capture.folder import FolderCamera
 
@@ -54,6 +53,18 @@ def open_camera(spec: str) -> Camera:
 
             return network_camera(spec.strip())
     raise CameraError(f"'{kind}' is no picture source. Known are: {_KNOWN}.")
+
+
+def _demo_line(spec: str, rest: str) -> Camera:
+    from station.capture.simulated import SimulatedCamera
+
+    seed, has_option, option = rest.partition("?")
+    name, _, batch = option.partition("=")
+    if has_option and name != "batch":
+        raise CameraError(f"'{spec}': the demo line knows no '{name}', only a batch, as in demo:1?batch=2.")
+    return SimulatedCamera(
+        _whole_number(spec, seed) if rest else 0, batch=_whole_number(spec, batch) if has_option else 1
+    )
 
 
 def _whole_number(spec: str, text: str) -> int:

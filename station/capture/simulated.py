@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from station.capture.demo_line.batch import BATCHES
 from station.capture.demo_line.defects import DEFECT_KINDS, DefectKind
 from station.capture.demo_line.rendering import (
     DEFAULT_SIZE_PX,
@@ -41,7 +42,8 @@ class SimulatedCamera:
     """Renders part after part of one line; the same seed shows the same parts again after every `open`.
 
     `disturbance` may be set at any time and holds until it is set again: a covered lens, an empty fixture, an
-    unfocused lens, or a lost camera. `pace_s` is the least time between two parts.
+    unfocused lens, or a lost camera. `pace_s` is the least time between two parts. `batch` is one of BATCHES by its
+    number: the same parts of another alloy under another light.
     """
 
     def __init__(
@@ -50,7 +52,12 @@ class SimulatedCamera:
         size_px: int = DEFAULT_SIZE_PX,
         pace_s: float = 0.0,
         disturbance: Disturbance | None = None,
+        batch: int = 1,
     ) -> None:
+        if batch not in BATCHES:
+            raise CameraError(
+                f"demo:{seed}?batch={batch}: there is no such batch; choose one of {', '.join(map(str, BATCHES))}."
+            )
         if seed < 0:
             raise CameraError(f"demo:{seed}: the seed must be 0 or more.")
         if size_px < MIN_SIZE_PX:
@@ -59,6 +66,7 @@ class SimulatedCamera:
             )
         self.disturbance = disturbance
         self._seed = seed
+        self._batch = batch
         self._size_px = size_px
         self._pace_s = pace_s
         self._next_index: int | None = None
@@ -66,6 +74,8 @@ class SimulatedCamera:
 
     @property
     def name(self) -> str:
+        if self._batch != 1:
+            return f"demo:{self._seed}?batch={self._batch}"
         return "demo" if self._seed == 0 else f"demo:{self._seed}"
 
     def open(self) -> None:
@@ -100,12 +110,14 @@ class SimulatedCamera:
 
     def _picture(self, index: int) -> Frame:
         name = f"D-{index + 1:06d}"
+        batch = BATCHES[self._batch]
         if self.disturbance == "covered":
             return Frame(render_covered_lens(self._seed, index, self._size_px), 8, self.name, name)
         if self.disturbance == "empty":
-            return Frame(render_empty_fixture(self._seed, index, self._size_px), 8, self.name, name)
+            return Frame(render_empty_fixture(self._seed, index, self._size_px, batch), 8, self.name, name)
         defect = defect_of(self._seed, index)
-        pixels, _ = render_part(self._seed, index, defect, self._size_px, is_focused=self.disturbance != "unfocused")
+        is_focused = self.disturbance != "unfocused"
+        pixels, _ = render_part(self._seed, index, defect, self._size_px, is_focused, batch)
         return Frame(
             pixels, 8, self.name, name, given_truth="normal" if defect is None else "anomaly", defect_kind=defect
         )

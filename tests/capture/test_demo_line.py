@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml.dataset import read_mask, read_mvtec, read_normals
 from ml.pictures import read_picture
-from station.capture.demo_line import DEFECT_KINDS, DefectKind, render_part, write_demo_dataset
+from station.capture.demo_line import BATCHES, DEFECT_KINDS, DefectKind, render_part, write_demo_dataset
 from station.capture.demo_line.rendering import render_covered_lens, render_empty_fixture
 from station.core.errors import CameraError
 
@@ -32,6 +32,18 @@ def test_that_the_same_part_is_rendered_alike_every_time() -> None:
 def test_that_parts_differ_in_pose_light_and_texture(seed: int, index: int) -> None:
     difference = _difference(render_part(5, 2, None, SIZE_PX)[0], render_part(seed, index, None, SIZE_PX)[0])
     assert difference.mean() > 3
+
+
+def test_that_another_batch_shows_the_same_parts_in_another_colour_and_light() -> None:
+    for defect in (None, "dent"):
+        (steel, mask), (bronze, same_mask) = (
+            render_part(5, 2, defect, SIZE_PX, batch=batch) for batch in (BATCHES[1], BATCHES[2])
+        )
+        assert np.array_equal(mask, same_mask)
+        red, _, blue = bronze.mean(axis=(0, 1)) / steel.mean(axis=(0, 1))
+        assert blue < red < 1  # warmer and dimmer
+        edges = [cv2.Canny(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 60, 120) > 0 for pixels in (steel, bronze)]
+        assert (edges[0] & edges[1]).sum() > 0.6 * edges[1].sum()  # in the same pose
 
 
 @pytest.mark.parametrize("size_px", [128, 257, 768])

@@ -15,6 +15,8 @@ from station.core.errors import CameraError
     [
         ("demo", "demo"),
         ("demo:7", "demo:7"),
+        ("demo:7?batch=2", "demo:7?batch=2"),
+        ("demo:0?batch=1", "demo"),
         ("camera:2", "camera:2"),
         ("folder:/some/parts", "folder:parts"),
         ("watch:/some/parts", "watch:parts"),
@@ -30,7 +32,8 @@ def test_that_each_kind_of_source_is_made_without_opening_it(spec: str, name: st
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "gige:1", "camera:", "camera:-1", "camera:one", "demo:x", "demo:-3", "demo:²", "folder:", "watch:", "video:",
+    ["", "gige:1", "camera:", "camera:-1", "camera:one", "demo:x", "demo:-3", "demo:²", "demo:?batch=2",
+     "demo:1?batch=9", "demo:1?light=2", "demo:1?", "folder:", "watch:", "video:",
      "rtsp://", "rtsp:///stream", "rtsp://[::1", "rtsp://host:port/x", "rtsp:"],
 )  # fmt: skip
 def test_that_a_text_that_is_no_source_is_refused(spec: str) -> None:

@@ -11,6 +11,7 @@ from ml.errors import CancelledError
 from ml.files import write_atomically
 from ml.pictures import encode_png
 from ml.progress import Cancelled, Progress, never, silent
+from station.capture.demo_line.batch import BATCHES, Batch
 from station.capture.demo_line.defects import DEFECT_KINDS, DefectKind
 from station.capture.demo_line.rendering import DEFAULT_SIZE_PX, render_part
 from station.core.errors import CameraError
@@ -28,6 +29,7 @@ def write_demo_dataset(
     size_px: int = DEFAULT_SIZE_PX,
     progress: Progress = silent,
     cancelled: Cancelled = never,
+    batch: Batch = BATCHES[1],
 ) -> None:
     """Write an MVTec layout: `train/good`, `test/good`, `test/KIND` and `ground_truth/KIND/NAME_mask.png`.
 
@@ -40,7 +42,7 @@ def write_demo_dataset(
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
-            _write(unfinished, _wanted(normals, test_good, test_defects), seed, size_px, progress, cancelled)
+            _write(unfinished, _wanted(normals, test_good, test_defects), seed, size_px, progress, cancelled, batch)
             unfinished.chmod(0o755)
             if folder.exists():
                 folder.rmdir()
@@ -66,12 +68,13 @@ def _write(
     size_px: int,
     progress: Progress,
     cancelled: Cancelled,
+    batch: Batch,
 ) -> None:
     for number, (subfolder, kind) in enumerate(wanted):
         if cancelled():
             raise CancelledError("The demo parts were not made: stopped on request.")
         progress("Rendering parts", number, len(wanted))
-        pixels, mask = render_part(seed, _FIRST_INDEX + number, kind, size_px)
+        pixels, mask = render_part(seed, _FIRST_INDEX + number, kind, size_px, batch=batch)
         name = f"{number:04d}"
         _write_png(folder / subfolder / f"{name}.png", pixels)
         if kind is not None:

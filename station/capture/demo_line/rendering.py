@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from station.capture.demo_line.batch import BATCHES, Batch
 from station.capture.demo_line.defects import Blemish, Change, DefectKind, draw_blemish
 from station.capture.demo_line.fixture import fixture
 from station.capture.demo_line.lighting import Field, Surface, radiance
@@ -28,26 +29,33 @@ _MAX_DRAWS: Final = 12
 
 
 def render_part(
-    seed: int, index: int, defect: DefectKind | None = None, size_px: int = DEFAULT_SIZE_PX, is_focused: bool = True
+    seed: int,
+    index: int,
+    defect: DefectKind | None = None,
+    size_px: int = DEFAULT_SIZE_PX,
+    is_focused: bool = True,
+    batch: Batch = BATCHES[1],
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Part number `index` of the line `seed`, and where its defect is.
+    """Part number `index` of the line `seed`, made in `batch`, and where its defect is.
 
     Returns 8-bit RGB `(size_px, size_px, 3)` and the mask `(size_px, size_px)`, all False for a good part. The same
     arguments give the same picture; with another `defect` it is the same part in the same pose and light.
     """
     part = draw_part(np.random.default_rng([seed, index, _PART_STREAM]))
-    scene = _good_scene(part, size_px)
+    scene = _good_scene(part, size_px, batch)
     mask = np.zeros((size_px, size_px), np.bool_)
     if defect is not None:
-        _add_defect(scene, mask, part, defect, np.random.default_rng([seed, index, _BLEMISH_STREAM]))
+        _add_defect(scene, mask, part, defect, np.random.default_rng([seed, index, _BLEMISH_STREAM]), batch)
     seen = focused(scene, size_px) if is_focused else defocused(scene, size_px)
-    return _captured(seen, part), mask
+    return _captured(batch.lit(seen), part), mask
 
 
-def render_empty_fixture(seed: int, index: int, size_px: int = DEFAULT_SIZE_PX) -> NDArray[np.uint8]:
+def render_empty_fixture(
+    seed: int, index: int, size_px: int = DEFAULT_SIZE_PX, batch: Batch = BATCHES[1]
+) -> NDArray[np.uint8]:
     """The nest with no part in it, 8-bit RGB `(size_px, size_px, 3)`."""
     part = draw_part(np.random.default_rng([seed, index, _PART_STREAM]))
-    return _captured(focused(fixture(size_px), size_px), part)
+    return _captured(batch.lit(focused(fixture(size_px), size_px)), part)
 
 
 def render_covered_lens(seed: int, index: int, size_px: int = DEFAULT_SIZE_PX) -> NDArray[np.uint8]:
@@ -61,34 +69,38 @@ def _captured(seen: Field, part: Part) -> NDArray[np.uint8]:
     return with_noise(exposed(seen, part.exposure), part.noise_row, part.noise_column)
 
 
-def _good_scene(part: Part, size_px: int) -> Field:
+def _good_scene(part: Part, size_px: int, batch: Batch) -> Field:
     """Linear RGB `(size_px, size_px, 3)` of the good part in its fixture."""
     scene = _shaded_fixture(part, size_px)
     box = _box(part, size_px, 0.0, 0.0, 1.0)
     at = polar(part, size_px, box)
     share = _coverage(part, at, size_px)
     points = _points(share > 0)
-    seen = radiance(surface(part, at.at(points), size_px), part.light_turn_rad)
+    seen = batch.tinted(radiance(surface(part, at.at(points), size_px), part.light_turn_rad))
     scene[box.area] = _blended(scene[box.area], seen, points, share)
     return scene
 
 
-def _add_defect(scene: Field, mask: NDArray[np.bool_], part: Part, kind: DefectKind, rng: np.random.Generator) -> None:
+def _add_defect(
+    scene: Field, mask: NDArray[np.bool_], part: Part, kind: DefectKind, rng: np.random.Generator, batch: Batch
+) -> None:
     """Draw defects until one is visible, and put that into `scene` and `mask`."""
     size_px = scene.shape[0]
     severity = float(rng.uniform())
     for _ in range(_MAX_DRAWS):
         blemish = draw_blemish(kind, severity, rng)
         box = _box(part, size_px, blemish.centre_x, blemish.centre_y, blemish.reach)
-        changed, change = _defective_scene(part, size_px, box, blemish, scene[box.area])
-        if _is_visible(scene[box.area], changed, change.mask, part):
+        changed, change = _defective_scene(part, size_px, box, blemish, scene[box.area], batch)
+        if _is_visible(batch.lit(scene[box.area]), batch.lit(changed), change.mask, part):
             break
         severity = min(1.0, severity + 0.15)
     scene[box.area] = changed
     mask[box.area] = change.mask
 
 
-def _defective_scene(part: Part, size_px: int, box: Box, blemish: Blemish, good: Field) -> tuple[Field, Change]:
+def _defective_scene(
+    part: Part, size_px: int, box: Box, blemish: Blemish, good: Field, batch: Batch
+) -> tuple[Field, Change]:
     """Linear RGB of `box` with the blemish in it; `good` is the same without."""
     at = polar(part, size_px, box)
     change = blemish.change(at, part.radius_px(size_px))
@@ -98,7 +110,7 @@ def _defective_scene(part: Part, size_px: int, box: Box, blemish: Blemish, good:
         share = share * (1.0 - change.gone)
     profile_radius = None if change.profile_radius is None else change.profile_radius.reshape(-1)[points]
     bare = surface(part, at.at(points), size_px, profile_radius)
-    seen = radiance(_changed(bare, change, points, part.radius_px(size_px)), part.light_turn_rad)
+    seen = batch.tinted(radiance(_changed(bare, change, points, part.radius_px(size_px)), part.light_turn_rad))
     if change.film is not None:
         film = change.film.reshape(-1)[points][..., np.newaxis]
         seen *= np.clip(1.0 - film * np.asarray(change.absorbed, np.float32), 0.03, None)
