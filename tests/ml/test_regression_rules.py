@@ -19,6 +19,8 @@ A rule's number stands in the name of its tests, here or where the code lives th
 15 same seed, same model hash        here
 16 sides that cannot be halved       test_ganomaly.py; test_skip_ganomaly.py
 17 order of colours                  here; test_images.py; test_detector.py
+
+Last comes what every method must make of an inspection area.
 """
 
 import re
@@ -37,6 +39,7 @@ from ml.artifact import read_manifest
 from ml.backbones import FeatureExtractor, build_backbone
 from ml.catalogue import METHODS
 from ml.detector import Detector
+from ml.inspection_area import InspectionArea, Rectangle
 from ml.methods.base import Method
 from ml.networks.skip_ganomaly import SkipGenerator
 from ml.networks.unet import UNet
@@ -302,3 +305,19 @@ def test_that_the_file_scores_as_the_model_that_was_calibrated(
     scores = [detector.score(read_picture(path).pixels).score for path in sorted(parts_folder.iterdir())]
     assert np.isfinite(scores).all()
     assert min(scores) < calibration.threshold
+
+
+@every_case
+def test_that_what_an_area_ignores_changes_no_cell(
+    method: str, geometry: str, detectors: Detectors
+) -> None:
+    known = detectors(method, geometry)
+    area = InspectionArea(width_px=128, height_px=96, ignore=(Rectangle(x=40, y=30, width=40, height=40),))
+    preprocessing = known.manifest.preprocessing.model_copy(update={"area": area})
+    manifest = known.manifest.model_copy(update={"preprocessing": preprocessing})
+    detector = Detector(manifest, known._method, "cpu")
+    clean, marked = detector.score(part(50)), detector.score(with_square(42, 52, 16, 96, 128))
+    assert marked.score == clean.score
+    np.testing.assert_array_equal(marked.score_map.cells, clean.score_map.cells)
+    if clean.score_map.cells.shape[0] >= 10:  # a cell lies wholly in what is ignored
+        assert clean.score_map.at_picture_size()[50, 60] == clean.score_map.cells.min()
