@@ -1,0 +1,374 @@
+"""Outlining the defects of bad pictures: what is drawn is stored at once."""
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+
+from ml.annotation.annotation import (
+    USUAL_KIND,
+    Annotation,
+    drawn,
+    erased,
+    region_at,
+    shape_region,
+    with_kind,
+    without,
+)
+from ml.annotation.formats import Export
+from ml.errors import LoupeError
+from ml.inspection_area import Brush, Rectangle, Shape
+from station.projects.annotating import AnnotatingDesk
+from station.projects.flow import Flow
+from station.projects.steps.annotation import bad_pictures, is_outlined
+from station.ui import theme, tokens
+from station.ui.training import annotation_work
+from station.ui.training.annotation_overlay import overlay_of
+from station.ui.training.annotation_tools import KEYS, AnnotationTools, Pen
+from station.ui.training.annotation_work import Filled, Opened, ReadIn
+from station.ui.training.bad_picture_list import BadPictureList
+from station.ui.training.exchange_bar import ExchangeBar, told
+from station.ui.training.no_bad_pictures import NoBadPictures
+from station.ui.training.picture_bar import PictureBar
+from station.ui.training.region_panel import MOST_KEYS, RegionPanel
+from station.ui.training.value_key import ValueKey
+from station.ui.training.wizard_page import WizardPage, WizardPorts
+from station.ui.widgets.drawing_canvas import DrawingCanvas
+from station.ui.widgets.elided_label import ElidedLabel
+from station.ui.widgets.message_banner import Message, MessageBanner
+from station.workers.queries import Queries
+
+SIDE_PX = 272
+USUAL_BRUSH_SHARE = 0.025
+"""Of the picture's shorter side."""
+
+
+class AnnotationPage(WizardPage):
+    """The bad pictures at the left, the chosen one in the middle, tools and regions at the right."""
+
+    def __init__(self, flow: Flow, ports: WizardPorts, parent: QWidget | None = None) -> None:
+        super().__init__(flow, ports, parent)
+        self._desk = AnnotatingDesk(flow)
+        self._queries = Queries(self)
+        self._opened: Opened | None = None
+        self._wanted = ""
+        self._kind = USUAL_KIND
+        self._chosen: int | None = None
+        self._is_busy = False
+        self._banner = MessageBanner()
+        self._list = BadPictureList()
+        self._canvas = DrawingCanvas()
+        self._canvas.setAccessibleName(self.tr("The picture to draw on"))
+        self._bar = PictureBar()
+        self._hint = ElidedLabel()
+        theme.tag(self._hint, "caption", "secondary")
+        self._tools = AnnotationTools()
+        self._regions = RegionPanel()
+        self._exchange = ExchangeBar()
+        self._arrange()
+        self._connect()
+        self._bind_keys()
+
+    def question(self) -> str:
+        return self.tr("Where are the defects?")
+
+    def enter(self) -> None:
+        pictures = bad_pictures(self._flow.project)
+        self._pages.setCurrentIndex(1 if pictures else 0)
+        self._list.show_pictures(pictures)
+        if not pictures:
+            self._opened, self._wanted = None, ""
+            return
+        names = [picture.name for picture in pictures]
+        if self._wanted not in names:
+            self._kind = next((picture.kind for picture in pictures if picture.kind), USUAL_KIND)
+            self._list.choose(next((one.name for one in pictures if not is_outlined(one)), names[0]))
+        self._tell_place()
+        self._list.setFocus()
+
+    def leave(self) -> None:
+        self._canvas.drop()
+
+    def close_down(self) -> None:
+        self._queries.close()
+        self._list.close_down()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and self._regions.chosen() is not None:
+            self._regions.choose_region(None)
+        else:
+            super().keyPressEvent(event)
+
+    def _arrange(self) -> None:
+        middle = QVBoxLayout()
+        middle.setSpacing(tokens.XS)
+        middle.addWidget(self._bar)
+        middle.addWidget(self._canvas, 1)
+        middle.addWidget(self._hint)
+        side = QWidget()
+        side.setFixedWidth(SIDE_PX)
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(tokens.S)
+        column.addWidget(self._tools)
+        column.addWidget(self._regions, 1)
+        column.addWidget(self._exchange)
+        line = QHBoxLayout()
+        line.setSpacing(tokens.M)
+        line.addWidget(self._list)
+        line.addLayout(middle, 1)
+        line.addWidget(side)
+        work = QWidget()
+        whole = QVBoxLayout(work)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(tokens.S)
+        whole.addWidget(self._banner)
+        whole.addLayout(line, 1)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(NoBadPictures())
+        self._pages.addWidget(work)
+
+    def _connect(self) -> None:
+        self._list.picture_chosen.connect(self._open)
+        self._bar.picture_chosen.connect(self._open_number)
+        self._bar.undo_requested.connect(self._undo)
+        self._bar.redo_requested.connect(self._redo)
+        self._bar.zoom_in_requested.connect(self._canvas.zoom_in)
+        self._bar.zoom_out_requested.connect(self._canvas.zoom_out)
+        self._bar.fit_requested.connect(self._canvas.fit)
+        self._canvas.drawn.connect(self._on_drawn)
+        self._canvas.picked.connect(self._on_picked)
+        self._tools.pen_chosen.connect(self._take_pen)
+        self._tools.brush_changed.connect(self._canvas.set_brush_px)
+        self._regions.kind_chosen.connect(self._on_kind)
+        self._regions.region_chosen.connect(self._on_region)
+        self._regions.deletion_requested.connect(self._delete)
+        self._exchange.import_requested.connect(self._import)
+        self._exchange.export_requested.connect(self._export)
+
+    def _bind_keys(self) -> None:
+        for pen, key in KEYS.items():
+            ValueKey(key, pen, self).pressed.connect(self._tools.choose)
+        for number in range(1, MOST_KEYS + 1):
+            ValueKey(str(number), number, self).pressed.connect(self._regions.choose_kind)
+        for key, rows in (("PgUp", -1), ("PgDown", 1)):
+            ValueKey(key, rows, self).pressed.connect(self._list.step)
+        plain = {
+            "[": self._tools.narrow,
+            "]": self._tools.widen,
+            "Ctrl+Z": self._undo,
+            "Ctrl+Shift+Z": self._redo,
+            "Del": self._regions.request_deletion,
+            "Ctrl+0": self._canvas.fit,
+        }
+        for keys, slot in plain.items():
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(slot)
+
+    # Which picture
+
+    @Slot(int)
+    def _open_number(self, number: int) -> None:
+        self._list.choose(bad_pictures(self._flow.project)[number].name)
+
+    @Slot(str)
+    def _open(self, name: str) -> None:
+        self._wanted, self._opened = name, None
+        self._canvas.drop()
+        self._tell_place()
+        picture = next(one for one in bad_pictures(self._flow.project) if one.name == name)
+        ask = partial(annotation_work.opened, picture, self._desk.store)
+        self._queries.ask(ask, then=self._show_opened, otherwise=self._tell_problem)
+
+    def _show_opened(self, opened: Opened) -> None:
+        if opened.picture.name != self._wanted:
+            return
+        is_first = not self._canvas.has_picture()
+        self._opened, self._chosen = opened, None
+        if opened.problem:
+            self._tell_problem(opened.problem)
+        else:
+            self._banner.clear_message("problem")
+        self._desk.begin(opened.picture.name, opened.annotation)
+        self._canvas.show_picture(opened.shown, opened.shown.shape[1] / opened.picture.width_px)
+        if is_first:
+            side = min(opened.picture.width_px, opened.picture.height_px)
+            self._tools.set_brush_px(max(2, round(USUAL_BRUSH_SHARE * side)))
+            self._take_pen()
+        self._show_annotation()
+
+    # What is drawn
+
+    @Slot()
+    def _take_pen(self) -> None:
+        pen = self._tools.pen
+        self._canvas.set_tool(pen.tool)
+        self._canvas.set_brush_px(self._tools.brush_px)
+        self._canvas.set_drawing_role("fault" if pen is Pen.ERASER else "accent")
+        self._hint.setText(f"{self._tools.hint()}  {self.tr('Space and drag moves the picture, the wheel zooms.')}")
+
+    @Slot(object)
+    def _on_drawn(self, shape: Shape) -> None:
+        opened = self._opened
+        if opened is None or self._is_busy:
+            return
+        annotation, pen = self._annotation(), self._tools.pen
+        if pen is Pen.FILL and isinstance(shape, Rectangle):
+            self._canvas.viewport().setCursor(Qt.CursorShape.BusyCursor)
+            ask = partial(annotation_work.filled, opened, shape, self._kind)
+            self._queries.ask(ask, then=self._on_filled, otherwise=self._tell_problem)
+        elif pen is Pen.ERASER:
+            if isinstance(shape, Brush):
+                self._put(erased(annotation, shape))
+        elif (region := shape_region(annotation, shape, self._kind)) is not None:
+            self._put(drawn(annotation, region))
+
+    def _on_filled(self, filled: Filled) -> None:
+        self._take_pen()
+        if self._opened is None or filled.name != self._opened.picture.name:
+            return
+        if filled.region is None:
+            words = self.tr("Nothing in this box stands out from what surrounds it.")
+            remedy = self.tr("Draw the box a little larger than the defect, or use brush or polygon.")
+            self._banner.show_message(Message("problem", words, remedy, severity="notice"))
+        else:
+            self._put(drawn(self._annotation(), filled.region))
+
+    @Slot(float, float)
+    def _on_picked(self, x: float, y: float) -> None:
+        if self._opened is not None:
+            self._regions.choose_region(region_at(self._annotation(), x, y))
+
+    # Regions and kinds
+
+    @Slot(object)
+    def _on_region(self, number: int | None) -> None:
+        self._chosen = number
+        self._show_annotation()
+
+    @Slot(str)
+    def _on_kind(self, kind: str) -> None:
+        """Of the chosen region, else of what is drawn next."""
+        if self._opened is None or self._chosen is None:
+            self._kind = kind
+            self._show_annotation()
+        elif self._annotation().regions[self._chosen].kind != kind:
+            self._put(with_kind(self._annotation(), self._chosen, kind), keep_chosen=True)
+
+    @Slot(int)
+    def _delete(self, number: int) -> None:
+        if self._opened is not None:
+            self._put(without(self._annotation(), number))
+
+    @Slot()
+    def _undo(self) -> None:
+        self._step(is_back=True)
+
+    @Slot()
+    def _redo(self) -> None:
+        self._step(is_back=False)
+
+    def _step(self, *, is_back: bool) -> None:
+        if self._opened is None or self._is_busy:
+            return
+        name = self._opened.picture.name
+        try:
+            has_changed = self._desk.undo(name) if is_back else self._desk.redo(name)
+        except LoupeError as error:
+            self._tell_problem(str(error))
+            return
+        if has_changed:
+            self._chosen = None
+            self._show_stored()
+
+    def _annotation(self) -> Annotation:
+        return self._desk.open(self._wanted)
+
+    def _put(self, annotation: Annotation, *, keep_chosen: bool = False) -> None:
+        try:
+            self._desk.put(self._wanted, annotation)
+        except LoupeError as error:
+            self._tell_problem(str(error))
+            return
+        self._chosen = self._chosen if keep_chosen else None
+        self._banner.clear_message("problem")
+        self._show_stored()
+
+    def _show_stored(self) -> None:
+        self._show_annotation()
+        self._list.show_pictures(bad_pictures(self._flow.project))
+        self.changed.emit()
+
+    def _show_annotation(self) -> None:
+        if self._opened is None:
+            return
+        annotation, name = self._annotation(), self._opened.picture.name
+        kinds = self._desk.kinds()
+        kinds = kinds if self._kind in kinds else (*kinds, self._kind)
+        colours = {kind: theme.series_colour(number) for number, kind in enumerate(kinds)}
+        shown = self._kind if self._chosen is None else annotation.regions[self._chosen].kind
+        self._regions.show_kinds(kinds, shown)
+        self._regions.show_annotation(annotation, colours, self._chosen)
+        rgb = {kind: (colour.red(), colour.green(), colour.blue()) for kind, colour in colours.items()}
+        self._canvas.show_overlay(overlay_of(annotation, rgb, self._chosen))
+        self._bar.show_steps(can_undo=self._desk.can_undo(name), can_redo=self._desk.can_redo(name))
+
+    def _tell_place(self) -> None:
+        names = [picture.name for picture in bad_pictures(self._flow.project)]
+        if self._wanted in names:
+            self._bar.show_pictures(names, names.index(self._wanted))
+
+    def _tell_problem(self, reason: str) -> None:
+        self._take_pen()
+        self._set_busy(False)
+        self._banner.show_message(Message("problem", reason))
+
+    # Other programs
+
+    @Slot(object)
+    def _import(self, path: Path) -> None:
+        self._set_busy(True)
+        self._banner.show_message(
+            Message("exchange", self.tr("Reading annotations from {}").format(path), severity="notice")
+        )
+        ask = partial(annotation_work.import_from, path, self._flow.project, self._desk.store)
+        self._queries.ask(ask, then=self._on_imported, otherwise=self._tell_problem)
+
+    def _on_imported(self, read: ReadIn) -> None:
+        self._set_busy(False)
+        try:
+            self._desk.adopt(read.imported)
+        except LoupeError as error:
+            self._tell_problem(str(error))
+            return
+        self._chosen = None
+        self._show_stored()
+        count = len(read.imported.now)
+        words = self.tr("Annotations of {} pictures were taken over.").format(count)
+        remedy = self.tr("{} things were left out.").format(len(read.left_out))
+        self._banner.show_message(told(words, read.left_out, remedy))
+
+    @Slot(str, object)
+    def _export(self, form: str, folder: Path) -> None:
+        self._set_busy(True)
+        self._banner.show_message(Message("exchange", self.tr("Writing to {}").format(folder), severity="notice"))
+        ask = partial(annotation_work.export_to, folder, form, self._flow.project, self._desk.store)
+        self._queries.ask(ask, then=self._on_exported, otherwise=self._tell_problem)
+
+    def _on_exported(self, export: Export) -> None:
+        self._set_busy(False)
+        words = self.tr("{} pictures with {} regions were written to {}").format(
+            export.pictures, export.regions, export.folder
+        )
+        remedy = self.tr("{} things do not fit this format.").format(len(export.left_out))
+        self._banner.show_message(told(words, export.left_out, remedy))
+
+    def _set_busy(self, is_busy: bool) -> None:
+        """While others are read or written nothing is drawn: both would write the same files."""
+        self._is_busy = is_busy
+        self._exchange.set_busy(is_busy)
+        for part in (self._tools, self._regions, self._canvas):
+            part.setEnabled(not is_busy)

@@ -1,0 +1,71 @@
+"""What the page Defects has done outside the GUI thread: reading pictures, smart fill, import and export."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.annotation.annotation import AnnotatedRegion, Annotation, region_of
+from ml.annotation.exchange import LeftOut
+from ml.annotation.formats import Export, Format, read_annotations, write_annotations
+from ml.annotation.smart_fill import fill_box
+from ml.annotation.store import AnnotationStore
+from ml.errors import AnnotationError
+from ml.inspection_area import Rectangle
+from ml.pictures import Pixels, default_window, read_picture
+from station.core.presentation import VIEW_SIDE_PX, displayed
+from station.projects.annotating import Imported, annotated_pictures, annotation_of_picture, matched, store_imported
+from station.projects.project import Project, ProjectPicture
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A picture as it was read for drawing on. `problem`: why its annotation cannot be used."""
+
+    picture: ProjectPicture
+    pixels: Pixels
+    shown: NDArray[np.uint8]
+    annotation: Annotation | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filled:
+    """What smart fill found in a picture."""
+
+    name: str
+    region: AnnotatedRegion | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadIn:
+    """Imported and stored annotations, with what was left out."""
+
+    imported: Imported
+    left_out: tuple[LeftOut, ...]
+
+
+def opened(picture: ProjectPicture, store: AnnotationStore) -> Opened:
+    """Raises PictureError."""
+    read = read_picture(picture.file)
+    shown = displayed(read.pixels, default_window(read.bit_depth), VIEW_SIDE_PX)
+    try:
+        return Opened(picture, read.pixels, shown, annotation_of_picture(store, picture))
+    except AnnotationError as error:
+        return Opened(picture, read.pixels, shown, None, str(error))
+
+
+def filled(source: Opened, box: Rectangle, kind: str) -> Filled:
+    return Filled(source.picture.name, region_of(fill_box(source.pixels, box), kind))
+
+
+def import_from(path: Path, project: Project, store: AnnotationStore) -> ReadIn:
+    found = matched(project, read_annotations(path))
+    return ReadIn(store_imported(project, store, found), found.left_out)
+
+
+def export_to(folder: Path, form: str, project: Project, store: AnnotationStore) -> Export:
+    known: Format = next(one for one in get_args(Format) if one == form)
+    return write_annotations(annotated_pictures(project, store), known, folder)
