@@ -113,9 +113,9 @@ def put_back(maps: Sequence[ScoreMap], poses: Sequence[Pose], search: PartSearch
     for one, pose in zip(maps, poses, strict=True):
         _add(joined, one, pose, search, (height / rows, width / columns))
     inside = np.isfinite(joined)
-    lowest = min(one.scored.min() for one in maps)
+    joined[~inside] = 0  # any number: what is not inside takes the lowest value
     return ScoreMap(
-        np.where(inside, joined, lowest),
+        joined,
         height,
         width,
         height=height,
