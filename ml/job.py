@@ -28,6 +28,15 @@ MOST_SEED: Final = 2**31 - 1
 """All random generators in use take it, with room for the many seeds that follow from one."""
 
 
+DEFAULT_STRIDE = 0.75
+"""Of the patch: neighbouring patches share a quarter."""
+
+
+def default_stride(patch: int) -> int:
+    """Pixels from patch to patch where the job does not say."""
+    return max(8, round(patch * DEFAULT_STRIDE / 8) * 8)
+
+
 class Augmentation(BaseModel):
     """Learn also from `count` pictures that `generator` (see `ml.generation`) makes of those learnt from."""
 

@@ -3,14 +3,13 @@
 from statistics import median
 
 from ml.catalogue import MethodInfo
-from ml.job import TrainingJob
+from ml.job import TrainingJob, default_stride
 from ml.methods.base import Geometry, Method
 from ml.pictures import default_window
 from ml.preprocessing import Preprocessing
 from ml.ring import ring_shape
 from ml.training.survey import Survey
 
-DEFAULT_STRIDE = 0.75  # of the patch: neighbouring patches share a quarter
 KEPT_ASPECT_STEP_PX = 32  # a multiple of the deepest stride of all
 NATIVE_STEP_PX = 8
 
@@ -71,11 +70,6 @@ def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Prepro
 def window_of(job: TrainingJob, survey: Survey) -> tuple[float, float]:
     """The raw counts that become 0 and 1."""
     return job.window or default_window(survey.bit_depth)
-
-
-def default_stride(patch: int) -> int:
-    """Pixels from patch to patch where the job does not say."""
-    return max(8, round(patch * DEFAULT_STRIDE / 8) * 8)
 
 
 def _stepped(length: float, step: int) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ml.artifact import read_manifest, read_model
 from ml.catalogue import METHODS, min_pictures, parse_settings
 from ml.errors import CalibrationError, CancelledError, LoupeError, ModelFileError, ParameterError, TrainingError
-from ml.job import TrainingJob
+from ml.job import TrainingJob, default_stride
 from ml.methods.patchcore import Patchcore
 from ml.preprocessing import Preprocessing
 from ml.training import embedded, geometry, pipeline, splits
@@ -331,7 +331,7 @@ def test_that_a_kept_aspect_always_suits_the_network(size: int, height: int, wid
 @given(st.integers(2, 256))
 def test_that_the_default_stride_leaves_no_gap_and_keeps_the_lattice_coarse(sixteenths: int) -> None:
     patch = sixteenths * 16
-    stride = geometry.default_stride(patch)
+    stride = default_stride(patch)
     assert stride % 8 == 0
     assert patch / 2 < stride < patch
     Preprocessing(
