@@ -125,11 +125,12 @@ class FilterPanel(QScrollArea):
         self._tell()
 
     def show_only(self, **changes: object) -> None:
-        """Set the verdicts and the review from outside, as a click on a count does."""
+        """Set verdicts, review and recipe from outside, as a click on a count does."""
         wanted = replace(self.wanted(), **changes)  # type: ignore[arg-type]
         for verdict, chip in self._verdict_chips.items():
             chip.setChecked(verdict in wanted.verdicts)
         self._review.setCurrentIndex(max(0, self._review.findData(wanted.review)))
+        self._recipe.setCurrentIndex(max(0, self._recipe.findData(wanted.recipe)))
         self._tell()
 
     def _make_period_chips(self) -> dict[Period, QPushButton]:
