@@ -8,6 +8,8 @@ from station.home import Home
 DEMO_RECIPE = "Valve seat demo"
 DEMO_NORMALS = 120
 DEMO_SEED = 2026
+DEMO_PARAMETERS = {"coreset_cap": 1000, "candidates": 20_000}
+"""Of PatchCore: rendered parts vary little, and half a minute is enough."""
 
 
 def demo_job(home: Home) -> TrainingJob:
@@ -18,7 +20,7 @@ def demo_job(home: Home) -> TrainingJob:
         out=folder / "demo.loupe",
         name="Valve seat",
         method="patchcore",
-        parameters={"coreset_cap": 1000, "candidates": 20_000},  # rendered parts vary little: half a minute is enough
+        parameters=dict(DEMO_PARAMETERS),
     )
 
 
