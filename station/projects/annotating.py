@@ -96,6 +96,8 @@ class AnnotatingDesk:
         self._flow = flow
         self._steps: dict[str, UndoStack[Annotation]] = {}
         """By the pictures' hashes: the same file under two names has one annotation."""
+        self._kinds: dict[str, None] = {}
+        self.kinds()
 
     @property
     def store(self) -> AnnotationStore:
@@ -146,15 +148,16 @@ class AnnotatingDesk:
     def can_redo(self, name: str) -> bool:
         return self._of(name).can_redo
 
-    def kinds(self) -> tuple[str, ...]:
-        """Those of the bad pictures and of their opened regions, in the order of the pictures: each keeps its place."""
-        found: dict[str, None] = {}
+    def kinds(self, *more: str) -> tuple[str, ...]:
+        """Every kind that the bad pictures and their opened regions had since the desk was made, and `more`. A kind
+        keeps its place: people know its number by heart."""
         for picture in bad_pictures(self._flow.project):
             if picture.kind:
-                found.setdefault(kind_of(picture.kind))
+                self._kinds.setdefault(kind_of(picture.kind))
             if picture.sha256 in self._steps:
-                found |= dict.fromkeys(region.kind for region in self._steps[picture.sha256].state.regions)
-        return tuple(found)
+                self._kinds |= dict.fromkeys(region.kind for region in self._steps[picture.sha256].state.regions)
+        self._kinds |= dict.fromkeys(more)
+        return tuple(self._kinds)
 
     def _step(self, name: str, state: Annotation | None, take_back: Callable[[], Annotation | None]) -> bool:
         if state is None:
@@ -187,7 +190,9 @@ class AnnotatingDesk:
 
 
 def _told(picture: ProjectPicture, annotation: Annotation) -> ProjectPicture:
-    kind = picture.kind or annotation.main_kind
+    """Its kind is one of its regions', that of the most pixels unless its own is among them."""
+    is_true = not annotation.regions or picture.kind in annotation.kinds
+    kind = picture.kind if is_true else annotation.main_kind
     return picture.model_copy(update={"outlined": bool(annotation.regions), "kind": kind})
 
 

@@ -61,6 +61,12 @@ def series_colour(number: int) -> QColor:
     return QColor(series[number % len(series)])
 
 
+def series_colour_on_picture(number: int) -> QColor:
+    """As `series_colour`, for what is drawn upon a captured picture: the same in both themes."""
+    series = tokens.SERIES["dark"]
+    return QColor(series[number % len(series)])
+
+
 def colour_on_picture(role: Role) -> QColor:
     """For what is drawn upon a captured picture: the same in both themes, since the picture is."""
     return QColor(getattr(tokens.THEMES["dark"], role))

@@ -30,7 +30,7 @@ from ml.annotation.smart_fill import fill_around, fill_box
 from ml.annotation.store import AnnotationStore
 from ml.errors import AnnotationError
 from ml.inspection_area import Brush, Ellipse, Mask, Rectangle
-from ml.pictures import read_picture
+from ml.pictures import Pixels, read_picture
 
 HEIGHT, WIDTH = 12, 17
 EMPTY = Annotation(height_px=HEIGHT, width_px=WIDTH)
@@ -149,7 +149,7 @@ def test_that_a_folder_that_cannot_be_written_is_told_and_keeps_what_was_there(t
         AnnotationStore(tmp_path / "file" / "annotations").save(PICTURE, EMPTY)
 
 
-def picture_with_spot(dtype: type, channels: int) -> tuple[np.ndarray, Mask]:
+def picture_with_spot(dtype: type[np.uint8 | np.uint16], channels: int) -> tuple[Pixels, Mask]:
     random = np.random.default_rng(7)
     spot = shape_region(
         Annotation(height_px=300, width_px=400), Ellipse(centre_x=210, centre_y=140, radius_x=30, radius_y=18), "x"
@@ -158,13 +158,13 @@ def picture_with_spot(dtype: type, channels: int) -> tuple[np.ndarray, Mask]:
     truth = Annotation(height_px=300, width_px=400, regions=(spot,)).mask()
     grey = random.normal(120, 3, (300, 400)) - 30 * truth
     scaled = grey * (16 if dtype is np.uint16 else 1)
-    pixels = scaled.round().astype(dtype)
+    pixels: Pixels = scaled.round().astype(dtype)
     return (pixels if channels == 1 else np.stack([pixels] * 3, axis=2)), truth
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_that_smart_fill_finds_the_outline_in_a_loose_box(dtype: type, channels: int) -> None:
+def test_that_smart_fill_finds_the_outline_in_a_loose_box(dtype: type[np.uint8 | np.uint16], channels: int) -> None:
     pixels, truth = picture_with_spot(dtype, channels)
     loose = Rectangle(x=165, y=105, width=90, height=70)
     for found in (fill_box(pixels, loose), fill_around(pixels, 212, 138)):

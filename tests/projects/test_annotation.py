@@ -70,7 +70,7 @@ def test_that_annotating_is_never_required() -> None:
 
 
 def test_that_the_share_of_outlined_pictures_is_told(flow: Flow) -> None:
-    assert readiness(flow.project).consequence.startswith("1 of 2 bad pictures have their defects outlined: ")
+    assert readiness(flow.project).consequence.startswith("1 of 2 bad pictures are outlined: ")
     desk = AnnotatingDesk(flow)
     desk.put("bad/2.png", EMPTY)
     assert readiness(flow.project).consequence.startswith("0 of 2") and not readiness(flow.project).obstacle
@@ -112,10 +112,16 @@ def test_that_a_change_that_cannot_be_stored_is_none(flow: Flow) -> None:
     assert desk.open(name) == before and not desk.can_undo(name) and not is_outlined(flow.project.pictures[1])
 
 
-def test_that_a_picture_without_kind_takes_that_of_its_defects(flow: Flow, tmp_path: Path) -> None:
-    flow.change(pictures=(picture(tmp_path, "new.png"),))
-    AnnotatingDesk(flow).put("new.png", with_box(EMPTY, 3, 3, kind="chip"))
-    assert flow.project.pictures[0].kind == "chip"
+def test_that_a_picture_is_of_a_kind_that_its_defects_have(flow: Flow, tmp_path: Path) -> None:
+    flow.change(pictures=(picture(tmp_path, "new.png"), picture(tmp_path, "other.png", kind="stain")))
+    desk = AnnotatingDesk(flow)
+    desk.put("new.png", with_box(EMPTY, 3, 3, kind="chip"))
+    desk.put("other.png", with_box(EMPTY, 3, 3, kind="chip"))
+    assert [one.kind for one in flow.project.pictures] == ["chip", "chip"]
+    desk.put("other.png", with_box(with_box(EMPTY, 3, 3, kind="chip"), 20, 20, 9, kind="dent"))
+    assert flow.project.pictures[1].kind == "chip"
+    desk.put("other.png", EMPTY)
+    assert flow.project.pictures[1].kind == "chip"
 
 
 def test_that_the_same_file_under_two_names_has_one_annotation(flow: Flow, tmp_path: Path) -> None:

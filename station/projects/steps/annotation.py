@@ -13,10 +13,10 @@ def readiness(project: Project) -> Readiness:
     if not bad:
         return Readiness(consequence="No bad pictures, so there is nothing to outline; models learn from good parts")
     done = sum(is_outlined(picture) for picture in bad)
-    words = f"{done} of {len(bad)} bad pictures have their defects outlined"
+    words = f"{done} of {len(bad)} bad pictures are outlined"
     if done:
-        return Readiness(consequence=f"{words}: these show how well defects are located and teach Conv-Processing")
-    return Readiness(consequence=f"{words}; you can go on without")
+        return Readiness(consequence=f"{words}: they show how well defects are located, and can be learnt from")
+    return Readiness(consequence=f"{words}; outlining is optional")
 
 
 def bad_pictures(project: Project) -> tuple[ProjectPicture, ...]:

@@ -11,9 +11,9 @@ from ml.annotation.annotation import Annotation, pixels_of
 
 Rgb = tuple[int, int, int]
 
-FILL, CHOSEN_FILL, EDGE, HALO = 70, 130, 255, 150
+FILL, CHOSEN_FILL, EDGE, HALO = 90, 140, 255, 160
 """Opacities of 255."""
-EDGE_SHARE: Final = 1 / 600
+EDGE_SHARE: Final = 1 / 400
 """Width of an edge, of the picture's longer side: it is seen in a whole picture."""
 
 

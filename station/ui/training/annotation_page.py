@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from ml.annotation.annotation import (
     USUAL_KIND,
@@ -61,6 +61,7 @@ class AnnotationPage(WizardPage):
         self._list = BadPictureList()
         self._canvas = DrawingCanvas()
         self._canvas.setAccessibleName(self.tr("The picture to draw on"))
+        self._canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # not that of the picture
         self._bar = PictureBar()
         self._hint = ElidedLabel()
         theme.tag(self._hint, "caption", "secondary")
@@ -288,6 +289,9 @@ class AnnotationPage(WizardPage):
         return self._desk.open(self._wanted)
 
     def _put(self, annotation: Annotation, *, keep_chosen: bool = False) -> None:
+        if self._is_busy:
+            self._show_annotation()
+            return
         try:
             self._desk.put(self._wanted, annotation)
         except LoupeError as error:
@@ -306,9 +310,8 @@ class AnnotationPage(WizardPage):
         if self._opened is None:
             return
         annotation, name = self._annotation(), self._opened.picture.name
-        kinds = self._desk.kinds()
-        kinds = kinds if self._kind in kinds else (*kinds, self._kind)
-        colours = {kind: theme.series_colour(number) for number, kind in enumerate(kinds)}
+        kinds = self._desk.kinds(self._kind)
+        colours = {kind: theme.series_colour_on_picture(number) for number, kind in enumerate(kinds)}
         shown = self._kind if self._chosen is None else annotation.regions[self._chosen].kind
         self._regions.show_kinds(kinds, shown)
         self._regions.show_annotation(annotation, colours, self._chosen)
@@ -319,7 +322,7 @@ class AnnotationPage(WizardPage):
     def _tell_place(self) -> None:
         names = [picture.name for picture in bad_pictures(self._flow.project)]
         if self._wanted in names:
-            self._bar.show_pictures(names, names.index(self._wanted))
+            self._bar.show_pictures([name.rsplit("/", 1)[-1] for name in names], names.index(self._wanted))
 
     def _tell_problem(self, reason: str) -> None:
         self._take_pen()
@@ -348,7 +351,7 @@ class AnnotationPage(WizardPage):
         self._show_stored()
         count = len(read.imported.now)
         words = self.tr("Annotations of {} pictures were taken over.").format(count)
-        remedy = self.tr("{} things were left out.").format(len(read.left_out))
+        remedy = self.tr("{} others were left out; Details says why.").format(len(read.left_out))
         self._banner.show_message(told(words, read.left_out, remedy))
 
     @Slot(str, object)
@@ -363,12 +366,12 @@ class AnnotationPage(WizardPage):
         words = self.tr("{} pictures with {} regions were written to {}").format(
             export.pictures, export.regions, export.folder
         )
-        remedy = self.tr("{} things do not fit this format.").format(len(export.left_out))
+        remedy = self.tr("{} things do not fit this format; Details says which.").format(len(export.left_out))
         self._banner.show_message(told(words, export.left_out, remedy))
 
     def _set_busy(self, is_busy: bool) -> None:
         """While others are read or written nothing is drawn: both would write the same files."""
+        if is_busy and not self._is_busy:
+            self._list.setFocus()  # what is disabled gives the focus away, to who knows where
         self._is_busy = is_busy
         self._exchange.set_busy(is_busy)
-        for part in (self._tools, self._regions, self._canvas):
-            part.setEnabled(not is_busy)

@@ -1,7 +1,7 @@
 """Shown in place of the tools while a project has no bad pictures."""
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from station.ui import theme, tokens
 from station.ui.widgets.icon_label import IconLabel
@@ -24,13 +24,16 @@ class NoBadPictures(QWidget):
             "body",
             "secondary",
         )
-        column = QVBoxLayout(self)
+        inner = QWidget()
+        inner.setFixedWidth(WIDTH_PX)
+        column = QVBoxLayout(inner)
         column.setSpacing(tokens.M)
         column.addStretch(1)
         column.addWidget(IconLabel("selection-background", ICON_PX, "secondary"), 0, Qt.AlignmentFlag.AlignHCenter)
         for label in (title, words):
             label.setWordWrap(True)
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            label.setFixedWidth(WIDTH_PX)
-            column.addWidget(label, 0, Qt.AlignmentFlag.AlignHCenter)
+            column.addWidget(label)
         column.addStretch(1)
+        line = QHBoxLayout(self)
+        line.addWidget(inner)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListView, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QListView, QPushButton, QSizePolicy, QWidget
 
 from ml.annotation.annotation import LONGEST_KIND, USUAL_KIND, AnnotatedRegion, Annotation, kind_of
 from station.ui import theme, tokens
@@ -87,6 +87,7 @@ class RegionPanel(Card):
         self._list.setIconSize(QSize(SWATCH_PX, SWATCH_PX))
         self._list.setAccessibleName(self.tr("Regions of this picture"))
         self._list.setMinimumHeight(2 * tokens.CONTROL_PX)
+        self._list.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._count = ElidedLabel()
         theme.tag(self._count, "caption", "secondary")
         self._delete = QPushButton(self.tr("Delete"))

@@ -51,6 +51,7 @@ class MessageBanner(QFrame):
         self._details = QPlainTextEdit()
         self._details.setReadOnly(True)
         self._details.setFixedHeight(DETAILS_PX)
+        self._details.hide()  # else the window grows to make room for it when the first message comes
         self._arrange()
         self._action.clicked.connect(self._request_action)
         self._expand.toggled.connect(self._details.setVisible)
