@@ -107,7 +107,7 @@ class InspectionArea(_Shape):
                 raise ValueError(
                     f"the {NAMES[shape.kind]} covers no pixel of the picture of {self.width_px} x {self.height_px} px"
                 )
-        if not self.mask().any():
+        if not mask_of_area(self).any():
             raise ValueError("the area leaves nothing to look at: what is looked at is ignored as a whole")
         return self
 
