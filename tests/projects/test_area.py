@@ -1,5 +1,6 @@
 """Where to look: what the choices lead to, and what stands in their way."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 from ml.errors import ParameterError
 from ml.inspection_area import Brush, Ellipse, InspectionArea, Rectangle, brush_of
 from ml.part_search import PartSearch
+from ml.pictures import encode_png
 from ml.preprocessing import Clahe, RingSearch
 from station.projects.project import Looks, Project, ProjectPicture, SearchCheck
 from station.projects.steps import area
 
 SIZE = 200, 100
-PARTS = PartSearch(template_png="", width_px=64, height_px=48)
+TEMPLATE = b64encode(encode_png(np.arange(48 * 64, dtype=np.uint8).reshape(48, 64))).decode()
+PARTS = PartSearch(template_png=TEMPLATE, width_px=64, height_px=48)
 HALF = Rectangle(x=0, y=0, width=100, height=100)
 SPOT = Ellipse(centre_x=100, centre_y=50, radius_x=20, radius_y=10)
 

@@ -1,13 +1,23 @@
 """Where to look: which pixels of each picture a model sees, and how its parts are found."""
 
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from pydantic import ValidationError
 
 from ml.errors import ParameterError
-from ml.inspection_area import Annulus, Brush, Ellipse, InspectionArea, Polygon, Rectangle, Shape, brush_of, mask_of
+from ml.inspection_area import (
+    Annulus,
+    Brush,
+    Ellipse,
+    InspectionArea,
+    Polygon,
+    Rectangle,
+    Shape,
+    brush_of,
+    mask_of,
+    mask_of_area,
+)
 from ml.part_search import PartSearch
 from ml.preprocessing import RingSearch
 from station.projects.flow import Readiness
@@ -89,21 +99,29 @@ def with_ring(looks: Looks, ring: RingSearch | None) -> Looks:
     return looks.model_copy(update=update)
 
 
+def listed(looks: Looks, size: Size | None) -> tuple[tuple[Role, Shape], ...]:
+    """The shapes of an area drawn on a picture of `size`, in the order in which they are shown."""
+    if looks.area is None or not fits(looks, size):
+        return ()
+    look: tuple[tuple[Role, Shape], ...] = tuple(("look", shape) for shape in looks.area.look)
+    return (*look, *(("ignore", shape) for shape in looks.area.ignore))
+
+
 def fits(looks: Looks, size: Size | None) -> bool:
     """Whether there is an area, drawn on a picture of `size`."""
     return looks.area is not None and size == (looks.area.width_px, looks.area.height_px)
 
 
-@lru_cache(maxsize=16)
 def looked_at(area: InspectionArea) -> float:
     """Share of the picture that is looked at."""
-    return float(area.mask().mean())
+    return float(mask_of_area(area).mean())
 
 
 def sample(project: Project) -> tuple[ProjectPicture, ...]:
     """The good pictures that are looked at when it is checked how parts lie."""
     good = project.used("good", "learn") or project.used("good")
-    return good[:: -(-len(good) // SAMPLE)] if good else ()
+    count = min(len(good), SAMPLE)
+    return tuple(good[place * len(good) // count] for place in range(count))
 
 
 def is_checked(project: Project) -> bool:

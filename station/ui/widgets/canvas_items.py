@@ -1,7 +1,7 @@
 """What the drawing canvas lays upon a picture: outlines of shapes, what is being drawn, the pointer."""
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QPainter, QPainterPath, QPen
+from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtGui import QFontMetricsF, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsItem, QStyleOptionGraphicsItem, QWidget
 
 from station.ui import theme
@@ -11,15 +11,18 @@ LINE_PX, HALO_PX = 2, 5
 STRONG_LINE_PX, STRONG_HALO_PX = 4, 8
 PREVIEW_OPACITY = 0.5
 CROSS_PX = 12
+MARGIN_PX = 4
 
 
 class ShapeItem(QGraphicsItem):
-    """The outline of a shape in a dark halo: lines keep their width on the screen at any zoom."""
+    """The outline of a shape in a dark halo, and a word at its upper left: both keep their size on the screen."""
 
-    def __init__(self, path: QPainterPath, role: Role, *, is_strong: bool = False) -> None:
+    def __init__(self, path: QPainterPath, role: Role, label: str = "", *, is_strong: bool = False) -> None:
         super().__init__()
         self._path = path
         self._role = role
+        self._label = label
+        self._font = theme.font("caption", bold=True)
         self._lines = (STRONG_HALO_PX, STRONG_LINE_PX) if is_strong else (HALO_PX, LINE_PX)
 
     def boundingRect(self) -> QRectF:
@@ -36,6 +39,21 @@ class ShapeItem(QGraphicsItem):
             pen.setCosmetic(True)
             painter.setPen(pen)
             painter.drawPath(self._path)
+        if self._label:
+            self._paint_label(painter)
+
+    def _paint_label(self, painter: QPainter) -> None:
+        corner = painter.transform().map(self._path.boundingRect().topLeft())
+        metrics = QFontMetricsF(self._font)
+        size = QSizeF(metrics.horizontalAdvance(self._label) + 2 * MARGIN_PX, metrics.height() + 2)
+        painter.save()
+        painter.resetTransform()
+        box = QRectF(QPointF(max(corner.x(), 0.0), max(corner.y(), 0.0)), size)
+        painter.fillRect(box, theme.colour_on_picture("window"))
+        painter.setPen(theme.colour_on_picture(self._role))
+        painter.setFont(self._font)
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._label)
+        painter.restore()
 
 
 class PreviewItem(ShapeItem):

@@ -85,20 +85,24 @@ class DrawingCanvas(PictureView):
         self._role = role
 
     def show_overlay(self, rgba: NDArray[np.uint8] | None) -> None:
-        """`(h, w, 4)` uint8 RGBA, not premultiplied, in the picture's size; None clears it."""
+        """`(h, w, 4)` uint8 RGBA, not premultiplied, of the picture's size or smaller; None clears it."""
         if rgba is None:
             self._overlay.setPixmap(QPixmap())
             return
         height, width = rgba.shape[:2]
         image = QImage(np.ascontiguousarray(rgba).data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
         self._overlay.setPixmap(QPixmap.fromImage(image))
+        self._overlay.setScale(self._extent.width() / width)
 
-    def show_shapes(self, shapes: Sequence[tuple[Shape, Role]], strong: int | None = None) -> None:
-        """Outlines in place of those before; number `strong` with a thicker line."""
+    def show_shapes(
+        self, shapes: Sequence[tuple[Shape, Role]], strong: int | None = None, labels: Sequence[str] = ()
+    ) -> None:
+        """Outlines in place of those before, with `labels` in their order; number `strong` with a thicker line."""
         for item in self._shapes:
             self._scene.removeItem(item)
         self._shapes = [
-            ShapeItem(path_of(shape), role, is_strong=number == strong) for number, (shape, role) in enumerate(shapes)
+            ShapeItem(path_of(shape), role, labels[number] if number < len(labels) else "", is_strong=number == strong)
+            for number, (shape, role) in enumerate(shapes)
         ]
         for item in self._shapes:
             self._put(item, _SHAPES_Z)
