@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.artifact import Manifest, read_manifest
-from ml.errors import PictureError, TrainingError
+from ml.errors import ParameterError, PictureError, TrainingError
 from ml.judging import FoundRegions
+from ml.picture_list import PictureList
 from ml.region_rules import RegionRules
 from ml.score_sheet import SHEET_FILE, ScoredRow, ScoreSheet, read_row_map
+from station.projects.order import PICTURES_FILE
 from station.projects.project import Candidate
 
 SCORES_SUFFIX: Final = ".scores"
@@ -62,6 +64,8 @@ class Evidence:
             sheet = ScoreSheet.load(folder) if (folder / SHEET_FILE).exists() else None
             if sheet is not None and sheet.model_hash != manifest.model_hash:
                 raise TrainingError(f"{folder}: these scores are of another model. Score the pictures again.")
+            if sheet is None and has_tests(model):
+                raise TrainingError("The test pictures of this candidate are not scored yet.")
             rows = () if sheet is None else sheet.rows
             found = tuple(_regions(folder, row, manifest) for row in rows)
         except (TrainingError, PictureError) as error:
@@ -99,6 +103,17 @@ def model_file(folder: Path) -> Path:
     if not models:
         raise TrainingError(f"{folder}: the trained model is gone. Train this candidate again.")
     return models[0]
+
+
+def has_tests(model: Path) -> bool:
+    """Whether the list that a model was trained from holds pictures to judge it by."""
+    listed = model.with_name(PICTURES_FILE)
+    if not listed.exists():
+        return False
+    try:
+        return any(one.use == "test" and one.label != "unsure" for one in PictureList.load(listed).pictures)
+    except ParameterError:
+        return False
 
 
 def scores_folder(model: Path) -> Path:

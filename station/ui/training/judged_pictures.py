@@ -1,6 +1,5 @@
 """Scored pictures for the screen, made outside the GUI thread. No widgets."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,22 +15,25 @@ from ml.maps import ScoreMap, find_regions, heat_rgba, region_outlines
 from ml.pictures import Pixels, read_picture
 from ml.score_sheet import ScoredRow, read_row_map
 from station.core.errors import StorageError
+from station.core.inspection import Outline
 from station.core.presentation import THUMBNAIL_SIDE_PX, displayed
 from station.ui.widgets.region_item import RegionMark
 
-TRUTH_RGB, TRUTH_PX = (76, 154, 255), 2
-"""The outline of where a defect truly is, the accent of the dark theme: pictures look the same in both."""
+AROUND_TRUTH = 0.008
+"""Of the picture's longer side: the outline of a true defect runs so far outside, and hides no fine crack."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JudgedPicture:
-    """`picture` `(h, w, 3)` uint8 RGB with the true defects outlined, `heat` `(h, w, 4)` uint8 RGBA or None; one pixel
-    of the captured picture is `scale` of these. `marks` are the regions, on the normalised scale."""
+    """`picture` `(h, w, 3)` uint8 RGB, `heat` `(h, w, 4)` uint8 RGBA or None; one pixel of the captured picture is
+    `scale` of these. `marks` are the regions, on the normalised scale, `truth` outlines of where defects truly are;
+    both in pixels of the captured picture."""
 
     picture: NDArray[np.uint8]
     heat: NDArray[np.uint8] | None
     scale: float
     marks: tuple[RegionMark, ...] = ()
+    truth: tuple[Outline, ...] = ()
 
 
 def window_of(manifest: Manifest) -> tuple[float, float]:
@@ -61,17 +63,13 @@ def with_map(
     score_map: ScoreMap | None,
     calibration: Calibration,
     window: tuple[float, float],
-    truth: Sequence[NDArray[np.int32]] = (),
+    truth: tuple[Outline, ...] = (),
 ) -> JudgedPicture:
-    """A picture with a map, coloured by the calibration's scale; `truth` are outlines in picture pixels."""
+    """A picture with a map, coloured by the calibration's scale."""
     shown = displayed(pixels, window)
     scale = shown.shape[1] / pixels.shape[1]
-    if truth:
-        shown = shown.copy()
-        scaled = [np.round(outline * scale).astype(np.int32) for outline in truth]
-        cv2.polylines(shown, scaled, True, TRUTH_RGB, TRUTH_PX, cv2.LINE_AA)
     if score_map is None:
-        return JudgedPicture(shown, None, scale)
+        return JudgedPicture(shown, None, scale, truth=truth)
     heat = heat_rgba(calibration.normalise_map(score_map.at_size(*shown.shape[:2])))
     level = calibration.pixel_threshold
     regions, outlines = find_regions(score_map, level), region_outlines(score_map, level)
@@ -79,10 +77,10 @@ def with_map(
         RegionMark(_corners(outline), f"{float(calibration.normalise_map(region.peak)):.2f}")
         for region, outline in zip(regions, outlines, strict=True)
     )
-    return JudgedPicture(shown, heat, scale, marks)
+    return JudgedPicture(shown, heat, scale, marks, truth)
 
 
-def _corners(outline: NDArray[np.int32]) -> tuple[tuple[float, float], ...]:
+def _corners(outline: NDArray[np.int32]) -> Outline:
     """Through the middles of the outermost pixels; around a region too small for a polygon, its box."""
     if len(outline) < 3:
         (left, top), (right, bottom) = outline.min(axis=0).tolist(), (outline.max(axis=0) + 1).tolist()
@@ -90,8 +88,8 @@ def _corners(outline: NDArray[np.int32]) -> tuple[tuple[float, float], ...]:
     return tuple((x + 0.5, y + 0.5) for x, y in outline.tolist())
 
 
-def _true_outlines(row: ScoredRow, pixels: Pixels) -> Sequence[NDArray[np.int32]]:
-    """None where the mask is gone: the picture is worth showing all the same."""
+def _true_outlines(row: ScoredRow, pixels: Pixels) -> tuple[Outline, ...]:
+    """Nothing where the mask is gone: the picture is worth showing all the same."""
     if row.mask is None:
         return ()
     try:
@@ -100,5 +98,7 @@ def _true_outlines(row: ScoredRow, pixels: Pixels) -> Sequence[NDArray[np.int32]
         return ()
     if mask is None:
         return ()
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return [contour.reshape(-1, 2) for contour in contours]
+    reach = max(1, round(AROUND_TRUTH * max(mask.shape)))
+    around = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2))
+    contours, _ = cv2.findContours(around, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return tuple(_corners(contour.reshape(-1, 2)) for contour in contours)

@@ -1,8 +1,10 @@
 """One scored picture, large, with its heat map, its regions and a line of words."""
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from PySide6.QtCore import QPointF, Qt, Slot
+from PySide6.QtGui import QPainterPath, QPen, QPolygonF
+from PySide6.QtWidgets import QGraphicsPathItem, QGridLayout, QVBoxLayout, QWidget
 
+from station.core.inspection import Outline
 from station.ui import theme, tokens
 from station.ui.training.judged_pictures import JudgedPicture
 from station.ui.widgets.elided_label import ElidedLabel
@@ -12,12 +14,32 @@ from station.ui.widgets.picture_view import PictureView
 OVERLAY_OPACITY = 0.6
 
 
+class _LabelledPicture(PictureView):
+    """Also outlines, dashed, where defects truly are."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._truth = QGraphicsPathItem()
+        pen = QPen(theme.colour_on_picture("accent"), tokens.FOCUS_RING_PX, Qt.PenStyle.DashLine)
+        pen.setCosmetic(True)
+        self._truth.setPen(pen)
+        self._truth.setZValue(1)
+        self.scene().addItem(self._truth)
+
+    def show_truth(self, outlines: tuple[Outline, ...]) -> None:
+        path = QPainterPath()
+        for outline in outlines:
+            path.addPolygon(QPolygonF([QPointF(x, y) for x, y in outline]))
+            path.closeSubpath()
+        self._truth.setPath(path)
+
+
 class JudgedView(QWidget):
     """Says in words what it cannot show."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._picture = PictureView()
+        self._picture = _LabelledPicture()
         self._legend = HeatLegend()
         self._problem = theme.label("", "body", "secondary")
         self._problem.setWordWrap(True)
@@ -44,6 +66,9 @@ class JudgedView(QWidget):
         self._picture.show_picture(shown.picture, shown.scale)
         self._picture.show_heat(shown.heat)
         self._picture.show_regions(shown.marks)
+        self._picture.show_truth(shown.truth)
+        if shown.truth:
+            caption += "   " + self.tr("dashed: where the defect is")
         self._picture.setAccessibleName(caption)
         self._caption.setText(caption)
 

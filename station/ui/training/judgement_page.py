@@ -22,9 +22,10 @@ from ml.errors import CalibrationError
 from ml.region_rules import RegionRules
 from ml.threshold_choice import ThresholdChoice, ThresholdRule
 from ml.threshold_rules import LabelledParts, choose, honest_estimate
-from station.projects.evidence import Evidence, model_file, rules_of
+from station.projects.evidence import Evidence, has_tests, model_file, rules_of, scores_folder
 from station.projects.flow import Flow
 from station.projects.judging import Judging, Ranking, calibration_of
+from station.projects.order import PICTURES_FILE
 from station.projects.project import Candidate
 from station.projects.steps.judgement import trained_candidates
 from station.ui import theme, tokens
@@ -41,6 +42,7 @@ from station.ui.training.wizard_page import WizardPage, WizardPorts
 from station.ui.training.worst_pictures import WorstPictures
 from station.ui.widgets.problem_label import ProblemLabel
 from station.workers.queries import Queries
+from station.workers.scoring import ScoredSheet, ScoringProcess, ScoringProgress
 
 CONTROLS_PX: Final = 320
 OUTCOME_PX: Final = 352
@@ -75,6 +77,9 @@ class JudgementPage(WizardPage):
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._table = CandidateTable()
         self._problem = ProblemLabel()
+        self._score = QPushButton(self.tr("Score the test pictures"))
+        self._scoring = ScoringProcess(parent=self)
+        self._scored_id = ""
         self._threshold = ThresholdCard()
         self._rules = RulesCard()
         self._scores = ScoreChart()
@@ -112,6 +117,7 @@ class JudgementPage(WizardPage):
         self._worst.close_down()
         self._flips.close_down()
         self._queries.close()
+        self._scoring.stop()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -138,6 +144,7 @@ class JudgementPage(WizardPage):
 
     def _take(self, candidate_id: str, known: _Known) -> None:
         self._known[candidate_id] = known
+        self._problems.pop(candidate_id, None)
         if known.evidence.problem:
             self._problems[candidate_id] = known.evidence.problem
         if candidate_id == self._flow.project.chosen:
@@ -145,13 +152,50 @@ class JudgementPage(WizardPage):
         else:
             self._show_table()
 
+    @Slot()
+    def _begin_scoring(self) -> None:
+        """Of the candidate that is shown; its sheet is missing or of another model."""
+        known, draft = self._shown, self._draft
+        if known is not None and draft is not None and not self._scoring.is_running:
+            model = known.evidence.model
+            self._scored_id = draft.id
+            self._scoring.start(model, model.with_name(PICTURES_FILE), scores_folder(model))
+            self._show_problem()
+
+    @Slot(object)
+    def _on_scoring(self, progress: ScoringProgress) -> None:
+        self._score.setText(self.tr("Scoring: {} of {}").format(progress.done, progress.total))
+
+    @Slot(object)
+    def _on_scored(self, sheet: ScoredSheet) -> None:
+        self._problems.pop(self._scored_id, None)
+        candidate = self._flow.project.candidate(self._scored_id)
+        if candidate is not None:
+            self._read(candidate)
+        self._show_problem()
+
+    @Slot(str)
+    def _on_not_scored(self, reason: str) -> None:
+        self._problems[self._scored_id] = reason
+        self._show_problem()
+
+    def _show_problem(self) -> None:
+        """What keeps the shown candidate from being judged, and the way out where there is one."""
+        known, draft = self._shown, self._draft
+        self._problem.show_problem(self._problems.get(draft.id, "") if draft else "")
+        is_unscored = known is not None and bool(known.evidence.problem) and has_tests(known.evidence.model)
+        self._score.setVisible(is_unscored)
+        self._score.setEnabled(not self._scoring.is_running)
+        if not self._scoring.is_running:
+            self._score.setText(self.tr("Score the test pictures"))
+
     # Showing
 
     def _show_chosen(self) -> None:
         """Everything of the candidate that the project has chosen."""
         self._draft = self._flow.project.candidate(self._flow.project.chosen)
         known = self._shown
-        self._problem.show_problem(self._problems.get(self._draft.id, "") if self._draft else "")
+        self._show_problem()
         self._tabs.setEnabled(known is not None)
         self._controls.setEnabled(known is not None)
         if known is None or self._draft is None:
@@ -379,7 +423,11 @@ class JudgementPage(WizardPage):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(tokens.M)
         column.addWidget(self._table)
-        column.addWidget(self._problem)
+        trouble = QHBoxLayout()
+        trouble.setSpacing(tokens.M)
+        trouble.addWidget(self._problem, 1)
+        trouble.addWidget(self._score)
+        column.addLayout(trouble)
         column.addLayout(below, 1)
 
     def _scores_tab(self) -> QWidget:
@@ -413,8 +461,8 @@ class JudgementPage(WizardPage):
         column = QVBoxLayout(tab)
         column.setContentsMargins(tokens.M, tokens.S, tokens.M, tokens.M)
         column.setSpacing(tokens.S)
-        column.addWidget(self._scores, 4)
-        column.addLayout(row, 5)
+        column.addWidget(self._scores, 1)
+        column.addLayout(row, 1)
         return tab
 
     @Slot()
@@ -426,6 +474,11 @@ class JudgementPage(WizardPage):
 
     def _connect(self) -> None:
         self._settle.timeout.connect(self._settled)
+        self._score.clicked.connect(self._begin_scoring)
+        self._scoring.progressed.connect(self._on_scoring)
+        self._scoring.succeeded.connect(self._on_scored)
+        self._scoring.failed.connect(self._on_not_scored)
+        self._scoring.cancelled.connect(self._show_problem)
         self._table.chosen.connect(self._choose_candidate)
         self._threshold.rule_chosen.connect(self._choose_rule)
         self._threshold.threshold_moved.connect(self._move_on_scale)

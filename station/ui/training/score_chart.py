@@ -91,7 +91,7 @@ class ScoreChart(ThemedPlot):
 
         counts, _ = np.histogram(np.clip(scores, edges[0], edges[-1]), edges)
         colour.setAlphaF(BAR_ALPHA)
-        ground = _pen(theme.colour("surface"), 1)
+        ground = _pen(theme.colour("window"), 1)
         bars = pyqtgraph.BarGraphItem(x0=edges[:-1], x1=edges[1:], y0=0, y1=sign * counts, brush=colour, pen=ground)
         self.plot.addItem(bars)
         return int(counts.max(initial=0))

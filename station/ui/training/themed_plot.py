@@ -12,7 +12,7 @@ from station.ui import theme, tokens
 LINE_PX, HELD_LINE_PX = 2, 3
 
 GOOD, DEFECTIVE = 0, 3
-"""Their colours among the series: no colour of a verdict, for these parts are what they are whatever they are called."""
+"""Their colours among the series: none of a verdict, for these parts are what they are, whatever they are called."""
 
 
 class ThemedPlot(QWidget):
@@ -53,7 +53,7 @@ class ThemedPlot(QWidget):
             if layout is not None:
                 layout.addWidget(self.plot)
         self.plot.clear()
-        self.plot.setBackground(theme.colour("surface"))
+        self.plot.setBackground(theme.colour("window"))
         secondary = theme.colour("secondary")
         for side, words in (("bottom", bottom), ("left", left)):
             axis = self.plot.getAxis(side)
