@@ -8,7 +8,7 @@ from ml.artifact import DataFingerprint
 from ml.errors import TrainingError
 from ml.job import TrainingJob
 from ml.progress import Cancelled, Progress
-from ml.training.survey import Skipped, Survey, survey_pictures
+from ml.training.survey import Skipped, Survey, identity, survey_pictures
 
 REPLAYED = "replay"
 """Where the pictures of `TrainingJob.replay` seem to lie in the names of the survey."""
@@ -26,15 +26,17 @@ class OldAndNew:
 
     @classmethod
     def of(cls, survey: Survey, base: DataFingerprint) -> Self:
-        """Tells the pictures of a survey apart by their hashes."""
-        known = {content for _, content in base.files}
-        held_out = {content for name, content in base.files if name in base.held_out}
-        hashes = survey.hashes
+        """Tells the pictures of a survey apart by their hashes, and parts on one picture by their numbers too."""
+        in_parts = survey.parts is not None
+        of_file = {name: identity(name, content, in_parts) for name, content in base.files}
+        known = set(of_file.values())
+        held_out = {each for name, each in of_file.items() if name in base.held_out}
+        own = [identity(*each, in_parts) for each in zip(survey.names, survey.hashes, strict=True)]
         return cls(
             survey,
-            tuple(index for index, content in enumerate(hashes) if content not in known),
-            tuple(index for index, content in enumerate(hashes) if content in known - held_out),
-            tuple(index for index, content in enumerate(hashes) if content in held_out),
+            tuple(index for index, each in enumerate(own) if each not in known),
+            tuple(index for index, each in enumerate(own) if each in known - held_out),
+            tuple(index for index, each in enumerate(own) if each in held_out),
         )
 
     def only(self, indices: Collection[int], base: DataFingerprint) -> Self:

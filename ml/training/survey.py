@@ -125,6 +125,12 @@ class Survey:
         return decode_picture(data, str(path))
 
 
+def identity(name: str, content: str, in_parts: bool) -> str:
+    """What a picture is told apart by, wherever it lies: the hash of its file and, of a part on it, its number."""
+    _, mark, number = name.rpartition("#")
+    return f"{content}{mark}{number}" if in_parts and mark else content  # a generated picture is a part by itself
+
+
 def survey_pictures(job: TrainingJob, progress: Progress = silent, cancelled: Cancelled = never) -> Survey:
     """Decode every training picture once; list the unusable ones with their reason.
 

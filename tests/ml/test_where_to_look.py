@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ml.artifact import read_manifest
+from ml.artifact import DataFingerprint, read_manifest
 from ml.dataset import LabelledPicture
 from ml.detector import Detector
 from ml.errors import ParameterError, PartNotFoundError, PictureError, TrainingError
@@ -20,6 +20,7 @@ from ml.job import TrainingJob
 from ml.maps import find_regions
 from ml.preprocessing import Clahe, Preprocessing
 from ml.training.labels import read_all
+from ml.training.old_and_new import OldAndNew
 from ml.training.part_search import find_parts
 from ml.training.pipeline import run
 from ml.training.splits import parts_of
@@ -294,3 +295,13 @@ def test_that_what_does_not_go_with_parts_is_refused_in_words(
 ) -> None:
     with pytest.raises(ParameterError, match=words):
         TrainingJob.checked({"data": tmp_path, "out": tmp_path / "m.loupe", "parts": OF_PARTS.model_dump(), **fields})
+
+
+def test_that_of_one_picture_s_parts_some_may_be_known_as_held_out(scenes: Path, tmp_path: Path) -> None:
+    """A model that goes on learning must not find its threshold on parts that it learnt from."""
+    (tmp_path / "new name.png").write_bytes((scenes / "tray0.png").read_bytes())
+    job = TrainingJob(data=tmp_path, out=tmp_path / "m.loupe", parts=OF_PARTS)
+    survey = find_parts(job, survey_pictures(job), lambda *_: None, lambda: False)
+    files = tuple((f"tray0.png#{number}", survey.hashes[0]) for number in (1, 2))
+    known = OldAndNew.of(survey, DataFingerprint(files=files, held_out=("tray0.png#2",)))
+    assert (known.learnt, known.held_out, known.new) == ((0,), (1,), (2,))
