@@ -18,8 +18,10 @@ from station.projects.sources import Admitted, Offer, Offers, Refused, admit
 from station.projects.store import ProjectError
 from station.workers.queries import Queries
 
-BATCH_S = 0.3
-"""Between two reports: pictures appear while the others are still being read."""
+BATCH_S, LONGEST_BATCH_S = 0.3, 3.0
+"""Between two reports: pictures appear while the others are still being read. Each is stored with all before it, so
+that the more there are, the rarer reports must be."""
+_BATCH_GROWS_WITH = 500  # pictures
 THUMBNAILS, FACTS_FILE = "thumbnails", "facts.npz"
 
 
@@ -76,7 +78,7 @@ class PictureGathering(QObject):
     ended = Signal(object)
     """Gathered: the source has no more, or it was cancelled."""
     checked = Signal(object)
-    """dict of name to tuple of Finding, of all pictures that were given."""
+    """dict of name to tuple of Finding: of all pictures that were given, or of those that have changed."""
     failed = Signal(str)
     """Nothing more comes of this order: why, and what to do."""
 
@@ -112,6 +114,11 @@ class PictureGathering(QObject):
             lambda: self._missing(whole), then=lambda look: self._look_on(number, whole, look), otherwise=self._fail
         )
 
+    def look_for_files(self, pictures: Sequence[ProjectPicture]) -> None:
+        """Only find out which files have gone or come back since; `checked` then tells what has changed."""
+        whole = tuple(pictures)
+        self._queries.ask(lambda: _gone_or_back(whole), then=self._on_files, otherwise=self._fail)
+
     def cancel(self) -> None:
         """End adding after the picture that is being read; what was added stays."""
         self._is_cancelled.set()
@@ -141,7 +148,7 @@ class PictureGathering(QObject):
 
     def _admit_some(self, order: _Order, depth_of: ProjectPicture | None) -> tuple[ProjectPicture, ...]:
         found: list[ProjectPicture] = []
-        until = time.monotonic() + BATCH_S
+        until = time.monotonic() + min(LONGEST_BATCH_S, BATCH_S * (1 + len(order.taken) / _BATCH_GROWS_WITH))
         while order.waiting and time.monotonic() < until and not self._is_cancelled.is_set():
             offer = order.waiting.popleft()
             if offer.file.absolute() in order.files:
@@ -172,11 +179,7 @@ class PictureGathering(QObject):
 
     def _missing(self, pictures: tuple[ProjectPicture, ...]) -> _Look:
         known = self._known()
-        unreadable = {
-            one.name: f"{one.file} is not there any more. Put it back, or remove the picture from the project."
-            for one in pictures
-            if not one.file.is_file()
-        }
+        unreadable = {one.name: _gone_words(one) for one in pictures if not one.file.is_file()}
         unknown = [
             one
             for one in pictures
@@ -236,6 +239,10 @@ class PictureGathering(QObject):
         if number == self._checks and found is not None:
             self.checked.emit(found)
 
+    def _on_files(self, changed: dict[str, tuple[Finding, ...]]) -> None:
+        if changed:
+            self.checked.emit(changed)
+
     # Both
 
     def _known(self) -> dict[str, PictureFacts]:
@@ -260,3 +267,20 @@ class PictureGathering(QObject):
 
 def _order(offers: Offers, names: set[str], files: set[Path]) -> _Order:
     return _Order(deque(offers.pictures), len(offers.pictures), list(offers.refused), names, files)
+
+
+def _gone_or_back(pictures: tuple[ProjectPicture, ...]) -> dict[str, tuple[Finding, ...]]:
+    """Findings of the pictures whose file was there before and is not now, or the other way round."""
+    changed: dict[str, tuple[Finding, ...]] = {}
+    for one in pictures:
+        others = tuple(finding for finding in one.findings if finding.kind != "unreadable")
+        is_gone, was_gone = not one.file.is_file(), len(others) < len(one.findings)
+        if is_gone and not was_gone:
+            changed[one.name] = (Finding(kind="unreadable", words=_gone_words(one)), *others)
+        elif was_gone and not is_gone:
+            changed[one.name] = others
+    return changed
+
+
+def _gone_words(picture: ProjectPicture) -> str:
+    return f"{picture.file} is not there any more. Put it back, or remove the picture from the project."

@@ -106,6 +106,24 @@ def test_that_checks_find_repeats_and_what_has_gone_or_changed(
     assert [name for name, each in found.items() if each and each[0].kind == "unreadable"] == ["000.png", "002.png"]
 
 
+def test_that_files_that_go_and_come_back_are_told_without_comparing_anew(
+    gathering: PictureGathering, collected: Collector, tmp_path: Path, qtbot: QtBot
+) -> None:
+    folder = fill(tmp_path / "parts", 3)
+    gather(gathering, collected.project, lambda: from_paths([folder]), qtbot)
+    found = check(gathering, collected.project, qtbot)
+    project = choices.with_findings(collected.project, found)  # type: ignore[arg-type]
+    (folder / "001.png").rename(tmp_path / "elsewhere.png")
+    with qtbot.waitSignal(gathering.checked, timeout=WAIT_MS) as gone:
+        gathering.look_for_files(project.pictures)
+    assert [each[0].kind for each in gone.args[0].values()] == ["unreadable"] and list(gone.args[0]) == ["001.png"]
+    project = choices.with_findings(project, gone.args[0])
+    (tmp_path / "elsewhere.png").rename(folder / "001.png")
+    with qtbot.waitSignal(gathering.checked, timeout=WAIT_MS) as back:
+        gathering.look_for_files(project.pictures)
+    assert back.args[0] == {"001.png": ()}
+
+
 def test_that_adding_can_be_cancelled_and_what_came_stays(
     gathering: PictureGathering, collected: Collector, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """What the pictures of a project are called on the screen: labels, uses, findings, filters."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from PySide6.QtCore import QCoreApplication
@@ -27,17 +28,20 @@ class PictureFilter(StrEnum):
     NEW = "new"
 
     def lets_through(self, picture: ProjectPicture) -> bool:
-        return {
-            PictureFilter.ALL: True,
-            PictureFilter.GOOD: picture.label == "good" and not picture.set_aside,
-            PictureFilter.BAD: picture.label == "bad" and not picture.set_aside,
-            PictureFilter.UNSURE: picture.label == "unsure" and not picture.set_aside,
-            PictureFilter.HELD_OUT: picture.use == "test" and picture.is_used,
-            PictureFilter.ASIDE: bool(picture.set_aside),
-            PictureFilter.MARKED: is_proposed(picture),
-            PictureFilter.BASE: picture.origin == "base",
-            PictureFilter.NEW: picture.origin != "base",
-        }[self]
+        return _LETS_THROUGH[self](picture)
+
+
+_LETS_THROUGH: dict[PictureFilter, Callable[[ProjectPicture], bool]] = {
+    PictureFilter.ALL: lambda one: True,
+    PictureFilter.GOOD: lambda one: one.label == "good" and not one.set_aside,
+    PictureFilter.BAD: lambda one: one.label == "bad" and not one.set_aside,
+    PictureFilter.UNSURE: lambda one: one.label == "unsure" and not one.set_aside,
+    PictureFilter.HELD_OUT: lambda one: one.use == "test" and one.is_used,
+    PictureFilter.ASIDE: lambda one: bool(one.set_aside),
+    PictureFilter.MARKED: is_proposed,
+    PictureFilter.BASE: lambda one: one.origin == "base",
+    PictureFilter.NEW: lambda one: one.origin != "base",
+}
 
 
 def _tr(text: str) -> str:

@@ -1,38 +1,29 @@
 """The page "Pictures": where they come from, which of them show good parts, which are left out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QFocusEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
-from ml.errors import LoupeError
 from ml.picture_list import Label
-from station.history.filters import HistoryFilter
 from station.projects import choices
 from station.projects.flow import Flow
-from station.projects.project import Finding, FindingKind, Project, ProjectPicture
-from station.projects.sources import Offer, Offers, from_base, from_history, from_paths
-from station.projects.splitting import split
-from station.projects.store import ProjectError
-from station.projects.undo import UndoStack
+from station.projects.project import Finding, FindingKind, ProjectPicture
+from station.projects.sources import from_base, from_paths
 from station.ui import theme, tokens
-from station.ui.training.camera_source import CameraSource
 from station.ui.training.gathering_report import GatheringReport
-from station.ui.training.history_source import HistorySource
 from station.ui.training.picture_detail import PictureDetail, PictureReader, Shown
-from station.ui.training.picture_filters import PictureFilters
 from station.ui.training.picture_grid import PictureGrid
 from station.ui.training.picture_words import PictureFilter
+from station.ui.training.pictures_editor import Choice, Pictures, PicturesEditor
 from station.ui.training.proposal_bar import ProposalBar
+from station.ui.training.source_panels import Source, SourcePanels
 from station.ui.training.tile_thumbnails import TileThumbnails
 from station.ui.training.wizard_page import WizardPage, WizardPorts
 from station.ui.widgets.picture_view import PictureView
 from station.workers.picture_gathering import Gathered, PictureGathering, Progress
-
-Pictures = tuple[ProjectPicture, ...]
-Choice = Callable[[Project, Sequence[str]], Project]
 
 LABEL_OF_KEY: dict[int, Label] = {Qt.Key.Key_G: "good", Qt.Key.Key_B: "bad", Qt.Key.Key_U: "unsure"}
 STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
@@ -54,8 +45,7 @@ class PicturesPage(WizardPage):
     def __init__(self, flow: Flow, ports: WizardPorts, parent: QWidget | None = None) -> None:
         super().__init__(flow, ports, parent)
         self.setAcceptDrops(True)
-        self._undo: UndoStack[Pictures] = UndoStack(flow.project.pictures)
-        self._found: dict[str, tuple[Finding, ...]] = {}
+        self._editor = PicturesEditor(flow, self)
         self._gathering = PictureGathering(flow.folder, self)
         self._thumbnails = TileThumbnails(self._thumbnail_file, self)
         self._reader = PictureReader(self)
@@ -68,10 +58,8 @@ class PicturesPage(WizardPage):
         )
         self._back = self._tool("", "arrow-u-up-left", self.tr("Undo  (Ctrl+Z)"))
         self._forth = self._tool("", "arrow-u-up-right", self.tr("Redo  (Ctrl+Shift+Z)"))
-        self._filters = PictureFilters()
-        self._camera_source = CameraSource(ports.open_camera, flow.pictures_folder)
-        self._history_source = HistorySource(ports.archive)
-        self._sources = QStackedWidget()
+        self._sources = SourcePanels(flow, ports)
+        self._filters = self._sources.filters
         self._bar = ProposalBar()
         self._grid = PictureGrid(self._thumbnails)
         self._large = LargePicture()
@@ -90,23 +78,22 @@ class PicturesPage(WizardPage):
         return self.tr("Which pictures show good parts?")
 
     def enter(self) -> None:
-        """Files may have gone since the page was left: all are looked for again."""
-        self._found = {one.name: one.findings for one in self._flow.project.pictures}
-        self._undo.push(self._flow.project.pictures)
+        """Files may have gone since the page was left."""
+        self._editor.take_up()
         self._show()
         self._add_base()
-        if self._flow.project.pictures:
+        if self._editor.is_checked:
+            self._gathering.look_for_files(self._flow.project.pictures)
+        else:
             self._gathering.check(self._flow.project.pictures)
 
     def leave(self) -> None:
-        self._camera_source.stop()
-        self._show_filters()
+        self._sources.show_filters()
 
     def close_down(self) -> None:
-        self._camera_source.close_down()
-        self._history_source.close_down()
         for one in (self._gathering, self._thumbnails, self._reader):
             one.close()
+        self._sources.close_down()
 
     # Input
 
@@ -150,21 +137,8 @@ class PicturesPage(WizardPage):
 
     # Decisions
 
-    def _apply(self, changed: Project) -> None:
-        """One step that can be taken back."""
-        try:
-            self._flow.replace(changed)
-        except ProjectError as error:
-            self._report.show_problem(str(error))
-            return
-        self._undo.push(changed.pictures)
-        self._show()
-        self.changed.emit()
-
     def _decide(self, choice: Choice) -> None:
-        names = self._grid.selected()
-        if names:
-            self._apply(choice(self._flow.project, names))
+        self._editor.decide(choice, self._grid.selected())
 
     @Slot(str)
     def _set_label(self, label: Label) -> None:
@@ -193,43 +167,39 @@ class PicturesPage(WizardPage):
 
     @Slot(object)
     def _follow(self, kind: FindingKind | None) -> None:
-        self._apply(choices.proposed_set_aside(self._flow.project, kind))
-
-    @Slot(float)
-    def _set_share(self, share: float) -> None:
-        self._apply(split(self._flow.project.model_copy(update={"test_share": share})))
-
-    @Slot(object)
-    def _set_grouping(self, pattern: str | None) -> None:
-        self._apply(split(self._flow.project.model_copy(update={"group_by": pattern})))
+        self._editor.follow(kind)
 
     @Slot()
     def _step_back(self) -> None:
-        self._restore(self._undo.undo())
+        self._editor.undo()
+        self._check_what_came_back()
 
     @Slot()
     def _step_forth(self) -> None:
-        self._restore(self._undo.redo())
+        self._editor.redo()
+        self._check_what_came_back()
 
-    def _restore(self, pictures: Pictures | None) -> None:
-        """What was found since stays known; pictures that come back unchecked are checked."""
-        if pictures is None:
-            return
-        project = self._flow.project.model_copy(update={"pictures": pictures})
-        known = {one.name: self._found[one.name] for one in pictures if one.name in self._found}
-        try:
-            self._flow.replace(choices.with_findings(project, known))
-        except ProjectError as error:
-            self._report.show_problem(str(error))
-            return
+    def _check_what_came_back(self) -> None:
+        if not self._editor.is_checked:
+            self._gathering.check(self._flow.project.pictures)
+
+    @Slot(float)
+    def _set_share(self, share: float) -> None:
+        self._editor.set_share(share)
+
+    @Slot(object)
+    def _set_grouping(self, pattern: str | None) -> None:
+        self._editor.set_grouping(pattern)
+
+    @Slot()
+    def _on_changed(self) -> None:
         self._show()
         self.changed.emit()
-        if not all(one.checked for one in self._flow.project.pictures):
-            self._gathering.check(self._flow.project.pictures)
 
     # Sources
 
-    def _gather(self, source: Callable[[], Offers]) -> None:
+    @Slot(object)
+    def _gather(self, source: Source) -> None:
         self._report.clear()
         self._report.show_progress(Progress(self.tr("Looking for pictures"), 0, 0))
         self._gathering.gather(source, self._flow.project)
@@ -251,68 +221,25 @@ class PicturesPage(WizardPage):
             self.add_paths([Path(chosen)])
 
     @Slot()
-    def _open_camera_source(self) -> None:
-        self._sources.setCurrentWidget(self._camera_source)
-        self._sources.setFixedWidth(self._camera_source.width())
-        self._camera_source.open(self._usual_source())
-
-    @Slot()
-    def _open_history_source(self) -> None:
-        self._camera_source.stop()
-        self._sources.setCurrentWidget(self._history_source)
-        self._sources.setFixedWidth(self._history_source.sizeHint().width())
-        self._history_source.open(self._flow.project.recipe, self._flow.project.is_fine_tuning)
-
-    @Slot()
-    def _show_filters(self) -> None:
-        self._sources.setCurrentWidget(self._filters)
-        self._sources.setFixedWidth(self._filters.width())
+    def _focus_grid(self) -> None:
         self._grid.setFocus()
-
-    @Slot(object)
-    def _take_captured(self, files: Sequence[Path]) -> None:
-        offers = Offers(tuple(Offer(file.name, file, origin="camera") for file in files))
-        self._gather(lambda: offers)
-
-    @Slot(object, int)
-    def _take_history(self, wanted: HistoryFilter, most: int) -> None:
-        reader = self._ports.archive.reader
-        self._gather(lambda: from_history(reader, wanted, most))
-
-    def _usual_source(self) -> str:
-        """The recipe's where there is one, else the station's."""
-        recipe = self._flow.project.recipe
-        try:
-            found = None if recipe is None else self._ports.archive.recipes.latest(recipe)
-        except LoupeError:
-            found = None
-        return self._ports.settings().source if found is None else found.source
 
     # What the background tells
 
     @Slot(object)
     def _on_admitted(self, pictures: Pictures) -> None:
-        self._apply(choices.added(self._flow.project, pictures))
+        self._editor.add(pictures)
 
     @Slot(object)
     def _on_ended(self, gathered: Gathered) -> None:
         self._report.show_end(gathered)
-        if self._flow.project.pictures:
-            self._gathering.check(self._flow.project.pictures)
+        self._gathering.check(self._flow.project.pictures)
 
     @Slot(object)
     def _on_checked(self, found: dict[str, tuple[Finding, ...]]) -> None:
-        """No step of the engineer's: the same decisions, with more known about them."""
-        self._found |= found
-        try:
-            self._flow.replace(choices.with_findings(self._flow.project, found))
-        except ProjectError as error:
-            self._report.show_problem(str(error))
-            return
         self._report.end_progress()
         self._thumbnails.look_again()
-        self._show()
-        self.changed.emit()
+        self._editor.learn(found)
 
     @Slot(str)
     def _on_failure(self, reason: str) -> None:
@@ -337,8 +264,8 @@ class PicturesPage(WizardPage):
         project = self._flow.project
         self._filters.show_project(project)
         self._bar.show_project(project)
-        self._back.setEnabled(self._undo.can_undo)
-        self._forth.setEnabled(self._undo.can_redo)
+        self._back.setEnabled(self._editor.can_undo)
+        self._forth.setEnabled(self._editor.can_redo)
         self._show_filtered()
 
     @Slot()
@@ -427,9 +354,6 @@ class PicturesPage(WizardPage):
         head.addStretch(1)
         head.addWidget(self._back)
         head.addWidget(self._forth)
-        for one in (self._filters, self._camera_source, self._history_source):
-            self._sources.addWidget(one)
-        self._sources.setFixedWidth(self._filters.width())
         for shown in (self._empty, self._grid, self._large):
             self._middle.addWidget(shown)
         centre = QVBoxLayout()
@@ -450,14 +374,14 @@ class PicturesPage(WizardPage):
 
     def _connect(self) -> None:
         self._folder.clicked.connect(self._ask_folder)
-        self._camera.clicked.connect(self._open_camera_source)
-        self._history.clicked.connect(self._open_history_source)
+        self._camera.clicked.connect(self._sources.open_camera)
+        self._history.clicked.connect(self._sources.open_history)
         self._back.clicked.connect(self._step_back)
         self._forth.clicked.connect(self._step_forth)
-        self._camera_source.captured.connect(self._take_captured)
-        self._camera_source.closed.connect(self._show_filters)
-        self._history_source.wanted.connect(self._take_history)
-        self._history_source.closed.connect(self._show_filters)
+        self._editor.changed.connect(self._on_changed)
+        self._editor.failed.connect(self._on_failure)
+        self._sources.chosen.connect(self._gather)
+        self._sources.closed.connect(self._focus_grid)
         self._filters.filter_chosen.connect(self._show_filtered)
         self._filters.share_chosen.connect(self._set_share)
         self._filters.grouping_chosen.connect(self._set_grouping)
