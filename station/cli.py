@@ -730,6 +730,78 @@ def methods(
         print_methods(Console(highlight=False))
 
 
+annotations_app = typer.Typer(
+    help="Masks and kinds of defects: look at them, and convert them for other programs.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(annotations_app, name="annotations", rich_help_panel=MODELS)
+
+AnnotationsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="SOURCE",
+        help="MVTec layout, folder of LabelMe files, COCO file or list of pictures (.json).",
+        show_default=False,
+    ),
+]
+AnnotationFormat = Literal["mvtec", "coco", "labelme", "list"]
+FormatOption = Annotated[
+    AnnotationFormat | None,
+    typer.Option("--from", help="The format of SOURCE; recognised unless given.", show_default=False),
+]
+PicturesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures",
+        metavar="DIR",
+        help="Where the pictures of a COCO or LabelMe file are, if not beside it.",
+        show_default=False,
+    ),
+]
+
+
+@annotations_app.command("show")
+def show_annotations(
+    source: AnnotationsArgument,
+    form: FormatOption = None,
+    pictures: PicturesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is annotated, and what cannot be used and why."""
+    from station.commands import annotations as command
+
+    with native_words_dropped():
+        known, found = command.read(source, form, pictures, console)
+    if as_json:
+        print_json(command.content_document(known, found))
+    else:
+        command.print_content(source, known, found, Console(highlight=False))
+
+
+@annotations_app.command("convert")
+def convert_annotations(
+    source: AnnotationsArgument,
+    to: Annotated[AnnotationFormat, typer.Option("--to", help="The format to write.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New or empty folder.", show_default=False)],
+    form: FormatOption = None,
+    pictures: PicturesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write annotations in another format: with copies of the pictures, or as a list of them."""
+    from station.commands import annotations as command
+
+    with native_words_dropped():
+        known, found = command.read(source, form, pictures, console)
+        export = command.write(found, to, out, console)
+    if as_json:
+        print_json({"read": command.content_document(known, found), "written": command.export_document(export, to)})
+        return
+    shown = Console(highlight=False)
+    command.print_content(source, known, found, shown)
+    command.print_export(export, to, shown)
+
+
 models_app = typer.Typer(
     help="The models of a station: list, look at, approve, roll back.", no_args_is_help=True, rich_markup_mode=None
 )

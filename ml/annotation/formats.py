@@ -47,20 +47,25 @@ def recognised(path: Path) -> tuple[Format, Path]:
     has_labels = any(_kind(file) == "labelme" for file in path.rglob("*.json"))
     if mvtec.is_mvtec(path) and not (has_labels and not (path / mvtec.TRUTH).is_dir()):
         return "mvtec", path  # label files beside the pictures of such a layout say more than it does without masks
-    files = [*path.glob("*.json"), *path.glob("annotations/*.json")]
-    kinds = {file: kind for file in sorted(files) if (kind := _kind(file)) is not None}
-    wholes = [file for file, kind in kinds.items() if kind in ("coco", "list")]
-    if len(wholes) > 1:
-        names = ", ".join(file.name for file in wholes)
-        raise AnnotationError(f"{path}: holds several files of annotations ({names}). Choose one of them.")
-    if wholes:
-        return kinds[wholes[0]], wholes[0]
+    whole = _whole_file(path, ("coco", "list"))
+    if whole is not None:
+        return whole
     if has_labels:
         return "labelme", path
     raise AnnotationError(
         f"{path}: holds no annotations: neither an MVTec layout (test/KIND, ground_truth/KIND), nor a COCO file, "
         "nor label files of LabelMe, nor a list of pictures."
     )
+
+
+def _whole_file(folder: Path, forms: Sequence[Format]) -> tuple[Format, Path] | None:
+    """The one file of a folder, or of `annotations` in it, that says all. Raises AnnotationError for several."""
+    files = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
+    wholes = [(kind, file) for file in files if (kind := _kind(file)) in forms]
+    if len(wholes) > 1:
+        names = ", ".join(file.name for _, file in wholes)
+        raise AnnotationError(f"{folder}: holds several files of annotations ({names}). Choose one of them.")
+    return next(((kind, file) for kind, file in wholes if kind), None)
 
 
 def read_annotations(
@@ -75,7 +80,10 @@ def read_annotations(
     if form is None:
         form, path = recognised(path)
     elif form in ("coco", "list") and path.is_dir():
-        path = recognised(path)[1]
+        whole = _whole_file(path, (form,))
+        if whole is None:
+            raise AnnotationError(f"{path}: holds no annotations of the format {form}.")
+        path = whole[1]
     match form:
         case "mvtec":
             return mvtec.read(path, progress)

@@ -64,11 +64,16 @@ def read(path: Path, pictures_folder: Path | None = None, progress: Progress = s
     files = sorted(root.rglob(f"*{_SUFFIX}"), key=lambda file: natural_key(str(file))) if path.is_dir() else [path]
     reader = _Reader(root, pictures_folder, [])
     pictures: dict[str, AnnotatedPicture] = {}
+    others = 0
     for done, file in enumerate(files):
         progress(READING, done, len(files))
         name = file.relative_to(root).as_posix()
         try:
-            picture = reader.picture(file)
+            document = read_document(file)
+            if not is_labelme(document):
+                others += 1
+                continue
+            picture = reader.picture(file, document)
         except (AnnotationError, PictureError) as error:
             reader.leave_out(name, str(error))
             continue
@@ -76,8 +81,10 @@ def read(path: Path, pictures_folder: Path | None = None, progress: Progress = s
             reader.leave_out(name, f"is of the same picture as another file: {picture.name}")
         else:
             pictures[picture.name] = picture
-    if not pictures and len(reader.left_out) == len(files) <= 1:
-        raise AnnotationError(reader.left_out[0].why if files else f"{path}: holds no label files of LabelMe.")
+    if others == len(files):
+        raise AnnotationError(f"{path}: is or holds no label file of LabelMe, with `shapes` and `imagePath`.")
+    if others:
+        reader.leave_out(root.name, f"{others} JSON files in it are no label files of LabelMe")
     progress(READING, len(files), len(files))
     return AnnotatedSet(tuple(pictures.values()), tuple(reader.left_out))
 
@@ -162,11 +169,8 @@ class _Reader:
     def leave_out(self, what: str, why: str) -> None:
         self.left_out.append(LeftOut(what, why))
 
-    def picture(self, file: Path) -> AnnotatedPicture:
-        """Raises AnnotationError, PictureError."""
-        document = read_document(file)
-        if not is_labelme(document):
-            raise AnnotationError(f"{file}: is no label file of LabelMe: it has no `shapes` and `imagePath`.")
+    def picture(self, file: Path, document: Mapping[str, Any]) -> AnnotatedPicture:
+        """What a label file says. Raises AnnotationError, PictureError."""
         picture_file = self._file(file, document)
         seen = look_at(picture_file) if picture_file else None
         said = document.get("imageHeight"), document.get("imageWidth")

@@ -305,7 +305,10 @@ def test_that_broken_files_among_good_ones_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "deep/2.json").write_text("[" * 100_000)
     (tmp_path / "other.json").write_text("{}")
     found = read_annotations(tmp_path)
-    assert len(found.pictures) == 1 and {one.what for one in found.left_out} == {"deep/2.json", "other.json"}
+    assert len(found.pictures) == 1 and {one.what for one in found.left_out} == {"deep/2.json", tmp_path.name}
+    assert "1 JSON files in it are no label files" in found.left_out[1].why
+    with pytest.raises(AnnotationError, match="no label file"):
+        read_annotations(tmp_path / "other.json", "labelme")
 
 
 def test_that_a_mask_of_another_size_is_left_out_and_its_picture_kept(tmp_path: Path) -> None:
