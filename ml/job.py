@@ -174,9 +174,10 @@ class TrainingJob(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            field, *inside = (str(part) for part in first["loc"]) if first["loc"] else ("",)
             if prefix == "--":  # options are written with hyphens
-                where = where.replace("_", "-")
+                field = field.replace("_", "-")
+            where = ".".join((field, *inside))
             text = first["msg"].removeprefix("Value error, ")
             if where:
                 text = f"{prefix}{where}: {text}"
