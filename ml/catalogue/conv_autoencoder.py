@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ml.catalogue.info import WIDTHS, MethodInfo
+from ml.catalogue.info import WIDTHS, Mebibytes, MethodInfo
 from ml.catalogue.patch_redrawing import PatchRedrawingParameters
 from ml.catalogue.patchwise import PRESETS
 
@@ -24,6 +24,8 @@ INFO = MethodInfo(
     parameters=ConvAutoencoderParameters,
     published="10 epochs of 32 px patches in batches of 64, width 64, code of 100, stride 8",
     native_up_to_size=True,
+    memory=Mebibytes(192, 768),
+    model=Mebibytes(8, 32),
     presets=PRESETS,
     ladder=WIDTHS,
     enough_steps=1000,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import PyramidParameters, SigmaPx, Steps, Stride, Strides
 
 
@@ -46,6 +46,8 @@ INFO = MethodInfo(
     needs_weights=True,
     parameters=DfrParameters,
     published="150 epochs in batches of 4 pictures at 256 px; VGG-19 to relu4_4, 3,456 features on a grid of 64 x 64",
+    memory=Mebibytes(128, 512),
+    model=Mebibytes(8, 32),
     presets={
         "fast": Preset(224, {"strides": (8, 16)}, minutes=1),
         "balanced": Preset(256, {}, minutes=4),

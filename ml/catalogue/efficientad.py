@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import PyramidParameters, SigmaPx, Steps, Strides, read_number
 
 
@@ -85,6 +85,8 @@ INFO = MethodInfo(
     parameters=EfficientadParameters,
     published="70,000 steps of one 256 px picture each, width 128, a teacher of 384 channels trained on ImageNet",
     positions="aligned",
+    memory=Mebibytes(768, 1024),
+    model=Mebibytes(16, 32),
     presets={
         "fast": Preset(192, {}, minutes=1),
         "balanced": Preset(256, {}, minutes=4),

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ml.catalogue.adversarial import RedrawingParameters
-from ml.catalogue.info import WIDTHS, MethodInfo, Preset
+from ml.catalogue.info import WIDTHS, Mebibytes, MethodInfo, Preset
 
 
 class GanomalyParameters(RedrawingParameters):
@@ -34,6 +34,8 @@ INFO = MethodInfo(
     needs_weights=False,
     parameters=GanomalyParameters,
     published="15 epochs in batches of 64, width 64",
+    memory=Mebibytes(320, 4096),
+    model=Mebibytes(8, 256),
     presets={
         "fast": Preset(32, {"shift_px": 1}, minutes=1),
         "balanced": Preset(64, {}, minutes=4),

@@ -40,6 +40,18 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True)
+class Mebibytes:
+    """The most that was measured with the presets `balanced` and `thorough`, and a little more (docs/performance.md);
+    `fast` takes no more than `balanced`."""
+
+    balanced: int
+    thorough: int
+
+    def of(self, preset: str) -> int:
+        return self.thorough if preset == "thorough" else self.balanced
+
+
+@dataclass(frozen=True, slots=True)
 class MethodInfo:
     """A method as a person chooses it. `presets` holds `fast`, `balanced` and `thorough`.
 
@@ -48,6 +60,8 @@ class MethodInfo:
     ladder: settings from the costliest to the cheapest; the first that leaves `enough_steps` within the preset's
         minutes is taken. A setting named there is 0 by default: chosen by the time at hand.
     native_up_to_size: the input is as large as the pictures, scaled down only where its area exceeds the size squared.
+    memory: what training holds beside the process, the pictures' features and the picture at hand.
+    model: the model file.
     """
 
     name: str
@@ -62,3 +76,5 @@ class MethodInfo:
     ladder: tuple[Settings, ...] = field(default=())
     enough_steps: int = 0
     native_up_to_size: bool = False
+    memory: Mebibytes = Mebibytes(1024, 4096)
+    model: Mebibytes = Mebibytes(64, 256)

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import PyramidParameters, SigmaPx, Stride, Strides
 
 
@@ -52,6 +52,8 @@ INFO = MethodInfo(
     parameters=PadimParameters,
     published="One pass, no training; ResNet-18 or Wide ResNet-50-2 at 224 px",
     positions="aligned",
+    memory=Mebibytes(448, 1536),
+    model=Mebibytes(32, 128),
     presets={
         "fast": Preset(224, {"strides": (8, 16), "channels": 64}, minutes=1),
         "balanced": Preset(256, {}, minutes=4),

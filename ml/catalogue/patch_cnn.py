@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml.catalogue.info import WIDTHS, MethodInfo
+from ml.catalogue.info import WIDTHS, Mebibytes, MethodInfo
 from ml.catalogue.patchwise import PRESETS, PatchwiseParameters
 
 
@@ -52,6 +52,8 @@ INFO = MethodInfo(
     parameters=PatchCnnParameters,
     published="labelled 32 px patches, half of them defective, width 64, stride 8",
     native_up_to_size=True,
+    memory=Mebibytes(384, 1024),
+    model=Mebibytes(8, 32),
     presets=PRESETS,
     ladder=WIDTHS,
     enough_steps=1000,

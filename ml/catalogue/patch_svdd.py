@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import Steps, read_number
 
 
@@ -43,6 +43,8 @@ INFO = MethodInfo(
     needs_weights=False,
     parameters=PatchSvddParameters,
     published="300 rounds of 100 patch pairs per 256 px picture in batches of 64, all patches kept",
+    memory=Mebibytes(256, 512),
+    model=Mebibytes(8, 32),
     presets={
         "fast": Preset(256, {"bank_cap": 1000}, minutes=1),
         "balanced": Preset(256, {}, minutes=4),

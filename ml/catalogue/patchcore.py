@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ml.catalogue.info import USUAL_MIN_PICTURES, MethodInfo, Preset
+from ml.catalogue.info import USUAL_MIN_PICTURES, Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import PyramidParameters, SigmaPx, Strides
 
 
@@ -69,6 +69,8 @@ INFO = MethodInfo(
     needs_weights=True,
     parameters=PatchcoreParameters,
     published="One pass, no training; Wide ResNet-50-2 at 224 px, 1 to 25 % of the vectors kept",
+    memory=Mebibytes(128, 512),
+    model=Mebibytes(16, 64),
     presets={
         "fast": Preset(224, {"coreset_ratio": 0.05, "coreset_cap": 1000}, minutes=1),
         "balanced": Preset(256, {}, minutes=4),

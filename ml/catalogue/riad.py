@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import SigmaPx, Steps, check_rising, read_list, read_number
 
 LEAST_CROP_PX = 32
@@ -78,6 +78,8 @@ INFO = MethodInfo(
     needs_weights=False,
     parameters=RiadParameters,
     published="300 epochs of whole 256 px pictures in batches of 4, width 64",
+    memory=Mebibytes(896, 6144),
+    model=Mebibytes(16, 256),
     presets={
         "fast": Preset(128, {"cell_sides_px": (4, 16), "sigma_px": 3.5}, minutes=1),
         "balanced": Preset(192, {"sigma_px": 5.25}, minutes=4),

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from ml.catalogue.adversarial import RedrawingParameters
-from ml.catalogue.info import WIDTHS, MethodInfo, Preset
+from ml.catalogue.info import WIDTHS, Mebibytes, MethodInfo, Preset
 
 
 class SkipGanomalyParameters(RedrawingParameters):
@@ -34,6 +34,8 @@ INFO = MethodInfo(
     needs_weights=False,
     parameters=SkipGanomalyParameters,
     published="15 epochs in batches of 64, width 64",
+    memory=Mebibytes(704, 4096),
+    model=Mebibytes(16, 256),
     presets={
         "fast": Preset(32, {"shift_px": 1}, minutes=1),
         "balanced": Preset(64, {}, minutes=4),

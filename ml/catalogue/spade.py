@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import PyramidParameters, SigmaPx, Stride, Strides
 
 
@@ -58,6 +58,8 @@ INFO = MethodInfo(
     needs_weights=True,
     parameters=SpadeParameters,
     published="One pass, no training; Wide ResNet-50-2 at 224 px, strides 4, 8, 16, the 50 nearest pictures",
+    memory=Mebibytes(192, 768),
+    model=Mebibytes(160, 560),
     presets={
         "fast": Preset(224, {"strides": (8, 16), "nearest_pictures": 5}, minutes=1),
         "balanced": Preset(256, {}, minutes=4),

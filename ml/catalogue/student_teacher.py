@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import PyramidParameters, SigmaPx, Steps, Strides
 
 
@@ -54,6 +54,8 @@ INFO = MethodInfo(
     needs_weights=True,
     parameters=StudentTeacherParameters,
     published="100 epochs in batches of 32 pictures at 256 px; ResNet-18, strides 4, 8 and 16",
+    memory=Mebibytes(320, 1280),
+    model=Mebibytes(16, 64),
     presets={
         "fast": Preset(128, {}, minutes=1),
         "balanced": Preset(160, {}, minutes=4),

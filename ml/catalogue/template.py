@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ml.catalogue.info import MethodInfo, Preset
+from ml.catalogue.info import Mebibytes, MethodInfo, Preset
 from ml.catalogue.settings import SigmaPx
 
 
@@ -52,6 +52,8 @@ INFO = MethodInfo(
     parameters=TemplateParameters,
     published="No training; one good picture. The work that asked with and without a template taught a student network",
     positions="aligned",
+    memory=Mebibytes(896, 2560),
+    model=Mebibytes(16, 64),
     presets={
         "fast": Preset(384, {"gallery": 6}, minutes=1),
         "balanced": Preset(640, {}, minutes=4),

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml.catalogue.info import WIDTHS, MethodInfo, Preset, Settings
+from ml.catalogue.info import WIDTHS, Mebibytes, MethodInfo, Preset, Settings
 from ml.catalogue.patch_ganomaly import PatchAdversarialParameters
 
 
@@ -39,6 +39,8 @@ INFO = MethodInfo(
     parameters=TlGanomalyParameters,
     published="10 epochs of 32 px patches in batches of 64, width 64, code of 100, VGG-16, stride 8",
     native_up_to_size=True,
+    memory=Mebibytes(768, 2048),
+    model=Mebibytes(24, 64),
     presets={
         "fast": Preset(256, {**_LARGE, "stride_px": 32}, minutes=1),
         "balanced": Preset(384, _LARGE, minutes=4),

@@ -9,11 +9,12 @@ from ml.artifact import read_manifest
 from ml.base_model import with_base
 from ml.calibration import assign_groups
 from ml.catalogue import method, parse_settings
-from ml.errors import CancelledError, LoupeError
+from ml.errors import CancelledError, LoupeError, TrainingError
 from ml.job import TrainingJob
 from ml.progress import Progress
 from ml.score_sheet import ScoreSheet, refuse_other_files
 from ml.training.augmentation import check_augmentation
+from ml.training.resources import look_for_shortage
 from ml.training.sources import good_pictures, set_aside
 from station.commands.judge import sheet_event
 from station.commands.reporter import JsonReporter, PrintJson
@@ -43,9 +44,10 @@ def train_for_a_program(
     everywhere, behind the `result`.
     """
     _refuse_early(job)
-    from ml.training.pipeline import estimate, run
-
     reporter = JsonReporter(print_json)
+    if not only_estimate:
+        _refuse_shortage(job, reporter.warn)
+    from ml.training.pipeline import estimate, run
 
     def on_survey(survey: "Survey") -> None:
         skipped = [{"file": item.file, "reason": item.reason} for item in survey.skipped]
@@ -73,6 +75,7 @@ def train_for_a_person(
 ) -> None:
     """The plan, a progress bar, then what came out, on `console`. Raises LoupeError."""
     _refuse_early(job)
+    _refuse_shortage(job, lambda text: say(console, text, "yellow"))
     from ml.training.order import waits
     from ml.training.pipeline import estimate, run
 
@@ -173,6 +176,15 @@ def _refuse_early(job: TrainingJob) -> None:
     good_pictures(job)
     if set_aside(job):
         refuse_other_files(job.scores_folder)
+
+
+def _refuse_shortage(job: TrainingJob, warn: Callable[[str], None]) -> None:
+    """Raises TrainingError where this machine has not the memory or disk space for the job."""
+    found = look_for_shortage(job)
+    if found.obstacle:
+        raise TrainingError(found.obstacle)
+    if found.warning:
+        warn(found.warning)
 
 
 def _report(result: "TrainingResult", console: Console) -> None:

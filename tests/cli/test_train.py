@@ -14,6 +14,7 @@ from ml.catalogue.pipelines import PIPELINES, Pipeline
 from ml.job import Augmentation, TrainingJob
 from ml.methods.riad import InpaintingLesson
 from ml.pictures import decode_picture
+from ml.training.resources import Shortage
 from station.commands import train
 from station.workers.training import TrainingLosses, TrainingOutcome, TrainingSamples, TrainingStarted, parse_event
 from tests.cli.conftest import Loupe
@@ -79,6 +80,23 @@ def test_that_a_failure_is_a_json_line_too(loupe: Loupe, parts: Path, tmp_path: 
     last = outcome.json_lines[-1]
     assert last["event"] == "error"
     assert last["message"] in outcome.err
+
+
+def test_that_a_machine_without_room_is_told_before_the_work(
+    loupe: Loupe, parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "look_for_shortage", lambda job: Shortage(obstacle="The disk is full."))
+    refused = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK, "--json")
+    assert refused.code == 1
+    assert refused.json_lines == [{"event": "error", "message": "The disk is full."}]
+
+    monkeypatch.setattr(train, "look_for_shortage", lambda job: Shortage(warning="Memory is scarce."))
+    warned = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK, "--json")
+    assert warned.code == 0
+    assert warned.json_lines[0] == {"event": "warning", "message": "Memory is scarce."}
+    assert warned.json_lines[-1]["event"] == "result"
+    told = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK)
+    assert told.err.splitlines()[0] == "Memory is scarce."
 
 
 def test_that_a_bad_job_file_is_a_json_line_too(loupe: Loupe, tmp_path: Path) -> None:
