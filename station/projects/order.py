@@ -7,6 +7,7 @@ when the folders that its pictures came from are emptied. No Qt, no torch.
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -19,6 +20,7 @@ from ml.pictures import read_picture_bytes
 from station.core.errors import StorageError
 from station.history.store import PictureStore
 from station.projects.project import Candidate, Project, ProjectPicture
+from station.projects.splitting import parts_of
 from station.projects.store import ProjectError
 
 PICTURES_FILE: Final = "pictures.json"
@@ -85,16 +87,28 @@ def listed_pictures(project: Project, masks: Masks, file_of: FileOf | None = Non
     Raises ProjectError that names the first few pictures which `file_of` refuses.
     """
     found, refused = [], []
-    for one in project.pictures:
+    for one, part in zip(project.pictures, parts_of(project), strict=True):
         if not one.is_used:
             continue
         try:
-            found.append(_listed(one, masks.get(one.name) or one.imported_mask, file_of))
+            found.append(_listed(one, part, masks.get(one.name), file_of))
         except ProjectError as error:
             refused.append(str(error))
     if refused:
         raise ProjectError(_told(refused))
     return PictureList(pictures=tuple(found))
+
+
+def learnt_pictures(project: Project, most: int | None = None, masks: Masks = MappingProxyType({})) -> PictureList:
+    """The pictures that are learnt from, where they lie now: for an estimate, a recommendation, generated samples.
+    `most`: so many of the good ones, evenly over all, and no others.
+    """
+    listed = listed_pictures(project, masks)
+    if most is None:
+        return PictureList(pictures=tuple(one for one in listed.pictures if one.use == "learn"))
+    good = listed.of("good", "learn")
+    count = min(most, len(good))
+    return PictureList(pictures=tuple(good[number * len(good) // count] for number in range(count)))
 
 
 def content_hashes(listed: PictureList) -> list[str]:
@@ -110,7 +124,7 @@ def resolved_settings(order: Mapping[str, Any]) -> BaseModel:
     return parse_settings(job.method, {**preset.settings, **job.parameters})
 
 
-def _listed(one: ProjectPicture, mask: Path | None, file_of: FileOf | None) -> ListedPicture:
+def _listed(one: ProjectPicture, part: str, mask: Path | None, file_of: FileOf | None) -> ListedPicture:
     if file_of is None:
         file = one.file
     else:
@@ -122,7 +136,7 @@ def _listed(one: ProjectPicture, mask: Path | None, file_of: FileOf | None) -> L
         sha256=one.sha256,
         label=one.label,
         use=one.use,
-        part=one.part,
+        part=part,
         kind=one.kind,
         mask=mask and mask.resolve(),
     )

@@ -13,10 +13,13 @@ from PySide6.QtCore import QObject, Signal, Slot
 from ml.job import TrainingJob
 from ml.picture_list import PictureList
 from station.history.archive import Archive
+from station.history.models import ModelShelf
 from station.projects.flow import Flow
+from station.projects.needs import Needs, needs_before, needs_of
 from station.projects.order import content_hashes, training_job
 from station.projects.project import Candidate, Project
 from station.projects.queue import again, can_resume, next_waiting, recovered, without
+from station.projects.steps.annotation import mask_files
 from station.projects.store import ProjectError
 from station.workers.queries import Queries
 from station.workers.training import JOB_FILE, TrainingOutcome, TrainingProcess
@@ -29,6 +32,7 @@ class _Prepared:
     candidate_id: str
     job: TrainingJob
     resume: bool
+    needs: Needs
 
 
 class CandidateTraining(QObject):
@@ -43,8 +47,10 @@ class CandidateTraining(QObject):
     """Candidate: its turn has come; its pictures are being put aside, then it is trained."""
     ended = Signal(object)
     """Candidate, with what became of it."""
+    checked = Signal(object)
+    """Needs of the candidate that is next, or whose turn has come."""
     problem_found = Signal(str)
-    """The project cannot be stored: why, and what to do."""
+    """The project cannot be stored, or there is too little memory or disk: why, and what to do. "" for all is well."""
 
     def __init__(self, flow: Flow, archive: Archive, process: TrainingProcess, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -90,6 +96,18 @@ class CandidateTraining(QObject):
             if running_in == self._folder(one.id):
                 self._running = one.id
         self._store(recovered(self._flow.project, self._folder, running_in))
+
+    def check(self) -> None:
+        """Hold what the next candidate needs against what this machine has; `checked` follows."""
+        candidate, project, folder = next_waiting(self._flow.project), self._flow.project, self._flow.folder
+        models = self._archive.models
+        if candidate is not None and self.current is None:
+            self._queries.ask(
+                lambda: needs_before(project, candidate, folder, _base(project, models)),
+                then=self.checked.emit,
+                otherwise=self.problem_found.emit,
+                withdraw_waiting=True,
+            )
 
     @Slot()
     def start(self) -> None:
@@ -143,11 +161,13 @@ class CandidateTraining(QObject):
 
     def _prepare(self, candidate: Candidate, *, resume: bool = False) -> None:
         self._preparing = candidate.id
-        project = self._flow.project
+        project, annotations = self._flow.project, self._flow.annotations_folder
         self.begun.emit(candidate)
         self.changed.emit()
         self._queries.ask(
-            lambda: _prepared(project, candidate, self._archive, self._folder(candidate.id), resume=resume),
+            lambda: _prepared(
+                project, candidate, self._archive, annotations, self._folder(candidate.id), resume=resume
+            ),
             then=self._launch,
             otherwise=self._on_unprepared,
         )
@@ -155,6 +175,12 @@ class CandidateTraining(QObject):
     def _launch(self, prepared: _Prepared) -> None:
         if self._preparing != prepared.candidate_id:
             return
+        if prepared.needs.obstacle:  # nothing is lost: it waits until there is room
+            self._preparing, self._is_going = None, False
+            self.checked.emit(prepared.needs)
+            self.changed.emit()
+            return
+        self.checked.emit(prepared.needs)
         self._preparing = None
         candidate = self._flow.project.candidate(prepared.candidate_id)
         if candidate is None or self.is_taken:  # removed, or another project was quicker
@@ -215,11 +241,19 @@ class CandidateTraining(QObject):
         return self._flow.candidate_folder(candidate_id)
 
 
-def _prepared(project: Project, candidate: Candidate, archive: Archive, folder: Path, *, resume: bool) -> _Prepared:
+def _prepared(
+    project: Project, candidate: Candidate, archive: Archive, annotations: Path, folder: Path, *, resume: bool
+) -> _Prepared:
     """Raises LoupeError, whose text is for the engineer. What is continued keeps the pictures it began with."""
-    base = None if project.base_model is None else archive.models.path(project.base_model)
     if resume:
-        return _Prepared(candidate.id, TrainingJob.load(folder / JOB_FILE), resume=True)
-    job = training_job(project, candidate, archive.pictures, folder, {}, base)
-    archive.snapshots.pin(f"project:{project.id}", content_hashes(PictureList.load(job.data)))
-    return _Prepared(candidate.id, job, resume=False)
+        job = TrainingJob.load(folder / JOB_FILE)
+    else:
+        masks, base = mask_files(project, annotations), _base(project, archive.models)
+        job = training_job(project, candidate, archive.pictures, folder, masks, base)
+        archive.snapshots.pin(f"project:{project.id}", content_hashes(PictureList.load(job.data)))
+    return _Prepared(candidate.id, job, resume, needs_of(job))
+
+
+def _base(project: Project, models: ModelShelf) -> Path | None:
+    """The file of the model that is fine-tuned. Raises StorageError where it is gone."""
+    return None if project.base_model is None else models.path(project.base_model)

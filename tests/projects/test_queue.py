@@ -116,7 +116,7 @@ def test_that_a_method_wants_pictures_and_choices_that_go_together(tmp_path: Pat
     project = project_of(tmp_path, good=5, bad=2)
     found = method.readiness(project)
     assert found.obstacle == "" and "5 pictures" in found.consequence and "2 are set aside" in found.consequence
-    assert "queued already" in method.readiness(with_shown(project)).consequence
+    assert "(queued)" in method.readiness(with_shown(project)).consequence
     few = project.model_copy(update={"pictures": project.pictures[:2]})
     assert "3 are needed" in method.readiness(few).obstacle
     labelled = {"method": "student_teacher", "parameters": {"teacher": "labelled"}}

@@ -31,4 +31,5 @@ INFO = GeneratorInfo(
     "CG&A 21(5), 2001",
     makes="good",
     parameters=AppearanceParameters,
+    strength="strength",
 )

@@ -76,6 +76,7 @@ INFO = GeneratorInfo(
     "disentangled representations, MICCAI 2021, arXiv 2107.12357",
     makes="good",
     parameters=HistauganParameters,
+    strength="reach",
     min_pictures=4,
     published="width=64, crop_px=216, batch=2, learning_rate=0.0001, attribute_prior=0.01, 500,000 iterations on a GPU",
 )

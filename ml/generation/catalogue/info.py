@@ -16,6 +16,7 @@ class GeneratorInfo:
     minutes: about how long `fit` takes on two cores where the parameters have no setting `minutes` of their own; 0
         where it is of no weight.
     min_pictures: pictures of good parts that it can be fitted on at least.
+    strength: the setting that says how far its pictures may differ from what they were made of; it is a float.
     published: what the paper trains, in one line; it stands beside what is done here.
     """
 
@@ -25,6 +26,7 @@ class GeneratorInfo:
     paper: str
     makes: Makes
     parameters: type[BaseModel]
+    strength: str = ""
     minutes: float = 0.0
     min_pictures: int = 1
     published: str = ""

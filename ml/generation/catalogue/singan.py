@@ -70,5 +70,6 @@ INFO = GeneratorInfo(
     "arXiv 1905.01164",
     makes="good",
     parameters=SinganParameters,
+    strength="looseness",
     published="size_px=250, channels=32, steps=2000, updates=3: about 30 minutes on a GPU",
 )

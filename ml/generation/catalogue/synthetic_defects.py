@@ -46,4 +46,5 @@ INFO = GeneratorInfo(
     paper="Li et al., CutPaste, CVPR 2021, arXiv 2104.04015; Zavrtanik et al., DRAEM, ICCV 2021, arXiv 2108.07610",
     makes="defects",
     parameters=SyntheticDefectsParameters,
+    strength="strength",
 )

@@ -36,8 +36,8 @@ def readiness(project: Project) -> Readiness:
             "These settings learn from defective parts too: add some on the page Pictures and let them be learnt from, "
             "or choose other settings"
         )
-    will = "is queued already and learns" if is_queued(project) else "will learn"
-    return Readiness("", f"{title_of(order)}: {will} from {_pictures(good)} of good parts{aside}")
+    queued = " (queued)" if is_queued(project) else ""
+    return Readiness("", f"{title_of(order)}{queued}: learns from {_pictures(good)} of good parts{aside}")
 
 
 def _pictures(number: int) -> str:

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 from station.projects.project import Candidate
 from station.ui import theme, tokens
 from station.ui.tokens import Role
-from station.ui.training.words import duration, short_duration
+from station.ui.training.words import candidate_words
 from station.ui.widgets.card import Card
 from station.ui.widgets.icon_label import IconLabel
 from station.ui.widgets.problem_label import ProblemLabel
@@ -40,18 +40,23 @@ class CandidateRow(Card):
         self.repeat = self._button(
             self.tr("Train again"), self.tr("Queue the same once more, for the pictures as they are now")
         )
-        self.remove = self._button(self.tr("Remove"), self.tr("Take it out of the queue, with its model"))
+        self.remove = QPushButton()
+        self.remove.setIcon(theme.icon("x"))
+        self.remove.setFixedWidth(tokens.CONTROL_PX + 2 * tokens.XS)
+        self.remove.setToolTip(self.tr("Take {} out of the queue, with its model").format(candidate.title))
+        self.remove.setAccessibleName(self.remove.toolTip())
+        theme.mark(self.remove, "kind", "quiet")
         theme.mark(self.go_on, "kind", "primary")
         head = QHBoxLayout()
         head.setSpacing(tokens.S)
         head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
         head.addWidget(self._title, 1)
+        head.addWidget(self.remove, 0, Qt.AlignmentFlag.AlignTop)
         buttons = QHBoxLayout()
         buttons.setSpacing(tokens.S)
         for button in (self.go_on, self.retry, self.repeat):
             buttons.addWidget(button)
         buttons.addStretch(1)
-        buttons.addWidget(self.remove)
         self.add(head)
         self.add(self._state)
         self.add(self._problem)
@@ -93,14 +98,7 @@ class CandidateRow(Card):
     def _words(self, candidate: Candidate, *, is_current: bool, can_continue: bool) -> str:
         if is_current and candidate.state != "running":
             return self.tr("Its pictures are being put aside")
-        takes, took = candidate.estimated_s, candidate.seconds
-        words = {
-            "waiting": self.tr("Waits") if takes is None else self.tr("Waits; about {}").format(short_duration(takes)),
-            "running": self.tr("Being trained"),
-            "trained": self.tr("Trained") if took is None else self.tr("Trained in {}").format(duration(took)),
-            "failed": self.tr("Failed"),
-            "cancelled": self.tr("Stopped"),
-        }[candidate.state]
+        words = candidate_words(candidate)
         return self.tr("{}; what it had learnt is kept").format(words) if can_continue else words
 
     def _button(self, words: str, told: str) -> QPushButton:

@@ -5,6 +5,7 @@ from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
 from station.projects.flow import Flow
+from station.projects.needs import Needs
 from station.projects.project import Candidate
 from station.projects.queue import is_queued, next_waiting, trained, with_shown
 from station.projects.store import ProjectError
@@ -54,6 +55,7 @@ class LearningPage(WizardPage):
             except ProjectError as error:
                 self._queue.show_problem(str(error))
         self._on_change()
+        self._candidates.check()
 
     def close_down(self) -> None:
         self._candidates.close()
@@ -71,6 +73,7 @@ class LearningPage(WizardPage):
         self._candidates.begun.connect(self._on_begun)
         self._candidates.ended.connect(self._on_ended)
         self._candidates.problem_found.connect(self._queue.show_problem)
+        self._candidates.checked.connect(self._on_checked)
         self._run.cancel_requested.connect(self._candidates.cancel)
         training = self._ports.training
         training.started.connect(self._on_started)
@@ -102,11 +105,24 @@ class LearningPage(WizardPage):
         if stopped:
             kept = self.tr("What it had learnt is kept: Continue ends with the same model as without a break.")
             self._notice.tell(self.tr("{} was interrupted").format(stopped[0].title), f"{kept}\n\n{beside}")
-        elif done := len(trained(self._flow.project)):
+        elif done := trained(self._flow.project):
             words = self.tr("Next: judge what came out, or queue another candidate on the page Method to compare with.")
-            self._notice.tell(self.tr("%n candidate(s) trained", "", done), words, glyph="check-circle", role="ok")
+            title = self.tr("{} is trained").format(done[0].title)
+            if len(done) > 1:
+                title = self.tr("{} candidates are trained").format(len(done))
+            self._notice.tell(title, words, glyph="check-circle", role="ok")
         else:
             self._notice.tell(self.tr("Ready to train"), beside)
+
+    @Slot(object)
+    def _on_checked(self, needs: Needs) -> None:
+        self._queue.show_needs(needs)
+        if needs.warning and self._is_ours:
+            self._run.add_line(needs.warning)
+        if needs.obstacle and self._candidates.current is None:
+            self._notice.tell(self.tr("Too little room to train"), needs.obstacle, glyph="warning", role="fault")
+            self._side.setCurrentWidget(self._notice)
+            self._has_news = True
 
     @Slot(object)
     def _on_begun(self, candidate: Candidate) -> None:
@@ -209,8 +225,8 @@ class QueueCard(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self._inner)
-        self.resources = theme.label("", "caption", "secondary")
-        self.resources.setWordWrap(True)
+        self._needs = theme.label("", "caption", "secondary")
+        self._needs.setWordWrap(True)
         self._turn = theme.label("", "caption", "secondary")
         self._turn.setWordWrap(True)
         self._problem = ProblemLabel()
@@ -222,10 +238,10 @@ class QueueCard(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(tokens.S)
         column.addWidget(scroll, 1)
-        for widget in (self.resources, self._problem, self._turn, self.start):
+        for widget in (self._needs, self._problem, self._turn, self.start):
             column.addWidget(widget)
         self._turn.hide()
-        self.resources.hide()
+        self._needs.hide()
 
     def show_queue(self, candidates: tuple[Candidate, ...], training: CandidateTraining) -> None:
         if list(self.rows) != [one.id for one in candidates]:
@@ -246,6 +262,12 @@ class QueueCard(QWidget):
         follows = self.tr("This queue begins when that is done.") if waits else self.tr("Start lets this queue follow.")
         self._turn.setText(f"{words} {follows}" if words and (waits or can_start) else words)
         self._turn.setVisible(bool(words))
+
+    def show_needs(self, needs: Needs) -> None:
+        """Memory and disk, before the start."""
+        self._needs.setText(needs.told)
+        self._needs.show()
+        self._problem.show_problem(needs.obstacle or needs.warning)
 
     @Slot(str)
     def show_problem(self, text: str) -> None:

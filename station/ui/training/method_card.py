@@ -3,13 +3,13 @@
 from typing import Literal, get_args
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
 from ml.catalogue import METHODS
 from station.ui import theme, tokens
 from station.ui.training.words import needs_words, short_duration
 from station.ui.widgets.card import Card
-from station.workers.training import TrainingPlan
+from station.workers.training import TrainingPlan, TrainingProgress
 
 PresetName = Literal["fast", "balanced", "thorough"]
 FIRST_CHOICE = "patchcore"
@@ -33,6 +33,9 @@ class MethodCard(Card):
         self._presets = QButtonGroup(self)
         self._chips = self._make_chips()
         self._estimate = theme.label("", "body")
+        self._measuring = QProgressBar()
+        self._measuring.setTextVisible(False)
+        self._measuring.setAccessibleName(self.tr("Progress of the measurement"))
         self._published = theme.label("", "caption", "secondary")
         for label in (self._summary, self._needs, self._estimate, self._published):
             label.setWordWrap(True)
@@ -45,8 +48,8 @@ class MethodCard(Card):
         for widget in (self._methods, self._summary, self._needs):
             self.add(widget)
         self.add(chips)
-        for label in (self._estimate, self._published):
-            self.add(label)
+        for below in (self._estimate, self._measuring, self._published):
+            self.add(below)
         self._methods.setCurrentIndex(self._methods.findData(FIRST_CHOICE))
         self._methods.currentIndexChanged.connect(self._on_change)
         self._presets.buttonToggled.connect(self._on_change)
@@ -68,6 +71,16 @@ class MethodCard(Card):
 
     def show_estimating(self) -> None:
         self._tell(self.tr("Measuring how long it takes on this machine"), is_secondary=True)
+        self._measuring.setRange(0, 0)
+        self._measuring.show()
+
+    def show_measured(self, progress: TrainingProgress) -> None:
+        """How far the measurement is."""
+        words = self.tr("Measuring how long it takes on this machine: {}").format(progress.stage)
+        self._tell(words, is_secondary=True)
+        self._measuring.setRange(0, max(progress.total, 1))
+        self._measuring.setValue(progress.done)
+        self._measuring.show()
 
     def show_plan(self, plan: TrainingPlan) -> None:
         words = self.tr("About {} on this machine").format(short_duration(plan.seconds))
@@ -78,6 +91,7 @@ class MethodCard(Card):
         self._tell(reason, is_secondary=True)
 
     def _tell(self, words: str, *, is_secondary: bool = False) -> None:
+        self._measuring.hide()
         self._estimate.setText(words)
         self._estimate.setVisible(bool(words))
         theme.tag(self._estimate, "body", "secondary" if is_secondary else "text")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -11,16 +11,18 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QSpinBox,
+    QVBoxLayout,
     QWidget,
 )
 
 from ml.catalogue import MethodInfo, allowed_values, parse_settings
 from ml.errors import ParameterError
 from station.ui import theme, tokens
-from station.ui.widgets.field_layout import FieldLayout
+from station.ui.training.setting_groups import grouped
 from station.ui.widgets.problem_label import ProblemLabel
 
 DECIMALS = 3
+FIELD_PX = 200
 Schema = Mapping[str, Any]
 
 
@@ -54,7 +56,7 @@ class ChipRow(QWidget):
 
 
 class ParameterForm(QWidget):
-    """One field per setting, with its description and range as tool tip; what is wrong stands below."""
+    """One row per setting, in groups: what it is called, what it does, its field; what is wrong stands below."""
 
     changed = Signal()
     """A setting was changed by the user."""
@@ -65,17 +67,38 @@ class ParameterForm(QWidget):
         self._base: dict[str, Any] = {}
         self._fields: dict[str, QWidget] = {}
         self._problem = ProblemLabel()
-        form = FieldLayout(self)
-        for name, schema in info.parameters.model_json_schema()["properties"].items():
-            field = self._fields[name] = self._make_field(schema)
-            field.setObjectName(name)
-            told = f"{schema.get('description', '')}.\n{allowed_values(info.parameters, name)}".lstrip(".\n")
-            field.setToolTip(told)
-            words = name.replace("_", " ").capitalize()
-            form.add_field(words, field).setToolTip(told)
-            field.setAccessibleName(words)
-        form.addRow(self._problem)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(tokens.M)
+        schemas: dict[str, Schema] = info.parameters.model_json_schema()["properties"]
+        for title, names in grouped(schemas).items():
+            column.addWidget(theme.label(title, "body", bold=True))
+            for name in names:
+                column.addLayout(self._row(name, schemas[name]))
+        column.addWidget(self._problem)
         self.show_base({})
+
+    def _row(self, name: str, schema: Schema) -> QHBoxLayout:
+        field = self._fields[name] = self._make_field(schema, " px" if name.endswith("_px") else "")
+        field.setObjectName(name)
+        words = name.removesuffix("_px").replace("_", " ").capitalize()
+        told = f"{name}: {allowed_values(self._info.parameters, name)}"
+        title, description = theme.label(words), theme.label(schema.get("description", ""), "caption", "secondary")
+        description.setWordWrap(True)
+        for widget in (title, description, field):
+            widget.setToolTip(told)
+        field.setAccessibleName(words)
+        field.setAccessibleDescription(schema.get("description", ""))
+        text = QVBoxLayout()
+        text.setSpacing(0)
+        text.addWidget(title)
+        text.addWidget(description)
+        row = QHBoxLayout()
+        row.setSpacing(tokens.L)
+        row.addLayout(text, 1)
+        field.setFixedWidth(max(FIELD_PX, field.sizeHint().width() if isinstance(field, ChipRow) else 0))
+        row.addWidget(field, 0, Qt.AlignmentFlag.AlignTop)
+        return row
 
     def show_base(self, settings: Mapping[str, Any]) -> None:
         """Start from the method's defaults overruled by `settings`, a preset's."""
@@ -98,12 +121,13 @@ class ParameterForm(QWidget):
         """As if the user had set them."""
         for name, value in settings.items():
             _set_value(self._fields[name], value)
+        self._on_change()
 
     def problem(self) -> str:
         """Why the settings cannot be used together; empty when they can."""
         return self._problem.text()
 
-    def _make_field(self, schema: Schema) -> QWidget:
+    def _make_field(self, schema: Schema, suffix: str) -> QWidget:
         field: QWidget
         if schema["type"] == "boolean":
             field = QCheckBox()
@@ -119,6 +143,7 @@ class ParameterForm(QWidget):
             field.currentTextChanged.connect(self._on_change)
         elif schema["type"] == "integer":
             field = QSpinBox()
+            field.setSuffix(suffix)
             field.setRange(schema.get("minimum", 0), min(schema.get("maximum", 2**31 - 1), 2**31 - 1))
             if "zero" in schema:
                 field.setSpecialValueText(schema["zero"])
@@ -126,6 +151,7 @@ class ParameterForm(QWidget):
             field.valueChanged.connect(self._on_change)
         else:
             field = QDoubleSpinBox()
+            field.setSuffix(suffix)
             field.setDecimals(_decimals(schema))
             step = 10 ** -field.decimals()
             lowest = schema["exclusiveMinimum"] + step if "exclusiveMinimum" in schema else 0

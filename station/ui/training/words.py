@@ -5,6 +5,7 @@ from PySide6.QtCore import QCoreApplication
 from ml.alignment import Alignment
 from ml.calibration import Calibration
 from ml.catalogue import MethodInfo
+from station.projects.project import Candidate
 
 
 def _tr(text: str) -> str:
@@ -28,6 +29,18 @@ def short_duration(seconds: float) -> str:
     if seconds < 90 * 60:
         return _tr("{} min").format(round(seconds / 60))
     return _tr("{} h").format(f"{seconds / 3600:.1f}")
+
+
+def candidate_words(candidate: Candidate) -> str:
+    """How it stands with a candidate."""
+    takes, took = candidate.estimated_s, candidate.seconds
+    return {
+        "waiting": _tr("Waits") if takes is None else _tr("Waits; about {}").format(short_duration(takes)),
+        "running": _tr("Being trained"),
+        "trained": _tr("Trained") if took is None else _tr("Trained in {}").format(duration(took)),
+        "failed": _tr("Failed"),
+        "cancelled": _tr("Stopped"),
+    }[candidate.state]
 
 
 def needs_words(info: MethodInfo) -> str:

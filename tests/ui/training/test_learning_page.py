@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from ml.job import TrainingJob
+from ml.training.resources import Resources
 from station.projects.flow import Flow
 from station.projects.project import Project, Step
 from station.projects.queue import with_shown
@@ -142,7 +143,7 @@ def test_that_a_power_cut_leaves_a_queue_that_goes_on(
     folder = flow.candidate_folder(project.candidates[0].id)
     folder.mkdir(parents=True)
     (folder / "model.loupe.resume").touch()
-    TrainingJob(data=folder, out=folder / "model.loupe", seed=LEARNS).save(folder / "job.json")
+    TrainingJob(data=tmp_path / "in", out=folder / "model.loupe", seed=LEARNS).save(folder / "job.json")
     page = shown(qtbot, flow, quick)
     assert states(page) == ["cancelled", "waiting"]
     first = first_row(page)
@@ -239,3 +240,32 @@ def test_that_closing_the_station_ends_the_child(
     quick.training.stop()
     assert not psutil.pid_exists(number)
     assert states(page) == ["running"]  # what became of it is found when the project is opened again
+
+
+def test_that_memory_and_disk_are_checked_before_the_start(
+    quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = shown(qtbot, open_flow(queued(tmp_path, 0)), quick)
+    qtbot.waitUntil(lambda: "of memory" in page._queue._needs.text())
+    assert page._queue._problem.text() == ""
+    room = Resources(memory=2**40, disk=1000)
+    monkeypatch.setattr("station.projects.needs.available", lambda _job: room)
+    start(page, qtbot)
+    qtbot.waitUntil(lambda: "Free some space" in page._queue._problem.text())
+    assert states(page) == ["waiting"] and not quick.training.is_running
+    assert "Too little room" in page._notice._title.text()
+    monkeypatch.undo()
+    start(page, qtbot)
+    qtbot.waitUntil(lambda: states(page) == ["trained"])
+
+
+def test_that_too_little_memory_is_a_warning_where_it_may_do(
+    quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Resources(memory=800 * 2**20, disk=2**40, temporary=2**40)
+    monkeypatch.setattr("station.projects.needs.available", lambda _job: room)
+    page = shown(qtbot, open_flow(queued(tmp_path, 0)), quick)
+    qtbot.waitUntil(lambda: "half-way" in page._queue._problem.text())
+    start(page, qtbot)
+    qtbot.waitUntil(lambda: states(page) == ["trained"])
+    assert "half-way" in page._run.log_text()
