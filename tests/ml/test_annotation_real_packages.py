@@ -1,0 +1,139 @@
+"""What we export opens in LabelMe and in pycocotools, and they see the very same masks.
+
+Both are installed, in pinned versions, into an environment of their own in the user's cache: kept between runs, made
+anew when the pins change. Where no package index can be reached the tests are skipped; any other failure to install
+them fails.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+
+from ml.annotation.exchange import AnnotatedPicture
+from ml.annotation.formats import read_annotations, write_annotations
+from tests.ml.annotated import pictures
+
+pytestmark = [pytest.mark.real_packages, pytest.mark.timeout(600)]
+
+PINS = ("labelme==6.3.1", "pycocotools==2.0.11")
+SCRIPTS = Path(__file__).parent / "other_programs"
+NO_INDEX = ("from versions: none", "NewConnectionError", "Temporary failure in name resolution", "timed out")
+Seen = tuple[list[dict[str, Any]], dict[str, NDArray[np.bool_]]]
+
+
+@pytest.fixture(scope="session")
+def other_python() -> Path:
+    """The interpreter of the environment with LabelMe and pycocotools."""
+    name = hashlib.sha256(f"{PINS} {sys.version}".encode()).hexdigest()[:12]
+    folder = user_cache_path("loupe-tests", appauthor=False) / f"real-packages-{name}"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    ready = folder / "ready"
+    if ready.exists():
+        return python
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = _run(sys.executable, "-m", "venv", folder)
+    if made.returncode:
+        pytest.skip(f"no environment can be made here: {made.stderr.strip()[-300:]}")
+    options = ("--quiet", "--no-compile", "--prefer-binary", "--retries", "1")  # most of it is never imported
+    installed = _run(python, "-m", "pip", "install", *options, *PINS)
+    if installed.returncode and any(sign in installed.stderr for sign in NO_INDEX):
+        pytest.skip(f"no package index can be reached: {installed.stderr.strip()[-300:]}")
+    assert installed.returncode == 0, installed.stderr[-3000:]
+    ready.touch()
+    return python
+
+
+def _run(*command: object, **environment: str) -> "subprocess.CompletedProcess[str]":
+    # Nothing of ours may be found there: the scripts must see the packages as their users do.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "QT_"))}
+    return subprocess.run(
+        [str(part) for part in command], env=inherited | environment, capture_output=True, text=True, check=False
+    )
+
+
+def see(python: Path, script: str, home: Path, *arguments: object) -> str:
+    """Run a script there, in a home of its own; returns what it printed."""
+    done = _run(
+        python, SCRIPTS / script, *arguments, HOME=str(home), USERPROFILE=str(home), QT_QPA_PLATFORM="offscreen"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def seen_in(path: Path) -> Seen:
+    with np.load(path) as found:
+        facts = json.loads(str(found["facts"]))
+        return facts, {name: found[name] for name in found.files if name != "facts"}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[AnnotatedPicture, ...]:
+    return pictures(tmp_path / "source")
+
+
+def test_that_pycocotools_sees_every_mask_to_the_bit(
+    other_python: Path, made: tuple[AnnotatedPicture, ...], tmp_path: Path
+) -> None:
+    write_annotations(made, "coco", tmp_path / "coco")
+    see(other_python, "pycocotools_masks.py", tmp_path, tmp_path / "coco/annotations.json", tmp_path / "seen.npz")
+    facts, masks = seen_in(tmp_path / "seen.npz")
+    wanted = {f"images/{one.name}": one for one in made}
+    assert len(facts) == len(masks) == 10
+    for file, one in wanted.items():
+        regions = one.annotation.regions if one.annotation else ()
+        of_file = [fact for fact in facts if fact["file"] == file]
+        assert [fact["kind"] for fact in of_file] == [region.kind for region in regions]
+        for fact, region in zip(of_file, regions, strict=True):
+            assert one.annotation is not None
+            alone = one.annotation.model_copy(update={"regions": (region,)})
+            assert np.array_equal(masks[str(fact["id"])], alone.mask())
+            assert fact["same_code"] and fact["said"] == [fact["area"], fact["bbox"]]
+
+
+def test_that_labelme_sees_every_mask_to_the_bit_and_what_it_saves_comes_back(
+    other_python: Path, made: tuple[AnnotatedPicture, ...], tmp_path: Path
+) -> None:
+    write_annotations(made, "labelme", tmp_path / "labelme")
+    files = [tmp_path / "labelme" / Path(one.name).with_suffix(".json") for one in made]
+    see(other_python, "labelme_masks.py", tmp_path, tmp_path / "seen.npz", *files)
+    facts, masks = seen_in(tmp_path / "seen.npz")
+    regions = [(file, one, region) for file, one in zip(files, made, strict=True) for region in _regions(one)]
+    assert {fact["type"] for fact in facts} == {"polygon", "mask"}
+    for number, (fact, (file, one, region)) in enumerate(zip(facts, regions, strict=True)):
+        assert (fact["file"], fact["kind"]) == (str(file), region.kind)
+        assert one.annotation is not None
+        alone = one.annotation.model_copy(update={"regions": (region,)})
+        assert np.array_equal(masks[str(number)], alone.mask())
+    for file in files:
+        file.with_name(file.name + ".saved").replace(file)
+    back = {one.name: one for one in read_annotations(tmp_path / "labelme").pictures}
+    for one in made:
+        found = back[one.name]
+        assert (found.annotation, found.label, found.use, found.kind) == (one.annotation, one.label, one.use, one.kind)
+
+
+def test_that_labelmes_window_opens_every_file(
+    other_python: Path, made: tuple[AnnotatedPicture, ...], tmp_path: Path
+) -> None:
+    write_annotations(made, "labelme", tmp_path / "labelme")
+    chosen = [one for one in made if _regions(one)]
+    files = [tmp_path / "labelme" / Path(one.name).with_suffix(".json") for one in chosen]
+    shown = [json.loads(line) for line in see(other_python, "labelme_window.py", tmp_path, *files).splitlines()]
+    for line, one in zip(shown, chosen, strict=True):
+        assert (line["width"], line["height"]) == (one.width_px, one.height_px)
+        assert [kind for kind, _ in line["shapes"]] == [region.kind for region in _regions(one)]
+
+
+def _regions(one: AnnotatedPicture) -> tuple[Any, ...]:
+    return one.annotation.regions if one.annotation else ()
