@@ -55,7 +55,8 @@ class Doubt:
 def doubts(
     facts: Sequence[PictureFacts], is_good: Sequence[bool], cancelled: Cancelled = never
 ) -> tuple[tuple[Doubt, ...], ...]:
-    """Of each picture, in the order of `facts`. Only good ones are outliers or likely defects, or the usual for others.
+    """Of each picture, in the order of `facts`. All but `duplicate` is said of good ones only and measured against good
+    ones: a bad part may well look like a good one but for its defect.
 
     Raises CancelledError.
     """
@@ -64,10 +65,9 @@ def doubts(
     for index, one in enumerate(facts):
         if first.setdefault(one.sha256, index) != index:
             found[index].append(Doubt("duplicate", 0.0, first[one.sha256]))
-    single = list(first.values())
-    for again, before, distance in same_scenes([facts[index].look for index in single]):
-        found[single[again]].append(Doubt("near_duplicate", distance, single[before]))
-    good = [index for index in single if is_good[index]]
+    good = [index for index in first.values() if is_good[index]]
+    for again, before, distance in same_scenes([facts[index].look for index in good]):
+        found[good[again]].append(Doubt("near_duplicate", distance, good[before]))
     for index, doubt in _outliers(facts, good):
         found[index].append(doubt)
     taken = {index for index in good if found[index]}

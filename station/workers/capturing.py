@@ -50,8 +50,8 @@ class _Worker(QObject):
 
     previewed = Signal(object)
     """`(h, w, 3)` uint8 RGB."""
-    captured = Signal(int)
-    """So many pictures of the order are stored."""
+    captured = Signal(object)
+    """Path of a picture that is stored now."""
     ended = Signal(object)
     """CaptureEnd."""
 
@@ -143,7 +143,7 @@ class _Worker(QObject):
             return
         self._files.append(file)
         self._next_at = time.monotonic() + order.pause_s
-        self.captured.emit(len(self._files))
+        self.captured.emit(file)
         if len(self._files) == order.count:
             self._end("")
 
@@ -166,8 +166,8 @@ class Capturing(QObject):
 
     previewed = Signal(object)
     """`(h, w, 3)` uint8 RGB, as the camera sees now or as was just captured."""
-    captured = Signal(int)
-    """So many pictures of the order are stored."""
+    captured = Signal(object)
+    """Path of a picture that is stored now."""
     ended = Signal(object)
     """CaptureEnd: the camera is free again."""
     _begin = Signal(object)

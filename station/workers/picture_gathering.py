@@ -89,22 +89,21 @@ class PictureGathering(QObject):
         self._is_cancelled = Event()
         self._queries = Queries(self)
         self._checks = 0
+        self._sources: deque[tuple[Callable[[], Offers], Callable[[], Project]]] = deque()
+        self._is_gathering = False
 
     @staticmethod
     def thumbnail_file(folder: Path, sha256: str) -> Path:
         """Where the thumbnail of a picture lies in the project's folder, once it was looked into."""
         return folder / THUMBNAILS / f"{sha256}.jpg"
 
-    def gather(self, source: Callable[[], Offers], project: Project) -> None:
-        """Take in what `source` offers, called in the thread; files that the project has already are passed over."""
-        self._is_cancelled.clear()
-        names, files = {one.name for one in project.pictures}, {one.file for one in project.pictures}
-        depth_of = project.pictures[0] if project.pictures else None
-        self._queries.ask(
-            lambda: _order(source(), names, files),
-            then=lambda order: self._go_on(order, depth_of),
-            otherwise=self._fail,
-        )
+    def gather(self, source: Callable[[], Offers], project: Callable[[], Project]) -> None:
+        """Take in what `source` offers, called in the thread; files that the project has already are passed over.
+
+        Sources come in the order asked; `project` gives the one that is open when the turn comes.
+        """
+        self._sources.append((source, project))
+        self._begin_next()
 
     def check(self, pictures: Sequence[ProjectPicture]) -> None:
         """Compare all with one another; an order to check before this one is forgotten."""
@@ -120,8 +119,9 @@ class PictureGathering(QObject):
         self._queries.ask(lambda: _gone_or_back(whole), then=self._on_files, otherwise=self._fail)
 
     def cancel(self) -> None:
-        """End adding after the picture that is being read; what was added stays."""
+        """End adding after the picture that is being read, and drop what waits; what was added stays."""
         self._is_cancelled.set()
+        self._sources.clear()
 
     def close(self) -> None:
         self._is_cancelled.set()
@@ -130,16 +130,38 @@ class PictureGathering(QObject):
 
     # Adding
 
+    def _begin_next(self) -> None:
+        if self._is_gathering or not self._sources:
+            return
+        self._is_gathering = True
+        self._is_cancelled.clear()
+        source, project_of = self._sources.popleft()
+        pictures = project_of().pictures
+        names, files = {one.name for one in pictures}, {one.file for one in pictures}
+        first = pictures[0] if pictures else None
+        self._queries.ask(
+            lambda: _order(source(), names, files),
+            then=lambda order: self._go_on(order, first),
+            otherwise=self._give_up,
+        )
+
+    def _give_up(self, reason: str) -> None:
+        self._is_gathering = False
+        self.failed.emit(reason)
+        self._begin_next()
+
     def _go_on(self, order: _Order, depth_of: ProjectPicture | None) -> None:
         if order.waiting and not self._is_cancelled.is_set():
             self.progressed.emit(Progress("Reading pictures", order.total - len(order.waiting), order.total))
             self._queries.ask(
                 lambda: self._admit_some(order, depth_of),
                 then=lambda batch: self._on_batch(order, depth_of, batch),
-                otherwise=self._fail,
+                otherwise=self._give_up,
             )
             return
+        self._is_gathering = False
         self.ended.emit(Gathered(order.added, order.already, tuple(order.refused), bool(order.waiting)))
+        self._begin_next()
 
     def _on_batch(self, order: _Order, depth_of: ProjectPicture | None, batch: tuple[ProjectPicture, ...]) -> None:
         if batch:

@@ -91,6 +91,13 @@ def test_that_the_same_scene_taken_again_is_a_near_duplicate(
     assert [(doubt.kind, doubt.other) for doubt in found] == [("near_duplicate", 7)]
 
 
+def test_that_a_bad_part_may_look_like_a_good_one(facts: list[PictureFacts], parts: list[NDArray[np.uint8]]) -> None:
+    scratched = parts[7].copy()
+    cv2.line(scratched, (60, 60), (70, 66), (255, 255, 255), 1)
+    found = doubts([*facts, facts_of(scratched)], [True] * PARTS + [False])
+    assert not any(found)
+
+
 def test_that_the_same_pixels_in_another_file_format_are_a_repeat_even_of_two(parts: list[NDArray[np.uint8]]) -> None:
     bmp = bytes(cv2.imencode(".bmp", cv2.cvtColor(parts[0], cv2.COLOR_RGB2BGR))[1])
     pair = [facts_of(parts[0]), examine(bmp, "picture").facts]

@@ -60,7 +60,7 @@ def collected(gathering: PictureGathering) -> Collector:
 
 def gather(gathering: PictureGathering, project: Project, source: Callable[[], Offers], qtbot: QtBot) -> Gathered:
     with qtbot.waitSignal(gathering.ended, timeout=WAIT_MS) as ended:
-        gathering.gather(source, project)
+        gathering.gather(source, lambda: project)
     (found,) = ended.args
     return found
 
@@ -133,6 +133,19 @@ def test_that_adding_can_be_cancelled_and_what_came_stays(
     assert found.is_cancelled and 0 < found.added < 30 and len(collected.project.pictures) == found.added
 
 
+def test_that_two_folders_dropped_at_once_come_one_after_the_other(
+    gathering: PictureGathering, collected: Collector, tmp_path: Path, qtbot: QtBot
+) -> None:
+    ended: list[Gathered] = []
+    gathering.ended.connect(ended.append)
+    for name in ("a", "b"):
+        folder = fill(tmp_path / name, 4)
+        gathering.gather(lambda folder=folder: from_paths([folder]), lambda: collected.project)
+    qtbot.waitUntil(lambda: len(ended) == 2, timeout=WAIT_MS)
+    names = [one.name for one in collected.project.pictures]
+    assert len(set(names)) == 8 and "b/000.png" in names
+
+
 def test_that_deeper_pictures_are_refused_beside_8_bit_ones(
     gathering: PictureGathering, collected: Collector, tmp_path: Path, qtbot: QtBot
 ) -> None:
@@ -147,7 +160,7 @@ def test_that_a_folder_that_goes_is_told_in_words(gathering: PictureGathering, t
         return from_paths([tmp_path / "project"])
 
     with qtbot.waitSignal(gathering.failed, timeout=WAIT_MS) as failed:
-        gathering.gather(source, Project(name="Seat"))
+        gathering.gather(source, lambda: Project(name="Seat"))
     assert "no pictures" in failed.args[0]
     listed = from_paths([fill(tmp_path / "parts", 2)])
     for file in (tmp_path / "parts").iterdir():
@@ -167,7 +180,7 @@ def test_that_nothing_is_told_after_closing(tmp_path: Path, qtbot: QtBot) -> Non
     gathering = PictureGathering(tmp_path)
     failed: list[str] = []
     gathering.failed.connect(failed.append)
-    gathering.gather(source, Project(name="Seat"))
+    gathering.gather(source, lambda: Project(name="Seat"))
     assert begun.wait(10)
     go_on.set()
     gathering.close()
@@ -215,8 +228,11 @@ def test_that_as_many_pictures_as_ordered_are_stored_without_loss(
     capturing = capture(SimulatedCamera(seed=2, size_px=128))
     shown: list[object] = []
     capturing.previewed.connect(shown.append)
+    stored: list[Path] = []
+    capturing.captured.connect(stored.append)
     found = end_of(capturing, CaptureOrder("demo:2", tmp_path / "pictures", 3), qtbot)
     assert not found.problem and len(found.files) == 3 == len(shown) and not capturing.is_running
+    assert tuple(stored) == found.files
     again = SimulatedCamera(seed=2, size_px=128)
     again.open()
     for file in found.files:

@@ -19,6 +19,8 @@ from station.workers.queries import Queries
 WIDTH_PX = 264
 PREVIEW_PX = 148
 USUAL_COUNT, MOST_COUNT = 30, 5000
+TOLD_AT_ONCE = 10
+"""Pictures: so many come into the project together, and no more can miss it when the window is closed."""
 MOST_PAUSE_S = 600.0
 
 
@@ -59,6 +61,7 @@ class CameraSource(QFrame):
         theme.mark(self._start, "kind", "primary")
         self._look, self._close = QPushButton(self.tr("Preview")), QPushButton(self.tr("Close"))
         self._has_order = False
+        self._new: list[Path] = []
         self._arrange()
         self._fields = FormFields(self)
         self._fields.tend(self)
@@ -113,7 +116,7 @@ class CameraSource(QFrame):
         self._close.clicked.connect(self._close_panel)
         self._source.spec_changed.connect(self._show_state)
         self._capturing.previewed.connect(self._show_preview)
-        self._capturing.captured.connect(self._show_captured)
+        self._capturing.captured.connect(self._on_captured)
         self._capturing.ended.connect(self._on_end)
 
     def _show_cameras(self, cameras: tuple[CameraDevice, ...]) -> None:
@@ -157,14 +160,22 @@ class CameraSource(QFrame):
     def _show_preview(self, pixels: object) -> None:
         self._view.show_picture(pixels, 1.0)  # type: ignore[arg-type]
 
-    @Slot(int)
-    def _show_captured(self, number: int) -> None:
-        self._progress.setValue(number)
-        self._words.setText(self.tr("{} of {} captured").format(number, self._progress.maximum()))
+    @Slot(object)
+    def _on_captured(self, file: Path) -> None:
+        self._new.append(file)
+        done = self._progress.value() + 1
+        self._progress.setValue(done)
+        self._words.setText(self.tr("{} of {} captured").format(done, self._progress.maximum()))
+        if len(self._new) == TOLD_AT_ONCE:
+            self._tell_new()
 
     @Slot(object)
     def _on_end(self, end: CaptureEnd) -> None:
         self._problem.show_problem(end.problem)
         self._show_state()
-        if end.files:
-            self.captured.emit(end.files)
+        self._tell_new()
+
+    def _tell_new(self) -> None:
+        if self._new:
+            files, self._new = tuple(self._new), []
+            self.captured.emit(files)

@@ -63,9 +63,9 @@ class GatheringReport(QFrame):
         if gathered.is_cancelled:
             words.append(self.tr("Cancelled after {} pictures").format(gathered.added))
         if gathered.already:
-            words.append(self.tr("{} were in the project before").format(gathered.already))
+            words.append(self.tr("In the project before: {}").format(gathered.already))
         if gathered.refused:
-            words.append(self.tr("{} were left out").format(len(gathered.refused)))
+            words.append(self.tr("Left out: {}").format(len(gathered.refused)))
         self._show(", ".join(words), gathered.refused)
 
     def show_problem(self, reason: str) -> None:

@@ -8,6 +8,7 @@ from station.history.filters import HistoryFilter
 from station.projects.sources import MOST_FROM_HISTORY
 from station.ui import theme, tokens
 from station.ui.history.filter_panel import FilterChoices, FilterPanel
+from station.ui.history.words import finding_word
 from station.ui.widgets.form_fields import FormFields
 from station.workers.queries import Queries
 
@@ -33,15 +34,13 @@ class HistorySource(QFrame):
         self._filter.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._found = theme.label("", "body", bold=True)
         self._found.setWordWrap(True)
-        self._labels = theme.label(
+        self._labels = theme.label(self.tr("Labels follow the reviews."), "caption", "secondary")
+        self._labels.setToolTip(
             self.tr(
-                "Labels follow the review: false call is good, escape and confirmed NG are bad; OK is good; an NG that "
-                "nobody has looked at stays unsure."
-            ),
-            "caption",
-            "secondary",
+                "False call is good, escape and confirmed NG are bad, OK is good. An NG that nobody has looked at is "
+                "unsure."
+            )
         )
-        self._labels.setWordWrap(True)
         self._most = QSpinBox()
         self._most.setRange(1, MOST_FROM_HISTORY)
         self._most.setValue(USUAL_MOST)
@@ -98,7 +97,9 @@ class HistorySource(QFrame):
     @Slot(int, object)
     def _on_answer(self, number: int, answer: object) -> None:
         if isinstance(answer, int) and self._queries.is_latest(number):
-            self._found.setText(self.tr("{} parts match").format(answer))
+            review = self._filter.wanted().review
+            words = self.tr("{} parts match").format(answer)
+            self._found.setText(words if review is None else f"{words}: {finding_word(review)}")
             self._add.setEnabled(answer > 0)
 
     @Slot(int, str)

@@ -71,6 +71,8 @@ class PictureFilters(QFrame):
             chip.setText(f"{filter_word(which)}  {number}")
             is_of_base = which in (PictureFilter.BASE, PictureFilter.NEW)
             chip.setVisible(project.is_fine_tuning if is_of_base else True)
+        base = (project.base_model or "")[:8]
+        self._chips[PictureFilter.BASE].setToolTip(self.tr("Learnt by model {}").format(base))
         with QSignalBlocker(self._share), QSignalBlocker(self._grouping):
             self._share.setValue(round(100 * project.test_share))
             self._grouping.setText(project.group_by or "")

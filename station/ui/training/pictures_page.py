@@ -202,7 +202,7 @@ class PicturesPage(WizardPage):
     def _gather(self, source: Source) -> None:
         self._report.clear()
         self._report.show_progress(Progress(self.tr("Looking for pictures"), 0, 0))
-        self._gathering.gather(source, self._flow.project)
+        self._gathering.gather(source, lambda: self._flow.project)
 
     def _add_base(self) -> None:
         """What the model that is fine-tuned has learnt, once."""

@@ -137,7 +137,7 @@ def test_that_files_left_out_are_listed_with_their_reasons(page: PicturesPage, p
     (parts / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     drop(page, parts)
     wait_checked(page, qtbot, COUNT + 1)
-    qtbot.waitUntil(lambda: page._report._words.text() == "1 were left out")
+    qtbot.waitUntil(lambda: page._report._words.text() == "Left out: 1")
     click(page, "Which?")
     assert page._report._list.isVisible() and "broken.png" in page._report._list.toPlainText()
     click(page, "Dismiss")
