@@ -30,8 +30,8 @@ _LEAST_SHARE = 0.005
 _LEAST_SEPARATION = 0.68
 """Otsu's measure of how good a threshold is: variance between both sides by all variance. It is 2 / pi for noise."""
 
-_MOST_CORNERS = 32
-_ROUGHNESS = 0.002
+_MOST_CORNERS = 48
+_ROUGHNESS = 0.0015
 """By so much of its length an outline may be simplified at first."""
 
 _CONCENTRIC = 0.05

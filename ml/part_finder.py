@@ -43,10 +43,13 @@ _PLAIN = 1e-3
 _MARGIN_PX = 2
 _MOST_CLIMBS = 12
 
-_SLACK = 0.02
-"""Of its longer side a part may reach out of the picture and still count as whole."""
+_OUTSIDE, _OUTSIDE_AT_FIRST = 0.05, 0.15
+"""Share of what is cut out around a part that may lie outside of the picture: corners of a part that is turned. A place
+of the coarse search is not known so well."""
 
 Plane = NDArray[np.float32]
+_Box = tuple[tuple[float, float], tuple[float, float], float]
+"""Centre, width and height, and angle in degrees, as OpenCV wants them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +82,7 @@ def find_parts(pixels: Pixels, search: PartSearch) -> tuple[Pose, ...]:
             if pose.likeness < _PROMISING * least:
                 break
         else:
-            if pose.likeness >= least and _is_whole(pose, search, pixels.shape, _SLACK):
+            if pose.likeness >= least and _is_whole(pose, search, pixels.shape, _OUTSIDE):
                 found.append(pose)
     best = _apart(found, search)[: search.count or MOST_PARTS]
     return tuple(sorted(best, key=lambda pose: (pose.y // search.height_px, pose.x)))
@@ -164,8 +167,7 @@ def _peaks(copy: _Copy, search: PartSearch, angle: float, shape: tuple[int, ...]
     for row, column in zip(rows[best].tolist(), columns[best].tolist(), strict=True):
         x, y = upright @ np.array([column + middle[0], row + middle[1], 1.0])
         pose = Pose(float(x), float(y), angle, float(likeness[row, column]))
-        # A coarse place is known to a pixel of the copy and half a step of the angle only.
-        if _is_whole(pose, search, shape, _SLACK + 2 / max(copy.template.shape)):
+        if _is_whole(pose, search, shape, _OUTSIDE_AT_FIRST):
             yield pose
 
 
@@ -249,18 +251,22 @@ def _apart(poses: Sequence[Pose], search: PartSearch) -> list[Pose]:
 def _shared(one: Pose, other: Pose, search: PartSearch) -> float:
     """Share of a part's area that two places have in common."""
     size = float(search.width_px), float(search.height_px)
-    if math.hypot(one.x - other.x, one.y - other.y) >= math.hypot(*size):
+    return _common(_box(one, search), _box(other, search)) / (size[0] * size[1])
+
+
+def _is_whole(pose: Pose, search: PartSearch, shape: tuple[int, ...], most_outside: float) -> bool:
+    height, width = shape[:2]
+    picture = ((width - 1) / 2, (height - 1) / 2), (float(width), float(height)), 0.0
+    return _common(_box(pose, search), picture) >= (1 - most_outside) * search.width_px * search.height_px
+
+
+def _box(pose: Pose, search: PartSearch) -> _Box:
+    return (pose.x, pose.y), (float(search.width_px), float(search.height_px)), pose.angle_deg
+
+
+def _common(one: _Box, other: _Box) -> float:
+    """The area that two turned rectangles share, in px."""
+    if math.dist(one[0], other[0]) >= (math.hypot(*one[1]) + math.hypot(*other[1])) / 2:
         return 0.0
-    first, second = (((pose.x, pose.y), size, pose.angle_deg) for pose in (one, other))
-    _, points = cv2.rotatedRectangleIntersection(first, second)
-    return 0.0 if points is None else float(cv2.contourArea(cv2.convexHull(points))) / (size[0] * size[1])
-
-
-def _is_whole(pose: Pose, search: PartSearch, shape: tuple[int, ...], slack: float) -> bool:
-    height, width = search.height_px, search.width_px
-    frame = frame_of(pose, search)
-    corners = np.array([[x, y] for x in (-0.5, width - 0.5) for y in (-0.5, height - 0.5)])
-    placed = corners @ frame[:, :2].T + frame[:, 2]
-    room = 1 + slack * max(height, width)
-    far = np.array([shape[1], shape[0]]) - 0.5 + room
-    return bool((placed >= -0.5 - room).all() and (placed <= far).all())
+    _, points = cv2.rotatedRectangleIntersection(one, other)
+    return 0.0 if points is None else float(cv2.contourArea(cv2.convexHull(points)))
