@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QFocusEvent, QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ml.picture_list import Label
 from station.projects import choices
@@ -15,28 +15,16 @@ from station.projects.sources import from_base, from_paths
 from station.ui import theme, tokens
 from station.ui.training.gathering_report import GatheringReport
 from station.ui.training.picture_detail import PictureDetail, PictureReader, Shown
-from station.ui.training.picture_grid import PictureGrid
+from station.ui.training.picture_stage import PictureStage
 from station.ui.training.picture_words import PictureFilter
 from station.ui.training.pictures_editor import Choice, Pictures, PicturesEditor
 from station.ui.training.proposal_bar import ProposalBar
 from station.ui.training.source_panels import Source, SourcePanels
 from station.ui.training.tile_thumbnails import TileThumbnails
 from station.ui.training.wizard_page import WizardPage, WizardPorts
-from station.ui.widgets.picture_view import PictureView
 from station.workers.picture_gathering import Gathered, PictureGathering, Progress
 
 LABEL_OF_KEY: dict[int, Label] = {Qt.Key.Key_G: "good", Qt.Key.Key_B: "bad", Qt.Key.Key_U: "unsure"}
-STEPS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
-
-
-class LargePicture(PictureView):
-    """Arrows go to the next picture while the whole one is shown; zoomed in, they move it."""
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in STEPS and self.is_fitted():
-            event.ignore()
-            return
-        super().keyPressEvent(event)
 
 
 class PicturesPage(WizardPage):
@@ -61,11 +49,8 @@ class PicturesPage(WizardPage):
         self._sources = SourcePanels(flow, ports)
         self._filters = self._sources.filters
         self._bar = ProposalBar()
-        self._grid = PictureGrid(self._thumbnails)
-        self._large = LargePicture()
-        self._large.setAccessibleName(self.tr("Picture, large"))
-        self._empty = self._made_empty()
-        self._middle = QStackedWidget()
+        self._stage = PictureStage(self._thumbnails)
+        self._grid = self._stage.grid
         self._report = GatheringReport()
         self._detail = PictureDetail()
         self._arrange()
@@ -112,7 +97,7 @@ class PicturesPage(WizardPage):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """What the grid and the large picture leave over."""
-        key, is_large = event.key(), self._middle.currentWidget() is self._large
+        key = event.key()
         if key in LABEL_OF_KEY:
             self._set_label(LABEL_OF_KEY[key])
         elif key == Qt.Key.Key_X:
@@ -121,13 +106,7 @@ class PicturesPage(WizardPage):
             self._keep()
         elif key == Qt.Key.Key_Delete:
             self._remove()
-        elif key in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._show_large(not is_large)
-        elif key == Qt.Key.Key_Escape and is_large:
-            self._show_large(False)
-        elif key in STEPS and is_large:
-            self._grid.step(STEPS[Qt.Key(key)])
-        else:
+        elif not self._stage.take_key(event):
             super().keyPressEvent(event)
 
     def add_paths(self, paths: Sequence[Path]) -> None:
@@ -250,7 +229,7 @@ class PicturesPage(WizardPage):
         current = self._grid.current()
         if current is not None and current.name == name:
             self._detail.show_pixels(shown)
-            self._large.show_picture(*shown)
+            self._stage.large.show_picture(*shown)
 
     @Slot(str, str)
     def _on_unread(self, name: str, reason: str) -> None:
@@ -271,13 +250,9 @@ class PicturesPage(WizardPage):
     @Slot()
     def _show_filtered(self) -> None:
         project, which = self._flow.project, self._filters.chosen
-        self._grid.show_pictures([one for one in project.pictures if which.lets_through(one)])
+        shown = [one for one in project.pictures if which.lets_through(one)]
         self._detail.setVisible(bool(project.pictures))
-        if not project.pictures:
-            self._middle.setCurrentWidget(self._empty)
-        elif self._middle.currentWidget() is self._empty:
-            self._middle.setCurrentWidget(self._grid)
-            self._grid.setFocus()
+        self._stage.show_pictures(shown, is_empty=not project.pictures)
         self._show_selection()
 
     @Slot()
@@ -289,19 +264,6 @@ class PicturesPage(WizardPage):
         if shown is not None and shown.sha256 != self._shown_content:
             self._reader.ask(shown)
         self._shown_content = "" if shown is None else shown.sha256
-
-    @Slot()
-    def _open_large(self) -> None:
-        self._show_large(True)
-
-    def _show_large(self, is_large: bool) -> None:
-        if self._grid.current() is None:
-            return
-        shown: QWidget = self._large if is_large else self._grid
-        self._middle.setCurrentWidget(shown)
-        shown.setFocus()
-        if is_large:
-            self._large.fit()
 
     @Slot()
     def _show_marked(self) -> None:
@@ -324,28 +286,6 @@ class PicturesPage(WizardPage):
         button.setAccessibleName(words or tip)
         return button
 
-    def _made_empty(self) -> QWidget:
-        """What stands where the pictures will be."""
-        place = QWidget()
-        column = QVBoxLayout(place)
-        column.addStretch(1)
-        lines = (
-            theme.label(self.tr("Drop pictures or folders here"), "title", bold=True),
-            theme.label(
-                self.tr(
-                    "A folder of good parts, or an MVTec layout with train and test. 30 good pictures are a start."
-                ),
-                "body",
-                "secondary",
-            ),
-        )
-        for line in lines:
-            line.setAlignment(Qt.AlignmentFlag.AlignCenter)
-            line.setWordWrap(True)
-            column.addWidget(line)
-        column.addStretch(1)
-        return place
-
     def _arrange(self) -> None:
         head = QHBoxLayout()
         head.setSpacing(tokens.S)
@@ -354,11 +294,9 @@ class PicturesPage(WizardPage):
         head.addStretch(1)
         head.addWidget(self._back)
         head.addWidget(self._forth)
-        for shown in (self._empty, self._grid, self._large):
-            self._middle.addWidget(shown)
         centre = QVBoxLayout()
         centre.setSpacing(tokens.S)
-        centre.addWidget(self._middle, 1)
+        centre.addWidget(self._stage, 1)
         centre.addWidget(self._report)
         body = QHBoxLayout()
         body.setSpacing(tokens.M)
@@ -387,8 +325,7 @@ class PicturesPage(WizardPage):
         self._filters.grouping_chosen.connect(self._set_grouping)
         self._bar.followed.connect(self._follow)
         self._bar.look_requested.connect(self._show_marked)
-        self._grid.selection_changed.connect(self._show_selection)
-        self._grid.opened.connect(self._open_large)
+        self._stage.selection_changed.connect(self._show_selection)
         self._detail.label_chosen.connect(self._set_label)
         self._detail.aside_toggled.connect(self._toggle_aside)
         self._detail.kept.connect(self._keep)

@@ -257,19 +257,19 @@ def test_that_a_bad_picture_has_a_kind_and_may_be_learnt_from(filled: PicturesPa
 def test_that_space_shows_large_and_arrows_go_on(filled: PicturesPage, qtbot: QtBot) -> None:
     filled._grid.select(["000.png"])
     press(filled, Qt.Key.Key_Space)
-    assert filled._large.isVisible()
+    assert filled._stage.large.isVisible()
     press(filled, Qt.Key.Key_Right)
     press(filled, Qt.Key.Key_B)
     assert named(filled, "001.png").label == "bad"
     press(filled, Qt.Key.Key_Escape)
-    assert filled._grid.isVisible() and not filled._large.isVisible()
+    assert filled._grid.isVisible() and not filled._stage.large.isVisible()
 
 
 def test_that_a_double_click_shows_large(filled: PicturesPage, qtbot: QtBot) -> None:
     place = filled._grid.visualRect(filled._grid.grid_model.index(1)).center()
     QTest.mouseClick(filled._grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
     QTest.mouseDClick(filled._grid.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert filled._large.isVisible()
+    assert filled._stage.large.isVisible()
 
 
 def test_that_filters_show_their_pictures_and_count_them(filled: PicturesPage) -> None:
