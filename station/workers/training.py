@@ -1,9 +1,8 @@
 """Training in a child process: `loupe train --job FILE --json`, started, watched and stopped. QtCore only.
 
 A candidate of a project is trained in the folder that the project keeps for it, which stays whatever becomes of the
-run. An order without a project gets a folder of its own, which is removed unless the run ends with a model or with
-something to go on from: so nothing half-written stays. One of those at most waits to be continued, also over a restart
-of the station; a new one takes its place.
+run, and may be continued there. An order without a project gets a folder of its own, which is removed unless the run
+ends with a model: so nothing half-written stays.
 """
 
 import re
@@ -17,7 +16,6 @@ from pathlib import Path
 from pydantic import Base64Bytes, TypeAdapter
 from PySide6.QtCore import QObject, Signal, Slot
 
-from ml.errors import ParameterError
 from ml.job import TrainingJob
 from station.workers.child import ChildEnd, ChildError, Ending, Events, JsonChild, parse_line
 
@@ -161,7 +159,7 @@ class TrainingProcess(QObject):
     failed = Signal(str)
     """The run ended without a model; the text says why and what to do."""
     cancelled = Signal()
-    """The run was stopped on request; whether it can go on later is told by `interrupted`."""
+    """The run was stopped on request."""
 
     def __init__(
         self, jobs_folder: Path, command: Sequence[str] = CHILD_COMMAND, parent: QObject | None = None
@@ -174,7 +172,6 @@ class TrainingProcess(QObject):
         self._run_folder: Path | None = None
         self._is_lent = False  # whether the run's folder belongs to a project
         self._title = ""
-        self._interrupted = _last_interrupted(jobs_folder)
         self._outcome: TrainingOutcome | None = None
         advice = self.tr("Choose a smaller size or fewer pictures, close other programs, and train again.")
         self._child = JsonChild(command, TRAINING_EVENTS, self.tr("Training"), advice, self)
@@ -196,11 +193,6 @@ class TrainingProcess(QObject):
         """What is being trained, for those whose turn it is not; empty while nothing is."""
         return self._title if self.is_running else ""
 
-    @property
-    def interrupted(self) -> TrainingJob | None:
-        """The order of the run that `resume` would continue."""
-        return None if self._interrupted is None else _order_of(self._interrupted)
-
     def train(self, job: TrainingJob, title: str, *, resume: bool = False) -> None:
         """Carry out `job` in its model's folder, which must be there, or go on with what was interrupted in it.
         Ignored while another run is going on.
@@ -208,16 +200,15 @@ class TrainingProcess(QObject):
         if self.is_running:
             return
         self._run_folder, self._is_lent, self._title = job.out.parent, True, title
-        self._write_and_launch(job, "--resume" if resume and job.resume_file.is_file() else "")
+        self._write_and_launch(job, *(["--resume"] if resume and job.resume_file.is_file() else []))
 
     @Slot(object)
     def start(self, job: TrainingJob) -> None:
         """Begin an order without a project: the model's folder becomes the run's own, its file name is kept. A second
-        start is ignored. A run that was waiting to be continued is given up.
+        start is ignored.
         """
         if self.is_running:
             return
-        self._give_up_interrupted()
         self._is_lent, self._title = False, job.model_name
         try:
             self._run_folder = self._make_run_folder(job.model_name)
@@ -226,28 +217,16 @@ class TrainingProcess(QObject):
             return
         self._write_and_launch(job.model_copy(update={"out": self._run_folder / job.out.name}))
 
-    @Slot()
-    def resume(self) -> None:
-        """Go on with the run that was interrupted last; ignored where there is none, and while one is going on."""
-        if self.is_running or self._interrupted is None:
-            return
-        self._run_folder, self._interrupted = self._interrupted, None
-        self._is_lent, self._title = False, self._run_folder.name
-        self._launch(self._run_folder, "--resume")
-
-    def _write_and_launch(self, job: TrainingJob, option: str = "") -> None:
+    def _write_and_launch(self, job: TrainingJob, *options: str) -> None:
         folder = job.out.parent
         try:
             job.save(folder / JOB_FILE)
         except OSError as error:
             self._end_run_folder()
             self._tell_unwritten(folder, error)
-        else:
-            self._launch(folder, option)
-
-    def _launch(self, folder: Path, option: str = "") -> None:
+            return
         self._outcome = None
-        self._child.start("--job", str(folder / JOB_FILE), "--json", *([option] if option else []))
+        self._child.start("--job", str(folder / JOB_FILE), "--json", *options)
 
     def _tell_unwritten(self, folder: Path, error: OSError) -> None:
         words = self.tr("The training order cannot be written to {}: {}. Free some space or check the folder.")
@@ -269,21 +248,9 @@ class TrainingProcess(QObject):
         return folder
 
     def _end_run_folder(self) -> None:
-        """Keep the folder of a run without a model where it can be continued or belongs to a project; else remove
-        it.
-        """
         folder, self._run_folder = self._run_folder, None
-        if folder is None or self._is_lent:
-            return
-        if _order_of(folder) is not None:
-            self._interrupted = folder
-        else:
+        if folder is not None and not self._is_lent:
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _give_up_interrupted(self) -> None:
-        if self._interrupted is not None:
-            shutil.rmtree(self._interrupted, ignore_errors=True)
-            self._interrupted = None
 
     @Slot(object)
     def _on_event(self, event: TrainingEvent) -> None:
@@ -321,18 +288,3 @@ class TrainingProcess(QObject):
             self.failed.emit(end.error or words)
         else:
             self.failed.emit(end.words)
-
-
-def _last_interrupted(jobs_folder: Path) -> Path | None:
-    """The folder of the latest run that can be continued: their names begin with the time."""
-    folders = sorted({file.parent for file in jobs_folder.glob("*/*.resume")}, reverse=True)
-    return next((folder for folder in folders if _order_of(folder) is not None), None)
-
-
-def _order_of(folder: Path) -> TrainingJob | None:
-    """The order of a run that can be continued; None for all others."""
-    try:
-        job = TrainingJob.load(folder / JOB_FILE)
-    except ParameterError:
-        return None
-    return job if job.resume_file.is_file() else None

@@ -238,47 +238,42 @@ def test_that_losses_and_reconstructions_arrive_as_values(tmp_path: Path, qtbot:
     assert samples == [TrainingSamples(3, b"\x89PNG\r\n\x1a\n")]
 
 
-def test_that_a_run_that_can_go_on_is_kept_and_continued(tmp_path: Path, qtbot: QtBot) -> None:
-    process = make_process(tmp_path, qtbot, LESSON + "sys.exit(1)")
-    assert process.interrupted is None
-    with qtbot.waitSignal(process.failed):
-        process.start(job(tmp_path))
-    (folder,) = run_folders(tmp_path)
-    assert process.interrupted == job(tmp_path).model_copy(update={"out": folder / "Valve seat.loupe"})
+@pytest.mark.parametrize("ending", ["sys.exit(1)", 'say(event="started", pictures=1); time.sleep(60)'])
+def test_that_a_projects_run_is_kept_and_continued_in_its_folder(tmp_path: Path, qtbot: QtBot, ending: str) -> None:
+    process = make_process(tmp_path, qtbot, LESSON + ending)
+    folder = tmp_path / "candidate"
+    folder.mkdir()
+    wanted = job(tmp_path).model_copy(update={"out": folder / "model.loupe"})
+    process.started.connect(process.cancel)
+    with qtbot.waitSignal(process.failed if "exit" in ending else process.cancelled):
+        process.train(wanted, "Valve seat")
+        assert process.running_in == folder and process.running_title == "Valve seat"
+    assert wanted.resume_file.is_file() and process.running_in is None and process.running_title == ""
     process.deleteLater()
     later = TrainingProcess(tmp_path / "jobs", process._child.command)  # the station was started again meanwhile
-    with qtbot.waitSignal(later.failed):
-        later.resume()
+    later.started.connect(later.cancel)
+    with qtbot.waitSignal(later.failed if "exit" in ending else later.cancelled):
+        later.train(wanted, "Valve seat", resume=True)
     with qtbot.waitSignal(later.succeeded) as done:
-        later.resume()
-    assert done.args[0].file == folder / "Valve seat.loupe"
-    assert later.interrupted is None and run_folders(tmp_path) == [folder]
+        later.train(wanted, "Valve seat", resume=True)
+    assert done.args[0].file == folder / "model.loupe" and run_folders(tmp_path) == []
 
 
-def test_that_a_cancelled_run_that_can_go_on_is_kept_until_a_new_one_starts(tmp_path: Path, qtbot: QtBot) -> None:
-    process = make_process(tmp_path, qtbot, LESSON + 'say(event="started", pictures=1); time.sleep(60)')
-    with qtbot.waitSignal(process.started):
-        process.start(job(tmp_path))
-    with qtbot.waitSignal(process.cancelled):
-        process.cancel()
-    (kept,) = run_folders(tmp_path)
-    assert process.interrupted is not None
-    (tmp_path / "child.py").write_text(HEAD + GOOD)
+def test_that_a_training_begun_anew_is_not_continued(tmp_path: Path, qtbot: QtBot) -> None:
+    process = make_process(tmp_path, qtbot, 'assert "--resume" not in sys.argv' + GOOD)
+    wanted = job(tmp_path).model_copy(update={"out": tmp_path / "model.loupe"})
+    wanted.resume_file.touch()
+    with qtbot.waitSignal(process.succeeded):
+        process.train(wanted, "Valve seat")
+
+
+def test_that_warnings_are_lines_of_the_log(tmp_path: Path, qtbot: QtBot) -> None:
+    process = make_process(tmp_path, qtbot, 'say(event="warning", message="Little memory is left.")' + GOOD)
+    words: list[str] = []
+    process.logged.connect(words.append)
     with qtbot.waitSignal(process.succeeded):
         process.start(job(tmp_path))
-    assert process.interrupted is None
-    assert kept not in run_folders(tmp_path) and len(run_folders(tmp_path)) == 1
-
-
-def test_that_a_run_whose_order_is_damaged_is_not_offered(tmp_path: Path, qtbot: QtBot) -> None:
-    folder = tmp_path / "jobs" / "20260101T000000-model"
-    folder.mkdir(parents=True)
-    (folder / "model.loupe.resume").write_text("1")
-    (folder / "job.json").write_text("{")
-    process = make_process(tmp_path, qtbot, GOOD)
-    assert process.interrupted is None
-    process.resume()
-    assert not process.is_running
+    assert "Little memory is left." in words
 
 
 OWNER = """

@@ -11,7 +11,8 @@ from station.projects.queue import is_queued, next_waiting, trained, with_shown
 from station.projects.store import ProjectError
 from station.ui import theme, tokens
 from station.ui.training.candidate_row import CandidateRow
-from station.ui.training.run_panel import NoticePanel, RunPanel
+from station.ui.training.notice_panel import NoticePanel
+from station.ui.training.run_panel import RunPanel
 from station.ui.training.wizard_page import WizardPage, WizardPorts
 from station.ui.training.words import duration
 from station.ui.widgets.problem_label import ProblemLabel

@@ -1,8 +1,8 @@
-"""The training run beside the order: how far it is, what it says, and how to stop it."""
+"""The training run beside the queue: how far it is, what it says, and how to stop it."""
 
 import time
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -15,17 +15,13 @@ from PySide6.QtWidgets import (
 )
 
 from station.ui import theme, tokens
-from station.ui.tokens import Role
 from station.ui.training.loss_curves import LossCurves
 from station.ui.training.sample_strip import SampleStrip
 from station.ui.training.words import duration, short_duration
 from station.ui.widgets.card import Card
-from station.ui.widgets.icon_label import IconLabel
 from station.workers.training import TrainingLosses, TrainingPlan, TrainingProgress, TrainingSamples, TrainingStarted
 
 LOG_LINES = 2000
-ICON_PX = 64
-WORDS_PX = 560
 
 
 class RunPanel(Card):
@@ -201,90 +197,3 @@ def _chip(words: str) -> QPushButton:
     chip.setCheckable(True)
     theme.mark(chip, "kind", "chip")
     return chip
-
-
-class NoticePanel(Card):
-    """What stands there while nothing runs: what training is, or why the last run has no model."""
-
-    continue_requested = Signal()
-    """Go on with the run that was interrupted."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("", parent)
-        self._icon = IconLabel("graduation-cap", ICON_PX, "disabled")
-        self._title = theme.label("", "title", bold=True)
-        self._words = theme.label("", "body", "secondary")
-        self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._log = QPlainTextEdit()
-        self._log.setReadOnly(True)
-        self._log.setAccessibleName(self.tr("Log"))
-        self._continue = QPushButton(" " + self.tr("Continue"))
-        self._continue.setIcon(theme.icon("play", "on_accent"))
-        theme.mark(self._continue, "kind", "primary")
-        self._continue.clicked.connect(self.continue_requested)
-        for label in (self._title, self._words):
-            label.setWordWrap(True)
-            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        column = QVBoxLayout()
-        column.setSpacing(tokens.M)
-        column.addStretch(1)
-        column.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignHCenter)
-        for label in (self._title, self._words):
-            label.setMaximumWidth(WORDS_PX)
-            line = QHBoxLayout()
-            line.addStretch(1)
-            line.addWidget(label, 8)
-            line.addStretch(1)
-            column.addLayout(line)
-        column.addWidget(self._continue, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addStretch(2)
-        self.add(column, 1)
-        self.add(self._log, 1)
-        self.show_nothing_yet()
-
-    def show_nothing_yet(self) -> None:
-        self.tell(
-            self.tr("Train on your own parts"),
-            self.tr(
-                "Loupe learns from good parts only: 30 or more pictures, taken as the line takes them. What differs "
-                "later from everything it has seen is called NG.\n\nTraining runs beside the line and does not stop "
-                "it; you may leave this page meanwhile. The model is used only after you deploy it to a recipe."
-            ),
-        )
-
-    def show_failure(self, reason: str, log: str, *, can_continue: bool = False) -> None:
-        kept = "\n\n" + self._kept() if can_continue else ""
-        title, words = self.tr("Training failed"), reason + kept
-        self.tell(title, words, log, glyph="warning", role="fault", can_continue=can_continue)
-
-    def show_cancelled(self, *, can_continue: bool = False) -> None:
-        words = self._kept() if can_continue else self.tr("Nothing was kept of this run.")
-        self.tell(self.tr("Training cancelled"), words, can_continue=can_continue)
-
-    def show_interrupted(self, name: str) -> None:
-        """A run called `name` waits from an earlier time."""
-        self.tell(self.tr("The training of {} was interrupted").format(name), self._kept(), can_continue=True)
-
-    def _kept(self) -> str:
-        return self.tr(
-            "What it had learnt is kept: Continue goes on from there and ends with the same model as without a break. "
-            "A new training takes its place."
-        )
-
-    def tell(
-        self,
-        title: str,
-        words: str,
-        log: str = "",
-        *,
-        glyph: str = "graduation-cap",
-        role: Role = "disabled",
-        can_continue: bool = False,
-    ) -> None:
-        """`log`: the last run's own words, where they matter."""
-        self._icon.show_glyph(glyph, role)
-        self._title.setText(title)
-        self._words.setText(words)
-        self._continue.setVisible(can_continue)
-        self._log.setPlainText(log)
-        self._log.setVisible(bool(log))

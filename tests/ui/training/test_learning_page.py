@@ -13,8 +13,11 @@ from PySide6.QtCore import QProcess, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from ml.artifact import read_manifest
 from ml.job import TrainingJob
+from ml.score_sheet import ScoreSheet
 from ml.training.resources import Resources
+from station.projects.evidence import scores_folder
 from station.projects.flow import Flow
 from station.projects.project import Project, Step
 from station.projects.queue import with_shown
@@ -269,3 +272,16 @@ def test_that_too_little_memory_is_a_warning_where_it_may_do(
     start(page, qtbot)
     qtbot.waitUntil(lambda: states(page) == ["trained"])
     assert "half-way" in page._run.log_text()
+
+
+def test_that_a_real_training_leaves_a_model_and_its_scores(
+    ports: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    page = shown(qtbot, open_flow(project_of(tmp_path / "in", bad=1, order={"method": "template"})), ports)
+    start(page, qtbot)
+    qtbot.waitUntil(lambda: states(page) not in (["waiting"], ["running"]), timeout=60_000)
+    (one,) = page._flow.project.candidates
+    assert one.state == "trained", one.problem
+    model = Path(one.folder) / "model.loupe"
+    assert read_manifest(model).model_hash == one.model_hash
+    assert [row.name for row in ScoreSheet.load(scores_folder(model)).rows] == ["part_100.png"]
