@@ -94,13 +94,16 @@ def workload_of(job: TrainingJob) -> Workload:
 
 def needed(job: TrainingJob, work: Workload) -> Resources:
     """What the job needs at most, about. Raises ModelFileError and ParameterError for a base that does not serve."""
-    job = job if job.base is None else with_base(job, read_manifest(job.base))
+    pictures = work.pictures + (0 if job.augment is None else job.augment.count)
+    if job.base is not None:
+        base = read_manifest(job.base)
+        job = with_base(job, base)
+        pictures += len(base.data.files)  # replayed
     info = method_info(job.method)
     input_px = _input_px(job, info, work)
     larger = max(1.0, input_px / info.presets[job.preset].size_px ** 2)
     inputs_px = input_px * _inputs_per_picture(job, work)
-    made = 0 if job.augment is None else job.augment.count
-    features = min(FEATURE_BYTES_PER_PX * inputs_px * (work.pictures + made), MOST_FEATURES_BYTES)
+    features = min(FEATURE_BYTES_PER_PX * inputs_px * pictures, MOST_FEATURES_BYTES)
     own = round(info.memory.of(job.preset) * MIB * larger)
     model = round(info.model.of(job.preset) * MIB * larger)
     maps = work.tests * (MAP_BYTES_PER_PX * inputs_px + ROW_BYTES)
@@ -108,7 +111,7 @@ def needed(job: TrainingJob, work: Workload) -> Resources:
     return Resources(
         memory=PROCESS_BYTES + own + features + DECODED_COPIES * picture_bytes,
         disk=model * (1 + (CHECKPOINT_MODELS if _trains_in_steps(info) else 0)) + maps,
-        temporary=made * picture_bytes,
+        temporary=0 if job.augment is None else job.augment.count * picture_bytes,
     )
 
 
@@ -169,15 +172,24 @@ def _input_px(job: TrainingJob, info: MethodInfo, work: Workload) -> int:
     if job.patch is not None:
         return job.patch**2
     area = (job.size or info.presets[job.preset].size_px) ** 2
-    return min(area, work.height_px * work.width_px) if info.native_up_to_size else area
+    return min(area, prod(_looked_at(job, work))) if info.native_up_to_size else area
 
 
 def _inputs_per_picture(job: TrainingJob, work: Workload) -> int:
-    """See `ml.patches`; parts that are looked for on a picture become one input each."""
-    if job.patch is None:
-        return 1
-    stride = job.stride or default_stride(job.patch)
-    return prod(ceil(max(side - job.patch, 0) / stride) + 1 for side in (work.height_px, work.width_px))
+    """Patches (see `ml.patches`) of a picture, or of all the parts that it has room for."""
+    sides = _looked_at(job, work)
+    inputs = 1
+    if job.patch is not None:
+        stride = job.stride or default_stride(job.patch)
+        inputs = prod(ceil(max(side - job.patch, 0) / stride) + 1 for side in sides)
+    if job.parts is None:
+        return inputs
+    return inputs * (job.parts.count or ceil(work.height_px * work.width_px / prod(sides)))
+
+
+def _looked_at(job: TrainingJob, work: Workload) -> tuple[int, int]:
+    """Height and width of what is inspected as one picture."""
+    return (work.height_px, work.width_px) if job.parts is None else (job.parts.height_px, job.parts.width_px)
 
 
 def _size_of(path: Path) -> tuple[int, int, int] | None:

@@ -1,5 +1,6 @@
 """What a training needs and what there is: told in words before the start, and never too little."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +10,11 @@ import pytest
 
 from ml.catalogue import METHODS
 from ml.job import TrainingJob
+from ml.pictures import encode_png
 from ml.training import resources
 from ml.training.resources import MIB, Resources, Workload, look_for_shortage, needed, shortage, workload_of
 from tests.ml.lists import bad, good, listed
-from tests.ml.small_models import write_parts
+from tests.ml.small_models import part, write_parts
 
 PLENTY = Resources(memory=2**40, disk=2**40, temporary=2**40)
 SOME = Workload(pictures=300, tests=100, height_px=960, width_px=1280)
@@ -68,6 +70,19 @@ def test_that_more_or_larger_pictures_need_no_less() -> None:
     assert usual.temporary == 0
 
 
+def test_that_each_part_on_a_picture_is_one_more_input() -> None:
+    template = b64encode(encode_png(part(0, 64, 64)[..., 0].copy())).decode()
+
+    def maps(**fields: Any) -> int:
+        job = _job(parts={"template_png": template, "width_px": 320, "height_px": 320, **fields})
+        judged, unjudged = (needed(job, Workload(9, tests, 960, 1280)).disk for tests in (100, 0))
+        return judged - unjudged
+
+    one = maps(count=1)
+    assert maps(count=4) - one == pytest.approx(3 * one, rel=0.05)
+    assert maps() == maps(count=12)  # as many as the picture has room for
+
+
 def test_that_features_beyond_what_is_kept_need_nothing_more() -> None:
     many, more = (needed(_job(patch=256), Workload(count, 0, 4000, 6000)).memory for count in (1000, 100_000))
     assert many == more
@@ -112,6 +127,7 @@ def test_that_a_job_is_held_against_this_machine(tmp_path: Path, monkeypatch: py
 
 
 def test_that_a_fine_tuning_needs_what_its_base_needs(model_file: Callable[[str, str], Path], tmp_path: Path) -> None:
-    base = _job(base=model_file("padim", "patches"))
-    own = _job(method="padim", patch=64, stride=48)
+    base = _job(base=model_file("padim", "whole"))
+    own = _job(method="padim", size=64)
     assert needed(base, SOME).disk == needed(own, SOME).disk
+    assert needed(base, SOME).memory > needed(own, SOME).memory  # its pictures are replayed
