@@ -1,5 +1,6 @@
 """Outlining the defects of bad pictures: what is drawn is stored at once."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,8 @@ from station.ui.widgets.message_banner import Message, MessageBanner
 from station.workers.queries import Queries
 
 SIDE_PX = 272
+TAP_PX = 5
+"""On the screen: a smaller box is a click."""
 USUAL_BRUSH_SHARE = 0.025
 """Of the picture's shorter side."""
 
@@ -71,6 +74,7 @@ class AnnotationPage(WizardPage):
         self._arrange()
         self._connect()
         self._bind_keys()
+        self.setFocusProxy(self._list)
 
     def question(self) -> str:
         return self.tr("Where are the defects?")
@@ -85,9 +89,11 @@ class AnnotationPage(WizardPage):
         names = [picture.name for picture in pictures]
         if self._wanted not in names:
             self._kind = next((picture.kind for picture in pictures if picture.kind), USUAL_KIND)
-            self._list.choose(next((one.name for one in pictures if not is_outlined(one)), names[0]))
+            self._wanted = next((one.name for one in pictures if not is_outlined(one)), names[0])
+            ask = partial(annotation_work.known_kinds, self._flow.project, self._desk.store)
+            self._queries.ask(ask, then=self._learn_kinds)
+        self._list.choose(self._wanted)
         self._tell_place()
-        self._list.setFocus()
 
     def leave(self) -> None:
         self._canvas.drop()
@@ -141,7 +147,9 @@ class AnnotationPage(WizardPage):
         self._bar.fit_requested.connect(self._canvas.fit)
         self._canvas.drawn.connect(self._on_drawn)
         self._canvas.picked.connect(self._on_picked)
+        self._canvas.tapped.connect(self._on_tapped)
         self._tools.pen_chosen.connect(self._take_pen)
+        self._tools.outlines_shown.connect(self._show_outlines)
         self._tools.brush_changed.connect(self._canvas.set_brush_px)
         self._regions.kind_chosen.connect(self._on_kind)
         self._regions.region_chosen.connect(self._on_region)
@@ -163,6 +171,7 @@ class AnnotationPage(WizardPage):
             "Ctrl+Shift+Z": self._redo,
             "Del": self._regions.request_deletion,
             "Ctrl+0": self._canvas.fit,
+            "H": self._tools.toggle_outlines,
         }
         for keys, slot in plain.items():
             shortcut = QShortcut(QKeySequence(keys), self)
@@ -218,21 +227,31 @@ class AnnotationPage(WizardPage):
             return
         annotation, pen = self._annotation(), self._tools.pen
         if pen is Pen.FILL and isinstance(shape, Rectangle):
-            self._canvas.viewport().setCursor(Qt.CursorShape.BusyCursor)
-            ask = partial(annotation_work.filled, opened, shape, self._kind)
-            self._queries.ask(ask, then=self._on_filled, otherwise=self._tell_problem)
+            if max(shape.width, shape.height) <= TAP_PX / self._canvas.zoom():
+                self._on_tapped(shape.x + shape.width / 2, shape.y + shape.height / 2)
+            else:
+                self._fill(partial(annotation_work.filled, opened, shape, self._kind))
         elif pen is Pen.ERASER:
             if isinstance(shape, Brush):
                 self._put(erased(annotation, shape))
         elif (region := shape_region(annotation, shape, self._kind)) is not None:
             self._put(drawn(annotation, region))
 
+    @Slot(float, float)
+    def _on_tapped(self, x: float, y: float) -> None:
+        if self._opened is not None and not self._is_busy and self._tools.pen is Pen.FILL:
+            self._fill(partial(annotation_work.filled_around, self._opened, x, y, self._kind))
+
+    def _fill(self, ask: Callable[[], Filled]) -> None:
+        self._canvas.viewport().setCursor(Qt.CursorShape.BusyCursor)
+        self._queries.ask(ask, then=self._on_filled, otherwise=self._tell_problem)
+
     def _on_filled(self, filled: Filled) -> None:
         self._take_pen()
         if self._opened is None or filled.name != self._opened.picture.name:
             return
         if filled.region is None:
-            words = self.tr("Nothing in this box stands out from what surrounds it.")
+            words = self.tr("Nothing here stands out from what surrounds it.")
             remedy = self.tr("Draw the box a little larger than the defect, or use brush or polygon.")
             self._banner.show_message(Message("problem", words, remedy, severity="notice"))
         else:
@@ -258,6 +277,14 @@ class AnnotationPage(WizardPage):
             self._show_annotation()
         elif self._annotation().regions[self._chosen].kind != kind:
             self._put(with_kind(self._annotation(), self._chosen, kind), keep_chosen=True)
+
+    @Slot()
+    def _show_outlines(self) -> None:
+        self._show_annotation()
+
+    def _learn_kinds(self, kinds: tuple[str, ...]) -> None:
+        self._desk.kinds(*kinds)
+        self._show_annotation()
 
     @Slot(int)
     def _delete(self, number: int) -> None:
@@ -310,13 +337,16 @@ class AnnotationPage(WizardPage):
         if self._opened is None:
             return
         annotation, name = self._annotation(), self._opened.picture.name
-        kinds = self._desk.kinds(self._kind)
+        kinds = self._desk.kinds(*([] if self._kind == USUAL_KIND else [self._kind]))
         colours = {kind: theme.series_colour_on_picture(number) for number, kind in enumerate(kinds)}
         shown = self._kind if self._chosen is None else annotation.regions[self._chosen].kind
         self._regions.show_kinds(kinds, shown)
         self._regions.show_annotation(annotation, colours, self._chosen)
-        rgb = {kind: (colour.red(), colour.green(), colour.blue()) for kind, colour in colours.items()}
-        self._canvas.show_overlay(overlay_of(annotation, rgb, self._chosen))
+        if self._tools.has_outlines:
+            rgb = {kind: (colour.red(), colour.green(), colour.blue()) for kind, colour in colours.items()}
+            self._canvas.show_overlay(overlay_of(annotation, rgb, self._chosen))
+        else:
+            self._canvas.show_overlay(None)
         self._bar.show_steps(can_undo=self._desk.can_undo(name), can_redo=self._desk.can_redo(name))
 
     def _tell_place(self) -> None:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from station.ui import theme, tokens
 from station.ui.widgets.card import Card
@@ -53,6 +53,7 @@ class AnnotationTools(Card):
     """Pen."""
     brush_changed = Signal(int)
     """Width in px of the picture."""
+    outlines_shown = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
@@ -69,7 +70,7 @@ class AnnotationTools(Card):
             Pen.ERASER: self.tr("Rub out what should not be marked."),
             Pen.POLYGON: self.tr("Click the corners; Enter closes, Backspace takes the last one back."),
             Pen.RECTANGLE: self.tr("Drag from corner to corner."),
-            Pen.FILL: self.tr("Drag a loose box around the defect: what stands out in it is outlined."),
+            Pen.FILL: self.tr("Drag a loose box around the defect, or click it: what stands out is outlined."),
             Pen.CHOOSE: self.tr("Click a region, then choose its kind, or delete it with Del."),
         }
         self._group = QButtonGroup(self)
@@ -96,17 +97,30 @@ class AnnotationTools(Card):
         label.setBuddy(self._brush)
         line.addWidget(label, 1)
         line.addWidget(self._brush)
+        self._shown = QCheckBox(self.tr("Show outlines"))
+        self._shown.setToolTip(self.tr("Hide them to see what lies below  (H)"))
+        self._shown.setChecked(True)
         self.add(grid)
         self.add(line)
+        self.add(self._shown)
         self._fields = FormFields(self)
         self._fields.tend(self)
         self._buttons[Pen.BRUSH].setChecked(True)
         self._group.buttonToggled.connect(self._on_toggle)
         self._brush.valueChanged.connect(self.brush_changed)
+        self._shown.toggled.connect(self.outlines_shown)
 
     @property
     def pen(self) -> Pen:
         return next((pen for pen, button in self._buttons.items() if button.isChecked()), Pen.BRUSH)
+
+    @property
+    def has_outlines(self) -> bool:
+        return self._shown.isChecked()
+
+    @Slot()
+    def toggle_outlines(self) -> None:
+        self._shown.toggle()
 
     @property
     def brush_px(self) -> int:
@@ -118,6 +132,7 @@ class AnnotationTools(Card):
 
     @Slot(object)
     def choose(self, pen: Pen) -> None:
+        """As if its button had been pressed."""
         self._buttons[pen].setChecked(True)
 
     def set_brush_px(self, brush_px: int) -> None:

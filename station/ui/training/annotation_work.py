@@ -1,5 +1,6 @@
 """What the page Defects has done outside the GUI thread: reading pictures, smart fill, import and export."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ml.annotation.annotation import AnnotatedRegion, Annotation, region_of
 from ml.annotation.exchange import LeftOut
 from ml.annotation.formats import Export, Format, read_annotations, write_annotations
-from ml.annotation.smart_fill import fill_box
+from ml.annotation.smart_fill import fill_around, fill_box
 from ml.annotation.store import AnnotationStore
 from ml.errors import AnnotationError
 from ml.inspection_area import Rectangle
@@ -18,6 +19,7 @@ from ml.pictures import Pixels, default_window, read_picture
 from station.core.presentation import VIEW_SIDE_PX, displayed
 from station.projects.annotating import Imported, annotated_pictures, annotation_of_picture, matched, store_imported
 from station.projects.project import Project, ProjectPicture
+from station.projects.steps.annotation import bad_pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +60,33 @@ def opened(picture: ProjectPicture, store: AnnotationStore) -> Opened:
 
 
 def filled(source: Opened, box: Rectangle, kind: str) -> Filled:
+    """What stands out in a box."""
     return Filled(source.picture.name, region_of(fill_box(source.pixels, box), kind))
 
 
+def filled_around(source: Opened, x: float, y: float, kind: str) -> Filled:
+    """What stands out where the picture was clicked."""
+    return Filled(source.picture.name, region_of(fill_around(source.pixels, x, y), kind))
+
+
+def known_kinds(project: Project, store: AnnotationStore) -> tuple[str, ...]:
+    """The kinds in the stored annotations, in the order of the pictures. What cannot be read is told when it is
+    opened."""
+    found: dict[str, None] = {}
+    for picture in bad_pictures(project):
+        with suppress(AnnotationError):
+            stored = store.load(picture.sha256)
+            found |= dict.fromkeys(region.kind for region in stored.regions) if stored else {}
+    return tuple(found)
+
+
 def import_from(path: Path, project: Project, store: AnnotationStore) -> ReadIn:
+    """Read, match and store annotations of any format. Raises AnnotationError."""
     found = matched(project, read_annotations(path))
     return ReadIn(store_imported(project, store, found), found.left_out)
 
 
 def export_to(folder: Path, form: str, project: Project, store: AnnotationStore) -> Export:
+    """Write the whole project in the format `form`. Raises AnnotationError."""
     known: Format = next(one for one in get_args(Format) if one == form)
     return write_annotations(annotated_pictures(project, store), known, folder)

@@ -38,6 +38,8 @@ class DrawingCanvas(PictureView):
     """Shape in pixels of the picture; a brush stroke is a Brush."""
     picked = Signal(float, float)
     """x, y in pixels of the picture: where the tool PICK was pressed."""
+    tapped = Signal(float, float)
+    """x, y in pixels of the picture: a click where a shape is dragged, which makes none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -222,15 +224,15 @@ class DrawingCanvas(PictureView):
         self._is_pressed = False
         if self._gesture is not None:
             self._gesture.release(point)
-            self._go_on()
+            self._go_on(point)
 
     def _finish(self) -> None:
         if self._gesture is not None:
             self._gesture.finish()
             self._go_on()
 
-    def _go_on(self) -> None:
-        """Tell the shape, if it is whole now."""
+    def _go_on(self, released: Point | None = None) -> None:
+        """Tell the shape, if it is whole now; or where the button was let go, if that makes none."""
         gesture = self._gesture
         if gesture is None or not gesture.is_whole:
             self._show_preview()
@@ -239,6 +241,8 @@ class DrawingCanvas(PictureView):
         self.drop()
         if shape is not None:
             self.drawn.emit(shape)
+        elif released is not None:
+            self.tapped.emit(*released)
 
     def _place(self, event: QMouseEvent) -> Point:
         """Where on the picture the pointer is; beside it, the nearest place on its edge, but for a brush."""

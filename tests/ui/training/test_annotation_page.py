@@ -171,6 +171,10 @@ def test_that_smart_fill_outlines_what_stands_out(page: AnnotationPage, qtbot: Q
     drag(page, (50, 35), (110, 85))
     qtbot.waitUntil(lambda: len(areas(page)) == 1)
     assert abs(areas(page)[0][1] - 1200) < 60
+    page._undo()
+    click(page, 78, 62)
+    qtbot.waitUntil(lambda: len(areas(page)) == 1)
+    assert abs(areas(page)[0][1] - 1200) < 60
     drag(page, (5, 5), (30, 30))
     qtbot.waitUntil(lambda: page._banner.shown() is not None)
     message = page._banner.shown()
@@ -238,6 +242,15 @@ def test_that_everything_can_be_reached_by_keys(page: AnnotationPage, qtbot: QtB
     press(canvas, Qt.Key.Key_PageDown)
     wait_open(page, qtbot)
     assert page._list.chosen() == "dent/2.png"
+
+
+def test_that_outlines_can_be_hidden(page: AnnotationPage) -> None:
+    drag(page, (20, 20), (40, 20))
+    assert not page._canvas._overlay.pixmap().isNull()
+    press(page._canvas, Qt.Key.Key_H)
+    assert page._canvas._overlay.pixmap().isNull()
+    press(page._canvas, Qt.Key.Key_H)
+    assert not page._canvas._overlay.pixmap().isNull()
 
 
 def test_that_a_new_kind_can_be_typed(page: AnnotationPage) -> None:
