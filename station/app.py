@@ -40,13 +40,12 @@ if TYPE_CHECKING:
     from station.ui.inspect.presenter import InspectPresenter
     from station.ui.settings.page import SettingsPage
     from station.ui.shell.line_status import LineStatus
-    from station.ui.training.deploy_panel import DeployRequest
-    from station.ui.training.page import TrainingPage
+    from station.ui.training.projects_page import ProjectsPage
     from station.workers.demo_setup import DemoSetup
     from station.workers.deploying import Deploying
     from station.workers.inspection import JudgedPart, LoadedRecipe
     from station.workers.line import InspectionLine
-    from station.workers.training import TrainingProcess
+    from station.workers.training import TrainingOutcome, TrainingProcess
 
 EXIT_HANGING = 4
 SWITCH_INTERVAL_S = 0.001
@@ -145,7 +144,7 @@ class Station(QObject):
         self._deploying: Deploying | None = None
         self._demo: DemoSetup | None = None
         self._history_page: HistoryPage | None = None
-        self._training_page: TrainingPage | None = None
+        self._training_page: ProjectsPage | None = None
         self._settings_page: SettingsPage | None = None
         self._device = ""
         theme.apply(_application(), settings.theme)
@@ -233,7 +232,10 @@ class Station(QObject):
         self._presenter.source_changed.connect(self._keep_source)
         self._presenter.problem.connect(self._status.tell_problem)
         self._deploying.deployed.connect(self._on_deployed)
-        self._deploying.failed.connect(self._on_deploy_failed)
+        self._deploying.inspect_requested.connect(self._change_over)
+        # Before the demo set-up hears of the same run and forgets that it was its own.
+        self._training.succeeded.connect(self._on_model_trained)
+        self._training.failed.connect(self._on_training_failed)
         self._demo.progressed.connect(self._on_demo_progress)
         self._demo.ready.connect(self._on_demo_ready)
         self._demo.failed.connect(self._on_demo_failed)
@@ -318,15 +320,32 @@ class Station(QObject):
     def _build_training(self) -> QWidget:
         if self.archive is None or self._training is None:
             return self._not_open_yet()
-        from station.ui.training.page import TrainingPage
+        from station.core.people import TypedNames
+        from station.projects.store import ProjectStore
+        from station.ui.training.pages import PAGES
+        from station.ui.training.projects_page import ProjectsPage
+        from station.ui.training.wizard_page import WizardPorts
         from station.workers.estimate import Estimator
 
-        page = TrainingPage(self._training, Estimator(parent=self), self.archive.recipes, self.keeper.settings.source)
-        page.deploy_requested.connect(self._on_deploy_request)
-        page.model_trained.connect(self._on_model_trained)
-        page.training_failed.connect(self._on_training_failed)
+        assert self._deploying is not None and self._status is not None
+        ports = WizardPorts(
+            home=self._home,
+            archive=self.archive,
+            projects=ProjectStore(self._home.projects),
+            training=self._training,
+            estimator=Estimator(parent=self),
+            deploying=self._deploying,
+            identifier=TypedNames(),
+            open_camera=_open_camera,
+            settings=self._settings_now,
+        )
+        page = ProjectsPage(ports, PAGES)
+        page.problem_found.connect(self._status.tell_problem)
         self._training_page = page
         return page
+
+    def _settings_now(self) -> Settings:
+        return self.keeper.settings
 
     def _build_settings(self) -> QWidget:
         from station.ui.settings.page import SettingsPage
@@ -354,17 +373,21 @@ class Station(QObject):
             self._settings_page.show_device(loaded.device)
 
     @Slot(object)
-    def _on_model_trained(self, _: object) -> None:
-        """Said only where the Training page does not say it itself."""
-        if self._status is not None and self.window.current_page() != "training":
+    def _on_model_trained(self, _: TrainingOutcome) -> None:
+        """Said only where no page says it itself."""
+        if self._status is not None and self._trains_unseen():
             self._status.tell(
                 "training", self.tr("A model is trained."), self.tr("Training shows it."), severity="notice"
             )
 
     @Slot(str)
     def _on_training_failed(self, reason: str) -> None:
-        if self._status is not None and self.window.current_page() != "training":
+        if self._status is not None and self._trains_unseen():
             self._status.tell("training", self.tr("The training ended without a model."), reason)
+
+    def _trains_unseen(self) -> bool:
+        """Whether what is trained is a project's, and its page is not shown."""
+        return self.window.current_page() != "training" and not (self._demo is not None and self._demo.is_running)
 
     @Slot(str, str)
     def _on_recipe_failed(self, name: str, reason: str) -> None:
@@ -376,32 +399,18 @@ class Station(QObject):
             self._history_page.note_stored(part.inspection)
 
     @Slot(object)
-    def _on_deploy_request(self, request: DeployRequest) -> None:
-        from station.history.deployment import Deployment
-
-        assert self._deploying is not None
-        self._deploying.deploy(
-            Deployment(
-                request.model_file,
-                request.recipe,
-                request.source,
-                acknowledge_ng=request.acknowledge_ng,
-                serial_required=request.serial_required,
-            )
-        )
+    def _on_deployed(self, recipe: Recipe) -> None:
+        """Into force between two parts, without a restart. Another product than the one on the line waits until it is
+        asked for."""
+        assert self._presenter is not None
+        if not self._presenter.is_ready or recipe.name == self.keeper.settings.active_recipe:
+            self._presenter.load(recipe)
 
     @Slot(object)
-    def _on_deployed(self, recipe: Recipe) -> None:
-        """Into force between two parts, without a restart."""
+    def _change_over(self, recipe: Recipe) -> None:
         assert self._presenter is not None
         self._presenter.load(recipe)
-        if self._training_page is not None:
-            self._training_page.show_deployed(recipe)
-
-    @Slot(str)
-    def _on_deploy_failed(self, reason: str) -> None:
-        if self._training_page is not None:
-            self._training_page.show_deploy_problem(reason)
+        self.window.open_page("inspect")
 
     # The demo line
 

@@ -49,6 +49,11 @@ class DemoSetup(QObject):
         self._deploying.deployed.connect(self._on_deployed)
         self._deploying.failed.connect(self._fail)
 
+    @property
+    def is_running(self) -> bool:
+        """The demo recipe is being looked for or made."""
+        return self._run is not None
+
     @Slot()
     def start(self) -> None:
         """Find the demo recipe, or make it. Ignored while a run is under way."""
