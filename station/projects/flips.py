@@ -138,7 +138,7 @@ def _flip(part: PastPart, row: ScoredRow, folder: Path, calibration: Calibration
     return Flip(part, row, new, part.inspection.normalised_score, judgement.normalised_score)
 
 
-def _urgency(flip: Flip) -> tuple[bool, bool, int, float]:
+def _urgency(flip: Flip) -> tuple[bool, int, bool, float]:
     order: tuple[Direction, ...] = ("passes", "rejected", "other")
     change = abs((flip.new_score or 0.0) - (flip.old_score or 0.0))
-    return not flip.is_worse, not flip.part.is_confirmed, order.index(flip.direction), -change
+    return not flip.is_worse, order.index(flip.direction), not flip.part.is_confirmed, -change

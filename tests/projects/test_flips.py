@@ -122,7 +122,7 @@ def test_that_a_confirmed_bad_part_that_would_pass_stands_first(history: History
         tmp_path / "past",
         {unknown: PASSES, rejected_good: FAILS, rejected_bad: FAILS, passing_bad: PASSES, same: PASSES},
     )
-    assert [flip.part.inspection.id for flip in found] == [passing_bad, rejected_good, rejected_bad, unknown]
+    assert [flip.part.inspection.id for flip in found] == [passing_bad, rejected_good, unknown, rejected_bad]
     assert [flip.is_worse for flip in found] == [True, True, False, False]
     first = found[0]
     assert (first.old, first.new, first.direction) == (Verdict.NG, Verdict.OK, "passes")

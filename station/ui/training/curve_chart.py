@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any, Literal
 
 from PySide6.QtCore import Slot
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 CurveKind = Literal["roc", "pr"]
 POINT_PX = 14
+WORDS_WIDTH = 28
+"""Letters in a line of what stands in place of a curve."""
 
 
 class CurveChart(ThemedPlot):
@@ -54,7 +57,7 @@ class CurveChart(ThemedPlot):
         self._point = None
         curves, secondary = ranking.curves, theme.colour("secondary")
         if curves is None:
-            words = self.tr("Not to be told: {}").format(ranking.reason)
+            words = textwrap.fill(self.tr("Cannot be told: {}").format(ranking.reason), WORDS_WIDTH)
             self.say(words, 50, 50, secondary, (0.5, 0.5))
             return
         pen = pyqtgraph.mkPen(theme.series_colour(0), width=LINE_PX)

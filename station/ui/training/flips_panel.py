@@ -8,7 +8,6 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSpinBox,
@@ -29,11 +28,14 @@ from station.ui.training.judged_pictures import JudgedPicture, judged_picture, w
 from station.ui.training.judged_view import JudgedView
 from station.ui.training.picture_strip import PictureStrip, StripItem
 from station.ui.training.wizard_page import WizardPorts
+from station.ui.widgets.elided_label import ElidedLabel
 from station.ui.widgets.form_fields import FormFields
+from station.ui.widgets.heat_legend import HeatLegend
 from station.ui.widgets.region_item import RegionMark
 from station.workers.queries import Queries
 from station.workers.scoring import ScoredSheet, ScoringProcess, ScoringProgress
 
+STRIP_PX: Final = 6 * tokens.XXL
 LIST_FILE, SCORES_FOLDER = "past.json", "past.scores"
 DIRECTIONS: Final[tuple[Direction | None, ...]] = (None, "passes", "rejected", "other")
 """None: all of them."""
@@ -85,9 +87,10 @@ class FlipsPanel(QWidget):
         self._words.setWordWrap(True)
         self._directions = QButtonGroup(self)
         self._strip = PictureStrip()
+        self._strip.setMinimumWidth(STRIP_PX)
         self._strip.setAccessibleName(self.tr("Parts whose verdict would change"))
-        self._old, self._new = JudgedView(), JudgedView()
-        self._old_title, self._new_title = theme.label("", "body", bold=True), theme.label("", "body", bold=True)
+        self._old, self._new = JudgedView(has_legend=False), JudgedView(has_legend=False)
+        self._old_title, self._new_title = ElidedLabel(), ElidedLabel()
         self._form_fields = FormFields(self)
         self._arrange()
         self._form_fields.tend(self)
@@ -193,7 +196,7 @@ class FlipsPanel(QWidget):
 
     @Slot()
     def _show_direction(self) -> None:
-        titles = (self.tr("All"), self.tr("Would pass"), self.tr("Would be rejected"), self.tr("Rejected otherwise"))
+        titles = (self.tr("All"), self.tr("Would pass"), self.tr("Rejected"), self.tr("Otherwise"))
         for number, (direction, title) in enumerate(zip(DIRECTIONS, titles, strict=True)):
             count = sum(direction in (None, flip.direction) for flip in self._flips)
             self._directions.button(number).setText(f"{title}  {count}")
@@ -249,14 +252,14 @@ class FlipsPanel(QWidget):
     def _show_side(
         self,
         view: JudgedView,
-        title: QLabel,
+        title: ElidedLabel,
         shown: JudgedPicture | str,
         words: str,
         verdict: Verdict,
         score: float | None,
         caption: str,
     ) -> None:
-        title.setText(words if score is None else self.tr("{}, score {:.2f}").format(words, score))
+        title.setText(words if score is None else f"{words}  {score:.2f}")
         theme.tag(title, "emphasised", theme.verdict_role(verdict), bold=True)
         if isinstance(shown, str):
             view.show_problem(shown)
@@ -269,10 +272,10 @@ class FlipsPanel(QWidget):
     def _known_words(self, flip: Flip) -> str:
         part = flip.part
         if part.truth is None:
-            return part.inspection.serial or self.tr("truth not known")
+            return self.tr("truth not known")
         truth = self.tr("good") if part.truth == "good" else self.tr("defective")
         known = self.tr("confirmed {}") if part.is_confirmed else self.tr("given as {}")
-        return f"{part.inspection.serial}  {known.format(truth)}".strip()
+        return known.format(truth)
 
     # Arranging
 
@@ -296,6 +299,7 @@ class FlipsPanel(QWidget):
             chips.addWidget(chip)
         self._directions.button(0).setChecked(True)
         chips.addStretch(1)
+        chips.addWidget(HeatLegend())
         both = QHBoxLayout()
         both.setSpacing(tokens.M)
         both.addWidget(self._strip, 2)

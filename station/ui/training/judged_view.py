@@ -37,8 +37,9 @@ class _LabelledPicture(PictureView):
 class JudgedView(QWidget):
     """Says in words what it cannot show."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, has_legend: bool = True) -> None:
         super().__init__(parent)
+        self._has_legend = has_legend
         self._picture = _LabelledPicture()
         self._legend = HeatLegend()
         self._problem = theme.label("", "body", "secondary")
@@ -62,7 +63,7 @@ class JudgedView(QWidget):
     def show_picture(self, shown: JudgedPicture, caption: str) -> None:
         self._problem.hide()
         self._picture.show()
-        self._legend.setVisible(shown.heat is not None)
+        self._legend.setVisible(self._has_legend and shown.heat is not None)
         self._picture.show_picture(shown.picture, shown.scale)
         self._picture.show_heat(shown.heat)
         self._picture.show_regions(shown.marks)

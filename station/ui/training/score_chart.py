@@ -166,7 +166,8 @@ def _count_ticks(top: float, bottom: float) -> list[tuple[float, str]]:
     if step > 10:
         step = 10 * round(step / 10)
     values = range(-int(bottom // step) * step, int(top // step) * step + 1, step)
-    return [(float(value), str(abs(value))) for value in values]
+    # A number at the very edge would be cut in half.
+    return [(float(value), str(abs(value))) for value in values if -0.93 * bottom <= value <= 0.93 * top]
 
 
 def _pen(colour: QColor, width: float) -> Any:
