@@ -101,70 +101,86 @@ def _cut(pixels: Pixels, pose: Pose, search: PartSearch, interpolation: int) -> 
 
 
 def put_back(maps: Sequence[ScoreMap], poses: Sequence[Pose], search: PartSearch, height: int, width: int) -> ScoreMap:
-    """The maps of parts' upright pictures as one of the picture of `height` x `width` px.
+    """The maps of parts' upright pictures as one of the picture of `height` x `width` px, over the box of all parts.
 
     Its cells are as fine as theirs. Those on no part hold the lowest value; where parts share a place, the higher value
     holds. Values are interpolated between the parts' cells, whose own values also count where they came to lie: the
     highest value of the joined map is that of the maps.
     """
     fine = [min(one.covered_height / one.cells.shape[0], one.covered_width / one.cells.shape[1]) for one in maps]
-    rows, columns = math.ceil(height / max(min(fine), 1.0)), math.ceil(width / max(min(fine), 1.0))
-    joined = np.full((rows, columns), -np.inf, np.float32)
+    ends = np.concatenate([_corners(pose, search) for pose in poses])
+    left, top = np.clip(np.floor(ends.min(axis=0)), 0, (width - 1, height - 1)).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(ends.max(axis=0)), (left + 1, top + 1), (width, height)).astype(int).tolist()
+    rows, columns = (math.ceil(length / max(min(fine), 1.0)) for length in (bottom - top, right - left))
+    grid = _Grid(
+        top, left, (bottom - top) / rows, (right - left) / columns, np.full((rows, columns), -np.inf, np.float32)
+    )
     for one, pose in zip(maps, poses, strict=True):
-        _add(joined, one, pose, search, (height / rows, width / columns))
-    inside = np.isfinite(joined)
-    joined[~inside] = 0  # any number: what is not inside takes the lowest value
+        _add(grid, one, pose, search)
+    inside = np.isfinite(grid.values)
+    grid.values[~inside] = 0  # any number: what is not inside takes the lowest value
     return ScoreMap(
-        joined,
+        grid.values,
         height,
         width,
-        height=height,
-        width=width,
-        covered_height=height,
-        covered_width=width,
+        top=top,
+        left=left,
+        height=bottom - top,
+        width=right - left,
+        covered_height=bottom - top,
+        covered_width=right - left,
         inside=inside,
     )
 
 
-def _add(
-    joined: NDArray[np.float32], own: ScoreMap, pose: Pose, search: PartSearch, pitch: tuple[float, float]
-) -> None:
-    """Raise the cells of `joined`, `pitch` (height, width) px each, to the values of one part's map."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grid:
+    """Cells of `pitch_y` x `pitch_x` px from a corner of the picture on."""
+
+    top: int
+    left: int
+    pitch_y: float
+    pitch_x: float
+    values: NDArray[np.float32]
+
+    def cells_at(self, places: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the cells at places `(n, 2)`, x and y in px of the picture, held to the grid's edges."""
+        rows, columns = self.values.shape
+        row = np.clip((places[:, 1] + 0.5 - self.top) / self.pitch_y, 0, rows - 1)
+        column = np.clip((places[:, 0] + 0.5 - self.left) / self.pitch_x, 0, columns - 1)
+        return row.astype(np.intp), column.astype(np.intp)
+
+
+def _add(grid: _Grid, own: ScoreMap, pose: Pose, search: PartSearch) -> None:
+    """Raise the cells of the grid to the values of one part's map."""
     frame = frame_of(pose, search)
-    ends = np.array([[x, y] for x in (-0.5, search.width_px - 0.5) for y in (-0.5, search.height_px - 0.5)])
-    corners = _cells_at(frame, ends[:, 0], ends[:, 1], pitch, joined.shape)
-    rows, columns = (np.arange(each.min(), each.max() + 1) for each in corners)
-    x, y = np.meshgrid((columns + 0.5) * pitch[1] - 0.5, (rows + 0.5) * pitch[0] - 0.5)
+    rows, columns = (np.arange(each.min(), each.max() + 1) for each in grid.cells_at(_corners(pose, search) - 0.5))
+    x = grid.left + (columns + 0.5) * grid.pitch_x - 0.5
+    y = grid.top + (rows[:, np.newaxis] + 0.5) * grid.pitch_y - 0.5
     back: Matrix = cv2.invertAffineTransform(frame)
     own_x, own_y = (back[axis, 0] * x + back[axis, 1] * y + back[axis, 2] for axis in range(2))
-    on_part = (np.abs(own_x - (search.width_px - 1) / 2) <= search.width_px / 2) & (
-        np.abs(own_y - (search.height_px - 1) / 2) <= search.height_px / 2
-    )
-    if own.inside is not None:
-        cell_y, cell_x = own.cell_positions(own_y, own_x)
-        on_part &= own.inside[np.rint(cell_y).astype(np.intp), np.rint(cell_x).astype(np.intp)]
-    maps = own_x.astype(np.float32), own_y.astype(np.float32)
-    values = cv2.remap(own.at_picture_size(), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    place = np.ix_(rows, columns)
-    joined[place] = np.where(on_part, np.maximum(joined[place], values), joined[place])
-
-    centre_y, centre_x = np.meshgrid(*own.cell_centres(), indexing="ij")
     counts = np.ones(own.cells.shape, bool) if own.inside is None else own.inside
-    cells = _cells_at(frame, centre_x[counts], centre_y[counts], pitch, joined.shape)
-    np.maximum.at(joined, cells, own.cells[counts])
+    cell_y, cell_x = own.cell_positions(own_y, own_x)
+    is_inside = counts[np.rint(cell_y).astype(np.intp), np.rint(cell_x).astype(np.intp)]
+    is_inside &= np.abs(own_x - (search.width_px - 1) / 2) <= search.width_px / 2
+    is_inside &= np.abs(own_y - (search.height_px - 1) / 2) <= search.height_px / 2
+    at = own_x.astype(np.float32), own_y.astype(np.float32)
+    values = cv2.remap(own.at_picture_size(), *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    place = np.ix_(rows, columns)
+    grid.values[place] = np.where(is_inside, np.maximum(grid.values[place], values), grid.values[place])
 
-
-def _cells_at(
-    frame: Matrix,
-    x: NDArray[np.floating],
-    y: NDArray[np.floating],
-    pitch: tuple[float, float],
-    shape: tuple[int, ...],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the joined map's cells at places of a part's upright picture, held to the map's edges."""
-    place = frame[:, :2] @ np.stack([x, y]) + frame[:, 2:]
-    row, column = (
-        np.clip((place[axis] + 0.5) / each, 0, count - 1).astype(np.intp)
-        for axis, each, count in zip((1, 0), pitch, shape, strict=True)
+    # Padding cells lie beyond the part, and count at its edge.
+    own_rows, own_columns = (
+        np.clip(each, 0, length - 1)
+        for each, length in zip(own.cell_centres(), (search.height_px, search.width_px), strict=True)
     )
-    return row, column
+    centre_y, centre_x = np.meshgrid(own_rows, own_columns, indexing="ij")
+    centres = np.column_stack([centre_x[counts], centre_y[counts]]) @ frame[:, :2].T + frame[:, 2]
+    np.maximum.at(grid.values, grid.cells_at(centres), own.cells[counts])
+
+
+def _corners(pose: Pose, search: PartSearch) -> NDArray[np.float64]:
+    """`(4, 2)`: of what is cut out, x and y with (0, 0) at the picture's corner."""
+    frame = frame_of(pose, search)
+    ends = np.array([[x, y] for x in (-0.5, search.width_px - 0.5) for y in (-0.5, search.height_px - 0.5)])
+    return np.asarray(ends @ frame[:, :2].T + frame[:, 2] + 0.5, np.float64)
