@@ -27,6 +27,8 @@ TURN_ROOM = 1.5
 """Times as far as the parts of the sample are turned, an aligning search looks for them."""
 LEAST_TURN_DEG, FURTHEST_TURN_DEG = 5.0, 40.0
 """Parts that are turned further may lie any way round."""
+ALIGNING_LIKENESS = 0.4
+"""Low, since the likest place is taken: it only has to tell a part from none."""
 
 
 def propose(kind: Proposal, pixels: Pixels, box: Rectangle | None) -> Shape:
@@ -71,7 +73,9 @@ def aligning_search(pixels: Pixels, movement: Movement) -> PartSearch:
     right, bottom = min(width, int(columns[-1]) + 1 + room), min(height, int(rows[-1]) + 1 + room)
     turn = TURN_ROOM * (movement.turn_deg or 0.0)
     angles = 180.0 if turn > FURTHEST_TURN_DEG else max(LEAST_TURN_DEG, float(math.ceil(turn)))
-    return template_of(pixels, (left, top, right - left, bottom - top), angles_deg=angles, count=1)
+    return template_of(
+        pixels, (left, top, right - left, bottom - top), angles_deg=angles, least_likeness=ALIGNING_LIKENESS, count=1
+    )
 
 
 def _whole(box: Rectangle, pixels: Pixels) -> Box:

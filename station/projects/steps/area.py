@@ -200,9 +200,9 @@ def _search_obstacle(project: Project) -> str:
     if check is None or not is_checked(project) or len(check.missing) <= MOST_MISSING * check.looked_at:
         return ""
     return (
-        f"{_missing_words(check)}. Lower the likeness, allow more turning, or draw the box around another part."
+        f"{missing_words(check)}. Lower the likeness, allow more turning, or draw the box around another part."
         if project.looks.parts is not None
-        else f"{_missing_words(check)}. Change the ring's ends, or look at the whole picture."
+        else f"{missing_words(check)}. Change the ring's ends, or look at the whole picture."
     )
 
 
@@ -213,7 +213,7 @@ def _consequence(project: Project) -> str:
         words.append("contrast is evened out")
     check = project.search_check
     if check is not None and is_checked(project) and check.missing:
-        words.append(f"{_missing_words(check)[:1].lower()}{_missing_words(check)[1:]}: such pictures are left out")
+        words.append(f"{missing_words(check)[:1].lower()}{missing_words(check)[1:]}: such pictures are left out")
     return "; ".join(words)
 
 
@@ -253,8 +253,11 @@ def _area_words(area: InspectionArea, of_what: str) -> str:
     return f"{words}, {len(area.ignore)} areas are ignored" if area.ignore else words
 
 
-def _missing_words(check: SearchCheck) -> str:
-    return f"No part is found in {len(check.missing)} of {check.looked_at} pictures that were tried"
+def missing_words(check: SearchCheck) -> str:
+    """In how many pictures the search misses parts."""
+    least = 1 if check.parts is None else check.parts.count or 1
+    missing = "No part is" if least == 1 else f"Fewer than {least} parts are"
+    return f"{missing} found in {len(check.missing)} of {check.looked_at} pictures that were tried"
 
 
 def _px(size: Size) -> str:

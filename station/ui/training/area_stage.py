@@ -104,6 +104,7 @@ class AreaStage(QWidget):
         if self._sight is None or len(sight.parts) != len(self._sight.parts):
             self._part = 0
         self._sight = sight
+        self.canvas.set_stale(False)
         self._strip.setVisible(bool(sight.parts))
         self._strip.show_parts(sight.parts, self._part)
 

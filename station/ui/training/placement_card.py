@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QProgre
 
 from ml.part_movement import Movement
 from station.projects.project import SearchCheck
+from station.projects.steps.area import missing_words
 from station.ui import theme, tokens
 from station.ui.widgets.card import Card
 from station.ui.widgets.icon_label import IconLabel
@@ -63,7 +64,7 @@ class PlacementCard(Card):
         missing = search.missing if search is not None else ()
         words = movement_words(movement, is_searched=search is not None)
         if search is not None:  # a ring is looked at around its circle, wherever the part lies
-            words = f"{self._search_words(search)} {words if search.parts is not None else ''}".strip()
+            words = f"{words if search.parts is not None else ''} {self._search_words(search)}".strip()
         is_moving = search is None and movement.placement == "moved"
         self._words.setText(words)
         theme.mark(self._words, "tone", "text")
@@ -77,7 +78,7 @@ class PlacementCard(Card):
 
     def _search_words(self, search: SearchCheck) -> str:
         if search.missing:
-            return self.tr("No part found in {} of {} pictures tried:").format(len(search.missing), search.looked_at)
+            return f"{missing_words(search)}:"
         return self.tr("Found in all {} pictures tried.").format(search.looked_at)
 
     @Slot(QListWidgetItem)

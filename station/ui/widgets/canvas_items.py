@@ -15,7 +15,7 @@ MARGIN_PX = 4
 
 
 class ShapeItem(QGraphicsItem):
-    """The outline of a shape in a dark halo, and a word at its upper left: both keep their size on the screen."""
+    """The outline of a shape in a dark halo, and a word where it begins: both keep their size on the screen."""
 
     def __init__(self, path: QPainterPath, role: Role, label: str = "", *, is_strong: bool = False) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ShapeItem(QGraphicsItem):
             self._paint_label(painter)
 
     def _paint_label(self, painter: QPainter) -> None:
-        corner = painter.transform().map(self._path.boundingRect().topLeft())
+        corner = painter.transform().map(self._path.pointAtPercent(0))
         metrics = QFontMetricsF(self._font)
         size = QSizeF(metrics.horizontalAdvance(self._label) + 2 * MARGIN_PX, metrics.height() + 2)
         painter.save()

@@ -241,7 +241,7 @@ def test_that_the_parts_outline_is_proposed_and_taken(open_page: OpenPage, qtbot
     press(qtbot, page, offer)
     if offer == "In a box":
         drag(qtbot, page, (110, 75), (210, 165))
-    qtbot.waitUntil(lambda: page._proposed is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page._outlines.proposed is not None, timeout=WAIT_MS)
     assert looks(page).area is None
     press(qtbot, page, role)
     area = looks(page).area
@@ -255,23 +255,23 @@ def test_that_the_parts_outline_is_proposed_and_taken(open_page: OpenPage, qtbot
 def test_that_a_proposal_is_discarded_by_escape(open_page: OpenPage, qtbot: QtBot) -> None:
     page = open_page()
     press(qtbot, page, "By brightness")
-    qtbot.waitUntil(lambda: page._proposed is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page._outlines.proposed is not None, timeout=WAIT_MS)
     qtbot.keyClick(canvas_of(page), Qt.Key.Key_Escape)
-    assert page._proposed is None
+    assert page._outlines.proposed is None
     assert looks(page) == Looks()
 
 
 def test_that_parts_in_one_place_are_said_to_be_so(open_page: OpenPage, qtbot: QtBot) -> None:
     page = open_page()
-    qtbot.waitUntil(lambda: "every method works" in page._placement._words.text(), timeout=WAIT_MS)
-    assert not page._placement._align.isVisible()
+    qtbot.waitUntil(lambda: "every method works" in page._column.placement._words.text(), timeout=WAIT_MS)
+    assert not page._column.placement._align.isVisible()
 
 
 def test_that_moved_parts_are_aligned_with_one_click(open_page: OpenPage, qtbot: QtBot) -> None:
     places = ((160, 120, 0), (130, 110, 5), (190, 130, -5), (150, 140, 3), (175, 100, -4))
     page = open_page([plate(*place, seed=seed) for seed, place in enumerate(places)])
-    qtbot.waitUntil(page._placement._align.isVisible, timeout=WAIT_MS)
-    assert "align them" in page._placement._words.text()
+    qtbot.waitUntil(page._column.placement._align.isVisible, timeout=WAIT_MS)
+    assert "align them" in page._column.placement._words.text()
     press(qtbot, page, "Align parts")
     qtbot.waitUntil(lambda: looks(page).parts is not None, timeout=WAIT_MS)
     search = looks(page).parts
@@ -281,8 +281,8 @@ def test_that_moved_parts_are_aligned_with_one_click(open_page: OpenPage, qtbot:
     check = flow_of(page).project.search_check
     assert check is not None
     assert (check.looked_at, check.missing) == (5, ())
-    assert "Found in all 5 pictures" in page._placement._words.text()
-    assert "every method works" in page._placement._words.text()
+    assert "Found in all 5 pictures" in page._column.placement._words.text()
+    assert "every method works" in page._column.placement._words.text()
     assert flow_of(page).readiness(Step.AREA).consequence.startswith("The part is found on each picture")
 
 
@@ -292,7 +292,7 @@ def test_that_several_parts_are_found_by_a_box_around_one(open_page: OpenPage, q
     press(qtbot, page, "Draw a box around one part")
     drag(qtbot, page, (45, 90), (115, 150))
     qtbot.waitUntil(lambda: page._stage.sight is not None and len(page._stage.sight.parts) == 3, timeout=WAIT_MS)
-    assert "3 found on this picture" in page._parts._found.text()
+    assert "3 found on this picture" in page._column.parts._found.text()
     press(qtbot, page, "Area")
     assert page._stage.size_shown == (70, 60)
     press(qtbot, page, "Rectangle")
@@ -314,7 +314,7 @@ def test_that_pictures_without_a_part_are_listed_and_shown(open_page: OpenPage, 
     drag(qtbot, page, (120, 85), (200, 155))
     qtbot.waitUntil(lambda: flow_of(page).project.search_check is not None, timeout=WAIT_MS)
     assert flow_of(page).readiness(Step.AREA).obstacle.startswith("No part is found in 1 of 3 pictures")
-    missing = page._placement._missing
+    missing = page._column.placement._missing
     assert missing.item(0).text() == "02.png"
     qtbot.mouseClick(
         missing.viewport(), Qt.MouseButton.LeftButton, pos=missing.visualItemRect(missing.item(0)).center()
@@ -331,17 +331,17 @@ def test_that_a_ring_is_measured_and_shown(open_page: OpenPage, qtbot: QtBot) ->
         discs.append(np.clip(noisy, 0, 255).astype(np.uint8))
     page = open_page(discs)
     press(qtbot, page, "Round part")
-    page._round._outer.setValue(1.5)
+    page._column.round._outer.setValue(1.5)
     box = page.findChild(QCheckBox)
     assert box is not None
-    page._round._is_on.setFocus()
-    qtbot.keyClick(page._round._is_on, Qt.Key.Key_Space)
+    page._column.round._is_on.setFocus()
+    qtbot.keyClick(page._column.round._is_on, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: page._stage.sight is not None and page._stage.sight.circle is not None, timeout=WAIT_MS)
     ring = looks(page).ring
     assert ring is not None
     assert ring.radius_px is not None
     assert ring.radius_px[0] <= 45 <= ring.radius_px[1]
-    qtbot.keyClick(page._round._is_on, Qt.Key.Key_Space)
+    qtbot.keyClick(page._column.round._is_on, Qt.Key.Key_Space)
     assert looks(page).ring is None
 
 
@@ -350,7 +350,7 @@ def test_that_contrast_is_evened_out_on_the_picture_shown(open_page: OpenPage, q
     before = page._stage.sight
     assert before is not None
     press(qtbot, page, "Contrast")
-    qtbot.keyClick(page._contrast._is_on, Qt.Key.Key_Space)
+    qtbot.keyClick(page._column.contrast._is_on, Qt.Key.Key_Space)
     assert looks(page).clahe is not None
     qtbot.waitUntil(lambda: page._stage.sight is not before, timeout=WAIT_MS)
     after = page._stage.sight
@@ -360,7 +360,7 @@ def test_that_contrast_is_evened_out_on_the_picture_shown(open_page: OpenPage, q
 
 def test_that_fine_tuning_looks_as_its_base_and_changes_nothing(open_page: OpenPage, qtbot: QtBot) -> None:
     page = open_page(base_model="a" * 64)
-    assert page._fixed.isVisible()
+    assert page._column._fixed.isVisible()
     assert not button(page, "Rectangle").isEnabled()
     qtbot.keyClick(canvas_of(page), Qt.Key.Key_R)
     drag(qtbot, page, (40, 30), (200, 190))
