@@ -514,7 +514,7 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="MVTec layout: test/good, test/KIND and ground_truth/KIND with masks.",
+            help="MVTec layout (test/good, test/KIND, ground_truth/KIND with masks), or a list's test pictures.",
             show_default=False,
         ),
     ],
@@ -566,7 +566,7 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="DATA...",
-            help="Folders of the MVTec layout; each is called by its name.",
+            help="Folders of the MVTec layout, or lists of pictures; each is called by its name.",
             show_default=False,
         ),
     ],

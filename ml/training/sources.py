@@ -33,10 +33,14 @@ def listed_defects(job: TrainingJob) -> list[LabelledPicture]:
 
 
 def set_aside(job: TrainingJob) -> tuple[ListedPicture, ...]:
-    """Those that the job's list sets aside for judging, in its order; empty where the job has none."""
+    """Those that the job's list sets aside for judging, in its order; empty where the job has none.
+
+    Each has its part as far as list or name tell it.
+    """
     if not is_picture_list(job.data):
         return ()
-    return tuple(one for one in _listed(job).pictures if one.use == "test" and one.label != "unsure")
+    tests = (one for one in _listed(job).pictures if one.use == "test" and one.label != "unsure")
+    return tuple(one.model_copy(update={"part": _part_of(one, job.group_by)}) for one in tests)
 
 
 def _listed(job: TrainingJob) -> PictureList:

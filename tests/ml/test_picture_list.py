@@ -14,6 +14,7 @@ from ml.picture_list import ListedPicture, PictureList, is_picture_list
 from ml.recommendation import recommend
 from ml.training.order import data_hash
 from ml.training.pipeline import run
+from ml.training.sources import set_aside
 from ml.training.splits import parts_of
 from ml.training.survey import survey_pictures
 from tests.ml.lists import bad, good, listed
@@ -139,6 +140,13 @@ def test_that_parts_come_from_the_list_then_from_the_name_then_from_the_picture(
     survey = survey_pictures(quick_job(listed(tmp_path, pictures), out))
     assert parts_of(survey, None) == ["x", "x", "good 2", "good 3"]
     assert parts_of(survey, r"good (\d)") == ["x", "x", "2", "3"]
+
+
+def test_that_the_parts_of_test_pictures_are_told_alike(tmp_path: Path, out: Path) -> None:
+    tests = [good(tmp_path, 5, use="test", part="x"), good(tmp_path, 6, use="test"), bad(tmp_path, 1, use="test")]
+    data = listed(tmp_path, [good(tmp_path, 0), *tests])
+    assert [one.part for one in set_aside(quick_job(data, out))] == ["x", None, None]
+    assert [one.part for one in set_aside(quick_job(data, out, group_by=r"good (\d)"))] == ["x", "6", None]
 
 
 @pytest.mark.parametrize("group_by", [None, r"(good) "])

@@ -1,7 +1,6 @@
 """What a training needs and what there is: told in words before the start, and never too little."""
 
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -126,8 +125,11 @@ def test_that_a_job_is_held_against_this_machine(tmp_path: Path, monkeypatch: py
     assert "1 MiB are free" in look_for_shortage(job).obstacle
 
 
-def test_that_a_fine_tuning_needs_what_its_base_needs(model_file: Callable[[str, str], Path], tmp_path: Path) -> None:
-    base = _job(base=model_file("padim", "whole"))
+def test_that_a_fine_tuning_needs_what_its_base_needs_and_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = SimpleNamespace(data=SimpleNamespace(files=(("a.png", "0" * 64),) * 100))
     own = _job(method="padim", size=64)
-    assert needed(base, SOME).disk == needed(own, SOME).disk
-    assert needed(base, SOME).memory > needed(own, SOME).memory  # its pictures are replayed
+    monkeypatch.setattr(resources, "read_manifest", lambda path: known)
+    monkeypatch.setattr(resources, "with_base", lambda job, base: own)
+    tuned = needed(_job(base="base.loupe"), SOME)
+    assert tuned.disk == needed(own, SOME).disk
+    assert tuned.memory - needed(own, SOME).memory == 100 * 64 * 64 * resources.FEATURE_BYTES_PER_PX
