@@ -15,6 +15,7 @@ from station.core.recipe import Recipe
 from station.history.deployment import Deployment
 from station.projects.flow import Flow
 from station.projects.judging import final_model
+from station.projects.steps.deployment import proposed_source
 from station.projects.store import ProjectError
 from station.ui import theme, tokens
 from station.ui.training.deploy_form import DeployForm
@@ -146,8 +147,8 @@ class DeploymentPage(WizardPage):
         }
         for key, text in words.items():
             self._values[key].setText(text)
-        settings = self._ports.settings()
-        self.form.show_choice(project.recipe or project.name, choice.recipes, settings.source, project.notes)
+        source = proposed_source(project, self._ports.settings().source)
+        self.form.show_choice(project.recipe or project.name, choice.recipes, source, project.notes)
         self.changed.emit()
 
     @Slot(str)
