@@ -100,10 +100,13 @@ def _changed(
     project: Project, names: Collection[str], change: Callable[[ProjectPicture], Mapping[str, object]]
 ) -> Project:
     wanted = names if isinstance(names, Mapping) else frozenset(names)
-    pictures = tuple(
-        one.model_copy(update=dict(change(one))) if one.name in wanted else one for one in project.pictures
-    )
-    return split(project.model_copy(update={"pictures": pictures}))
+
+    def after(picture: ProjectPicture) -> ProjectPicture:
+        changes = change(picture) if picture.name in wanted else {}
+        is_new = any(getattr(picture, field) != value for field, value in changes.items())
+        return picture.model_copy(update=dict(changes)) if is_new else picture  # the same object where nothing changes
+
+    return split(project.model_copy(update={"pictures": tuple(map(after, project.pictures))}))
 
 
 def _reason(picture: ProjectPicture) -> str:

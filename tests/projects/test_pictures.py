@@ -7,19 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ml.artifact import DataFingerprint
 from ml.errors import PictureError
 from ml.generation.marking import Mark, encode_marked
 from ml.pictures import encode_png
 from station.core.verdict import Verdict
 from station.history.filters import HistoryFilter
 from station.history.records import InspectionRow, Review
+from station.history.store import PictureStore
 from station.projects import choices
 from station.projects.checking import findings_of
 from station.projects.project import Finding, Project, ProjectPicture
-from station.projects.sources import Offer, admit, from_history, from_paths, proposed_label
+from station.projects.sources import Offer, admit, from_base, from_history, from_paths, proposed_label
 from station.projects.splitting import LEAST_NEW_PARTS, parts_of, split, unnamed
 from station.projects.steps.pictures import readiness
 from station.projects.store import ProjectError
+from tests.projects.evidence import write_candidate
 from tests.ui.demo_history import open_demo_history
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -258,6 +261,31 @@ def test_that_the_label_is_what_a_person_found(
         review = Review(some_row.inspection.id, NOW, "local", "supervisor", finding, None, "")  # type: ignore[arg-type]
     changed = InspectionRow(1, replace(some_row.inspection, verdict=verdict), review)
     assert proposed_label(changed) == label
+
+
+def test_that_a_fine_tuning_begins_with_what_its_model_has_seen(tmp_path: Path) -> None:
+    store = PictureStore(tmp_path / "store")
+    contents = [store.put(write(tmp_path / "in" / f"{seed}.png", seed).read_bytes(), ".png") for seed in range(4)]
+    gone = "f" * 64
+    manifest = write_candidate(tmp_path / "model.loupe").model_copy(
+        update={
+            "data": DataFingerprint(
+                files=(("0.png", contents[0]), ("gone.png", gone), ("made.png", "e" * 64)),
+                generated=("made.png",),
+                defects=(("bad.png", contents[1]),),
+                tests=(("test/good/2.png", contents[2]), ("loose.png", contents[3])),
+            )
+        }
+    )
+    offers = from_base(manifest, store)
+    assert [(one.name, one.label, one.use) for one in offers.pictures] == [
+        ("0.png", "good", "learn"),
+        ("bad.png", "bad", "learn"),
+        ("test/good/2.png", "good", "test"),
+        ("loose.png", "unsure", "test"),
+    ]
+    assert all(one.origin == "base" and one.use_given for one in offers.pictures)
+    assert [one.name for one in offers.refused] == ["gone.png"]
 
 
 # The step
