@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.errors import PartNotFoundError
-from ml.part_pictures import Matrix, Pose, cut_out, frame_of
+from ml.errors import PartNotFoundError, PictureError
+from ml.part_pictures import LONGEST_SIDE_PX, Matrix, Pose, cut_out, frame_of
 from ml.part_search import MOST_PARTS, PartSearch
 from ml.pictures import Pixels
 
@@ -70,9 +70,14 @@ def find_parts(pixels: Pixels, search: PartSearch) -> tuple[Pose, ...]:
     """The parts on `(H, W)` or `(H, W, 3)` RGB pixels, uint8 or uint16, in rows from the top, from left to right.
 
     No more than `search.count`, then the likest ones; fewer, or none, where no more are found. What reaches out of the
-    picture is no part.
+    picture is no part. Raises PictureError for a picture that is very long, and the parts very small.
     """
     copies = _copies(pixels, search)
+    if max(copies[-1].plane.shape) > LONGEST_SIDE_PX:
+        raise PictureError(
+            f"The picture of {pixels.shape[1]} x {pixels.shape[0]} px is too long to be searched for parts of "
+            f"{search.width_px} x {search.height_px} px. Cut it up."
+        )
     least = search.least_likeness
     found: list[Pose] = []
     for candidate in _promising(copies[0], search, pixels.shape):

@@ -17,6 +17,11 @@ from ml.pictures import Pixels, encode_png
 _TEMPLATE_SIDE_PX = 192
 """Longer side of a template that is stored: parts are sought on a coarser copy of the picture than this tells apart."""
 
+LONGEST_SIDE_PX = 32_000
+"""OpenCV counts the pixels of what it turns in 16 bits."""
+_AROUND_PX = 4
+"""Taken along around a part for the interpolation at its edge."""
+
 Matrix = NDArray[np.float64]
 
 
@@ -95,8 +100,17 @@ def cut_out_mask(mask: NDArray[np.bool_], pose: Pose, search: PartSearch) -> NDA
 
 
 def _cut(pixels: Pixels, pose: Pose, search: PartSearch, interpolation: int) -> Pixels:
+    # Out of the part's surroundings: OpenCV turns no picture of more than LONGEST_SIDE_PX.
+    ends = _corners(pose, search)
+    limits = np.array([pixels.shape[1], pixels.shape[0]])
+    left, top = np.clip(np.floor(ends.min(axis=0)) - _AROUND_PX, 0, limits - 1).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(ends.max(axis=0)) + _AROUND_PX, (left + 1, top + 1), limits).astype(int).tolist()
+    frame = frame_of(pose, search)
+    frame[:, 2] -= left, top
     size, flags = (search.width_px, search.height_px), interpolation | cv2.WARP_INVERSE_MAP
-    seen: Pixels = cv2.warpAffine(pixels, frame_of(pose, search), size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    seen: Pixels = cv2.warpAffine(
+        pixels[top:bottom, left:right], frame, size, flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
     return seen
 
 

@@ -105,6 +105,15 @@ def test_that_on_a_picture_without_parts_none_is_found(pixels: Pixels) -> None:
     assert find_parts(pixels, SEARCH) == ()
 
 
+def test_that_a_line_camera_s_long_picture_is_searched_or_refused_in_words() -> None:
+    strip = np.full((35_000, 320), 90, np.uint8)
+    strip[34_000:34_220, 10:310] = BIG_PART
+    assert_found(find_parts(strip, search(BIG_PART)), [(10 + 149.5, 34_000 + 109.5, 0)])
+    assert np.abs(upright_parts(strip, search(BIG_PART))[0] - BIG_PART).mean() < 3
+    with pytest.raises(PictureError, match="too long to be searched"):
+        find_parts(np.zeros((45_000, 120), np.uint8), SEARCH)
+
+
 def test_that_a_part_that_is_cut_off_by_the_picture_s_edge_is_none() -> None:
     assert_found(find_parts(scene([(30, 60, 0), (190, 75, 6)]), SEARCH), [(190, 75, 6)])
 
