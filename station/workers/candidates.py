@@ -106,7 +106,6 @@ class CandidateTraining(QObject):
                 lambda: needs_before(project, candidate, folder, _base(project, models)),
                 then=self.checked.emit,
                 otherwise=self.problem_found.emit,
-                withdraw_waiting=True,
             )
 
     @Slot()

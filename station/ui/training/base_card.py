@@ -5,6 +5,7 @@ from PySide6.QtWidgets import QWidget
 from ml.artifact import Manifest
 from ml.catalogue import METHODS
 from station.ui import theme
+from station.ui.training.estimate_line import EstimateLine
 from station.ui.widgets.card import Card
 
 
@@ -17,9 +18,12 @@ class BaseCard(Card):
         self._model = theme.label("")
         self._kept = theme.label("", "body", "secondary")
         self._settings = theme.label("", "caption", "secondary")
+        self.estimate = EstimateLine()
         for label in (self._title, self._model, self._kept, self._settings):
             label.setWordWrap(True)
             self.add(label)
+        self._settings.hide()
+        self.add(self.estimate)
         self._kept.setText(
             self.tr(
                 "Method, settings and the way it looks at a picture stay as they are: what it has learnt is kept, and "
@@ -31,10 +35,11 @@ class BaseCard(Card):
     def show_manifest(self, manifest: Manifest) -> None:
         info = METHODS.get(manifest.method)
         method = info.title if info is not None else manifest.method
-        words = self.tr("{}: {}, learnt from {} pictures")
+        words = self.tr("{}: {}. Pictures that it has learnt from: {}")
         self._model.setText(words.format(manifest.name, method, len(manifest.data.files)))
         settings = [f"{name.replace('_', ' ')} {value}" for name, value in manifest.parameters.items()]
         self._settings.setText(" · ".join(settings))
+        self._settings.setVisible(bool(settings))
 
     def show_problem(self, reason: str) -> None:
         self._model.setText(reason)

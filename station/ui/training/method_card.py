@@ -3,13 +3,13 @@
 from typing import Literal, get_args
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from ml.catalogue import METHODS
 from station.ui import theme, tokens
+from station.ui.training.estimate_line import EstimateLine
 from station.ui.training.words import needs_words, short_duration
 from station.ui.widgets.card import Card
-from station.workers.training import TrainingPlan, TrainingProgress
 
 PresetName = Literal["fast", "balanced", "thorough"]
 FIRST_CHOICE = "patchcore"
@@ -32,12 +32,9 @@ class MethodCard(Card):
         self._needs = theme.label("", "caption", "secondary")
         self._presets = QButtonGroup(self)
         self._chips = self._make_chips()
-        self._estimate = theme.label("", "body")
-        self._measuring = QProgressBar()
-        self._measuring.setTextVisible(False)
-        self._measuring.setAccessibleName(self.tr("Progress of the measurement"))
+        self.estimate = EstimateLine()
         self._published = theme.label("", "caption", "secondary")
-        for label in (self._summary, self._needs, self._estimate, self._published):
+        for label in (self._summary, self._needs, self._published):
             label.setWordWrap(True)
         chips = QHBoxLayout()
         chips.setSpacing(tokens.S)
@@ -48,7 +45,7 @@ class MethodCard(Card):
         for widget in (self._methods, self._summary, self._needs):
             self.add(widget)
         self.add(chips)
-        for below in (self._estimate, self._measuring, self._published):
+        for below in (self.estimate, self._published):
             self.add(below)
         self._methods.setCurrentIndex(self._methods.findData(FIRST_CHOICE))
         self._methods.currentIndexChanged.connect(self._on_change)
@@ -68,33 +65,6 @@ class MethodCard(Card):
         self._methods.setCurrentIndex(self._methods.findData(method))
         if preset is not None:
             self._chips[preset].setChecked(True)
-
-    def show_estimating(self) -> None:
-        self._tell(self.tr("Measuring how long it takes on this machine"), is_secondary=True)
-        self._measuring.setRange(0, 0)
-        self._measuring.show()
-
-    def show_measured(self, progress: TrainingProgress) -> None:
-        """How far the measurement is."""
-        words = self.tr("Measuring how long it takes on this machine: {}").format(progress.stage)
-        self._tell(words, is_secondary=True)
-        self._measuring.setRange(0, max(progress.total, 1))
-        self._measuring.setValue(progress.done)
-        self._measuring.show()
-
-    def show_plan(self, plan: TrainingPlan) -> None:
-        words = self.tr("About {} on this machine").format(short_duration(plan.seconds))
-        self._tell(f"{words}: {plan.done}" if plan.done else words)
-
-    def show_no_estimate(self, reason: str = "") -> None:
-        """Nothing is known of the time; `reason` says why where that is of interest."""
-        self._tell(reason, is_secondary=True)
-
-    def _tell(self, words: str, *, is_secondary: bool = False) -> None:
-        self._measuring.hide()
-        self._estimate.setText(words)
-        self._estimate.setVisible(bool(words))
-        theme.tag(self._estimate, "body", "secondary" if is_secondary else "text")
 
     def _make_chips(self) -> dict[PresetName, QPushButton]:
         words: dict[PresetName, str] = {
@@ -125,4 +95,4 @@ class MethodCard(Card):
         self._published.setText(self.tr("Published with: {}").format(info.published))
         for name, chip in self._chips.items():
             chip.setToolTip(self.tr("Trains for {} at most").format(short_duration(60 * info.presets[name].minutes)))
-        self.show_no_estimate()
+        self.estimate.show_nothing()

@@ -65,6 +65,8 @@ class MethodPage(WizardPage):
         is_tuning = flow.project.is_fine_tuning
         self.base.setVisible(is_tuning)
         self.form.setVisible(not is_tuning)
+        self.queue.add_another.setVisible(not is_tuning)  # there is nothing to choose
+        self.estimate = self.base.estimate if is_tuning else self.form.method.estimate
         self.form.show_order(flow.project.order)
         self.samples.show_approved(flow.project.approved)
         self._connect()
@@ -177,7 +179,7 @@ class MethodPage(WizardPage):
     def _ask_for_base(self) -> None:
         base, models = self._flow.project.base_model, self._ports.archive.models
         if base is not None:
-            self._queries.ask(lambda: models.manifest(base), then=self._on_base, otherwise=self.base.show_problem)
+            self._advisers.ask(lambda: models.manifest(base), then=self._on_base, otherwise=self.base.show_problem)
 
     def _on_base(self, manifest: Manifest) -> None:
         self.base.show_manifest(manifest)
@@ -210,23 +212,23 @@ class MethodPage(WizardPage):
         if (plan := self._plans.get(key)) is not None:
             self._asked = ""
             self._ports.estimator.withdraw()
-            self.form.method.show_plan(plan)
+            self.estimate.show_plan(plan)
         elif not self._is_shown or self._flow.readiness(self._flow.project.step).obstacle:
             self._asked = ""
             self._ports.estimator.withdraw()
-            self.form.method.show_no_estimate()
+            self.estimate.show_nothing()
         elif self._ports.training.is_running:  # both would be measured too slow
-            self.form.method.show_no_estimate(self.tr("The time is measured once nothing is being trained"))
+            self.estimate.show_nothing(self.tr("The time is measured once nothing is being trained"))
         elif key != self._asked:
             self._asked = key
             self._ports.estimator.withdraw()
-            self.form.method.show_no_estimate()
+            self.estimate.show_nothing()
             flow, archive = self._flow, self._ports.archive
             project, folder, annotations = flow.project, flow.folder, flow.annotations_folder
             self._queries.ask(
                 lambda: _question(key, project, folder, annotations, archive.models.path),
                 then=self._on_question,
-                otherwise=self.form.method.show_no_estimate,
+                otherwise=self.estimate.show_nothing,
                 withdraw_waiting=True,
             )
 
@@ -237,25 +239,25 @@ class MethodPage(WizardPage):
     @Slot()
     def _on_measuring(self) -> None:
         if self._asked:
-            self.form.method.show_estimating()
+            self.estimate.show_measuring()
 
     @Slot(object)
     def _on_measured(self, progress: TrainingProgress) -> None:
         if self._asked:
-            self.form.method.show_measured(progress)
+            self.estimate.show_measured(progress)
 
     @Slot(object)
     def _on_estimate(self, plan: TrainingPlan) -> None:
         if self._asked:
             self._plans[self._asked] = plan
             self._asked = ""
-            self.form.method.show_plan(plan)
+            self.estimate.show_plan(plan)
             self._show_choice()
 
     @Slot(str)
     def _on_no_estimate(self, reason: str) -> None:
         if self._asked:
-            self.form.method.show_no_estimate(reason)
+            self.estimate.show_nothing(reason)
 
     @Slot(object)
     def _preview(self, wanted: SampleApproval | None) -> None:
