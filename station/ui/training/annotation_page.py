@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
@@ -18,7 +17,6 @@ from ml.annotation.annotation import (
     with_kind,
     without,
 )
-from ml.annotation.formats import Export
 from ml.errors import LoupeError
 from ml.inspection_area import Brush, Rectangle, Shape
 from station.projects.annotating import AnnotatingDesk
@@ -28,9 +26,9 @@ from station.ui import theme, tokens
 from station.ui.training import annotation_work
 from station.ui.training.annotation_overlay import overlay_of
 from station.ui.training.annotation_tools import KEYS, AnnotationTools, Pen
-from station.ui.training.annotation_work import Filled, Opened, ReadIn
+from station.ui.training.annotation_work import Filled, Opened
 from station.ui.training.bad_picture_list import BadPictureList
-from station.ui.training.exchange_bar import ExchangeBar, told
+from station.ui.training.exchange_bar import ExchangeBar
 from station.ui.training.no_bad_pictures import NoBadPictures
 from station.ui.training.picture_bar import PictureBar
 from station.ui.training.region_panel import MOST_KEYS, RegionPanel
@@ -59,7 +57,6 @@ class AnnotationPage(WizardPage):
         self._wanted = ""
         self._kind = USUAL_KIND
         self._chosen: int | None = None
-        self._is_busy = False
         self._banner = MessageBanner()
         self._list = BadPictureList()
         self._canvas = DrawingCanvas()
@@ -70,7 +67,7 @@ class AnnotationPage(WizardPage):
         theme.tag(self._hint, "caption", "secondary")
         self._tools = AnnotationTools()
         self._regions = RegionPanel()
-        self._exchange = ExchangeBar()
+        self._exchange = ExchangeBar(flow, self._desk, self._queries)
         self._arrange()
         self._connect()
         self._bind_keys()
@@ -154,8 +151,9 @@ class AnnotationPage(WizardPage):
         self._regions.kind_chosen.connect(self._on_kind)
         self._regions.region_chosen.connect(self._on_region)
         self._regions.deletion_requested.connect(self._delete)
-        self._exchange.import_requested.connect(self._import)
-        self._exchange.export_requested.connect(self._export)
+        self._exchange.begun.connect(self._on_exchange_begun)
+        self._exchange.imported.connect(self._on_imported)
+        self._exchange.told.connect(self._tell)
 
     def _bind_keys(self) -> None:
         for pen, key in KEYS.items():
@@ -218,12 +216,12 @@ class AnnotationPage(WizardPage):
         self._canvas.set_tool(pen.tool)
         self._canvas.set_brush_px(self._tools.brush_px)
         self._canvas.set_drawing_role("fault" if pen is Pen.ERASER else "accent")
-        self._hint.setText(f"{self._tools.hint()}  {self.tr('Space and drag moves the picture, the wheel zooms.')}")
+        self._hint.setText(f"{self._tools.hint()}  {self.tr('Space and drag moves, the wheel zooms.')}")
 
     @Slot(object)
     def _on_drawn(self, shape: Shape) -> None:
         opened = self._opened
-        if opened is None or self._is_busy:
+        if opened is None or self._exchange.is_busy:
             return
         annotation, pen = self._annotation(), self._tools.pen
         if pen is Pen.FILL and isinstance(shape, Rectangle):
@@ -239,7 +237,7 @@ class AnnotationPage(WizardPage):
 
     @Slot(float, float)
     def _on_tapped(self, x: float, y: float) -> None:
-        if self._opened is not None and not self._is_busy and self._tools.pen is Pen.FILL:
+        if self._opened is not None and not self._exchange.is_busy and self._tools.pen is Pen.FILL:
             self._fill(partial(annotation_work.filled_around, self._opened, x, y, self._kind))
 
     def _fill(self, ask: Callable[[], Filled]) -> None:
@@ -300,7 +298,7 @@ class AnnotationPage(WizardPage):
         self._step(is_back=False)
 
     def _step(self, *, is_back: bool) -> None:
-        if self._opened is None or self._is_busy:
+        if self._opened is None or self._exchange.is_busy:
             return
         name = self._opened.picture.name
         try:
@@ -316,7 +314,7 @@ class AnnotationPage(WizardPage):
         return self._desk.open(self._wanted)
 
     def _put(self, annotation: Annotation, *, keep_chosen: bool = False) -> None:
-        if self._is_busy:
+        if self._exchange.is_busy:
             self._show_annotation()
             return
         try:
@@ -325,6 +323,7 @@ class AnnotationPage(WizardPage):
             self._tell_problem(str(error))
             return
         self._chosen = self._chosen if keep_chosen else None
+        self._tools.show_outlines()
         self._banner.clear_message("problem")
         self._show_stored()
 
@@ -356,52 +355,20 @@ class AnnotationPage(WizardPage):
 
     def _tell_problem(self, reason: str) -> None:
         self._take_pen()
-        self._set_busy(False)
         self._banner.show_message(Message("problem", reason))
 
     # Other programs
 
-    @Slot(object)
-    def _import(self, path: Path) -> None:
-        self._set_busy(True)
-        self._banner.show_message(
-            Message("exchange", self.tr("Reading annotations from {}").format(path), severity="notice")
-        )
-        ask = partial(annotation_work.import_from, path, self._flow.project, self._desk.store)
-        self._queries.ask(ask, then=self._on_imported, otherwise=self._tell_problem)
+    @Slot()
+    def _on_exchange_begun(self) -> None:
+        self._canvas.drop()
+        self._list.setFocus()  # what is disabled gives the focus away, to who knows where
 
-    def _on_imported(self, read: ReadIn) -> None:
-        self._set_busy(False)
-        try:
-            self._desk.adopt(read.imported)
-        except LoupeError as error:
-            self._tell_problem(str(error))
-            return
+    @Slot()
+    def _on_imported(self) -> None:
         self._chosen = None
         self._show_stored()
-        count = len(read.imported.now)
-        words = self.tr("Annotations of {} pictures were taken over.").format(count)
-        remedy = self.tr("{} others were left out; Details says why.").format(len(read.left_out))
-        self._banner.show_message(told(words, read.left_out, remedy))
 
-    @Slot(str, object)
-    def _export(self, form: str, folder: Path) -> None:
-        self._set_busy(True)
-        self._banner.show_message(Message("exchange", self.tr("Writing to {}").format(folder), severity="notice"))
-        ask = partial(annotation_work.export_to, folder, form, self._flow.project, self._desk.store)
-        self._queries.ask(ask, then=self._on_exported, otherwise=self._tell_problem)
-
-    def _on_exported(self, export: Export) -> None:
-        self._set_busy(False)
-        words = self.tr("{} pictures with {} regions were written to {}").format(
-            export.pictures, export.regions, export.folder
-        )
-        remedy = self.tr("{} things do not fit this format; Details says which.").format(len(export.left_out))
-        self._banner.show_message(told(words, export.left_out, remedy))
-
-    def _set_busy(self, is_busy: bool) -> None:
-        """While others are read or written nothing is drawn: both would write the same files."""
-        if is_busy and not self._is_busy:
-            self._list.setFocus()  # what is disabled gives the focus away, to who knows where
-        self._is_busy = is_busy
-        self._exchange.set_busy(is_busy)
+    @Slot(object)
+    def _tell(self, message: Message) -> None:
+        self._banner.show_message(message)

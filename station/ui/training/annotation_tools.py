@@ -118,6 +118,9 @@ class AnnotationTools(Card):
     def has_outlines(self) -> bool:
         return self._shown.isChecked()
 
+    def show_outlines(self) -> None:
+        self._shown.setChecked(True)
+
     @Slot()
     def toggle_outlines(self) -> None:
         self._shown.toggle()

@@ -3,7 +3,6 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +85,6 @@ def import_from(path: Path, project: Project, store: AnnotationStore) -> ReadIn:
     return ReadIn(store_imported(project, store, found), found.left_out)
 
 
-def export_to(folder: Path, form: str, project: Project, store: AnnotationStore) -> Export:
-    """Write the whole project in the format `form`. Raises AnnotationError."""
-    known: Format = next(one for one in get_args(Format) if one == form)
-    return write_annotations(annotated_pictures(project, store), known, folder)
+def export_to(folder: Path, form: Format, project: Project, store: AnnotationStore) -> Export:
+    """Write the whole project. Raises AnnotationError."""
+    return write_annotations(annotated_pictures(project, store), form, folder)

@@ -23,7 +23,7 @@ from station.projects.project import Project, ProjectPicture, Step
 from station.ui import theme
 from station.ui.training.annotation_page import AnnotationPage
 from station.ui.training.annotation_tools import Pen
-from station.ui.training.exchange_bar import MOST_TOLD, free_name, told
+from station.ui.training.exchange_bar import MOST_TOLD, free_name, outcome
 from station.ui.training.wizard_page import WizardPorts
 
 HEIGHT, WIDTH = 120, 160
@@ -361,7 +361,7 @@ def test_that_an_export_never_lands_among_other_files(tmp_path: Path) -> None:
     assert free_name(tmp_path, "annotations") == tmp_path
     (tmp_path / "annotations").mkdir()
     assert free_name(tmp_path, "annotations") == tmp_path / "annotations-2"
-    many = told("Done.", [LeftOut("one", "why")] * (MOST_TOLD + 5), "Some were left out.")
+    many = outcome("Done.", [LeftOut("one", "why")] * (MOST_TOLD + 5), "Some were left out.")
     assert many.details.count("\n") == MOST_TOLD
 
 
