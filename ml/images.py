@@ -8,7 +8,7 @@ picture stands in all three.
 """
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 import cv2
@@ -20,7 +20,7 @@ from ml.area_mask import blackened, cells_looked_at
 from ml.circle_search import Circle, find_circle
 from ml.contrast import equalised
 from ml.errors import PartNotFoundError
-from ml.inspection_area import Mask, mask_of_area
+from ml.inspection_area import InspectionArea, Mask, mask_of_area
 from ml.maps import ScoreMap
 from ml.patches import OverlapAdd, PatchGrid
 from ml.pictures import Pixels
@@ -210,12 +210,15 @@ class PreparedPicture:
         self, shape: tuple[int, ...], covered: tuple[float, float], offset: tuple[float, float]
     ) -> NDArray[np.bool_] | None:
         """Which cells of the map are looked at; None: all. The same for every map of the picture."""
+        area = self.preprocessing.area
+        if self._ring is None:
+            return None if area is None else _cells_of(area, self._crop, shape, covered, offset)
         if self._known_inside is None or self._known_inside.shape != shape:
-            looked_at = self._looked_at if self._ring is None else self._ring_looked_at
-            if looked_at is not None:
-                self._known_inside = cells_looked_at(looked_at, shape, covered, offset)
-            elif self._ring is not None:
-                self._known_inside = self._ring.holds_cells(shape, covered, offset)
+            self._known_inside = (
+                self._ring.holds_cells(shape, covered, offset)
+                if self._ring_looked_at is None
+                else cells_looked_at(self._ring_looked_at, shape, covered, offset)
+            )
         return self._known_inside
 
 
@@ -227,6 +230,20 @@ def prepare(pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None 
     another size, and PartNotFoundError where the part is not found in it or not whole.
     """
     return PreparedPicture(pixels, preprocessing, circle)
+
+
+@lru_cache(maxsize=8)
+def _cells_of(
+    area: InspectionArea,
+    crop: tuple[int, int, int, int],
+    shape: tuple[int, ...],
+    covered: tuple[float, float],
+    offset: tuple[float, float],
+) -> Mask:
+    """`cells_looked_at` of an area's crop: the same for every picture that a model sees."""
+    left, top, width, height = crop
+    looked_at = mask_of_area(area)[top : top + height, left : left + width]
+    return cells_looked_at(looked_at, shape, covered, offset)
 
 
 class _WholeJoiner:

@@ -114,12 +114,7 @@ class InspectionArea(_Shape):
     @property
     def box(self) -> tuple[int, int, int, int]:
         """x, y, width and height of what holds all that is looked at; no side is shorter than LEAST_SIDE_PX."""
-        looked = mask_of_area(self)
-        (x, width), (y, height) = (
-            _stretch(np.flatnonzero(looked.any(axis=axis)), length)
-            for axis, length in ((0, self.width_px), (1, self.height_px))
-        )
-        return x, y, width, height
+        return _box_of_area(self)
 
     def mask(self) -> Mask:
         """bool `(height_px, width_px)`: true where it is looked."""
@@ -148,6 +143,16 @@ def mask_of_area(area: InspectionArea) -> Mask:
     mask = area.mask()
     mask.setflags(write=False)
     return mask
+
+
+@lru_cache(maxsize=4)
+def _box_of_area(area: InspectionArea) -> tuple[int, int, int, int]:
+    looked = mask_of_area(area)
+    (x, width), (y, height) = (
+        _stretch(np.flatnonzero(looked.any(axis=axis)), length)
+        for axis, length in ((0, area.width_px), (1, area.height_px))
+    )
+    return x, y, width, height
 
 
 def mask_of(shape: Shape, height: int, width: int) -> Mask:
