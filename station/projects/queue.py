@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from ml.artifact import read_manifest
 from ml.catalogue import METHODS
-from ml.errors import ModelFileError
+from ml.errors import ModelFileError, ParameterError
 from ml.generation.catalogue import GENERATORS
 from ml.job import TrainingJob
-from station.projects.order import MODEL_FILE, shown_order
+from ml.picture_list import PictureList
+from station.projects.order import MODEL_FILE, PICTURES_FILE, shown_order
 from station.projects.project import Candidate, Project
 
 USUAL_METHOD: Final[str] = TrainingJob.model_fields["method"].default
@@ -56,6 +57,19 @@ def next_waiting(project: Project) -> Candidate | None:
 def trained(project: Project) -> tuple[Candidate, ...]:
     """Those that have a model."""
     return tuple(one for one in project.candidates if one.state == "trained")
+
+
+def is_outdated(project: Project, folder: Path) -> bool:
+    """Whether the candidate in `folder` was trained on other pictures, or other labels, than the project has now.
+
+    Reads the candidate's list; one that cannot be read tells nothing.
+    """
+    try:
+        listed = PictureList.load(folder / PICTURES_FILE)
+    except ParameterError:
+        return False
+    then = {(one.sha256, one.label, one.use) for one in listed.pictures}
+    return then != {(one.sha256, one.label, one.use) for one in project.pictures if one.is_used}
 
 
 def can_resume(folder: Path) -> bool:

@@ -18,7 +18,7 @@ from station.projects.flow import Flow
 from station.projects.needs import Needs, needs_before, needs_of
 from station.projects.order import content_hashes, training_job
 from station.projects.project import Candidate, Project
-from station.projects.queue import again, can_resume, next_waiting, recovered, without
+from station.projects.queue import again, can_resume, is_outdated, next_waiting, recovered, trained, without
 from station.projects.steps.annotation import mask_files
 from station.projects.store import ProjectError
 from station.workers.queries import Queries
@@ -49,6 +49,8 @@ class CandidateTraining(QObject):
     """Candidate, with what became of it."""
     checked = Signal(object)
     """Needs of the candidate that is next, or whose turn has come."""
+    compared = Signal(object)
+    """frozenset of the ids of trained candidates whose pictures are not those of the project any more."""
     problem_found = Signal(str)
     """The project cannot be stored, or there is too little memory or disk: why, and what to do. "" for all is well."""
 
@@ -98,9 +100,17 @@ class CandidateTraining(QObject):
         self._store(recovered(self._flow.project, self._folder, running_in))
 
     def check(self) -> None:
-        """Hold what the next candidate needs against what this machine has; `checked` follows."""
+        """Look which candidates were trained on other pictures than there are now (`compared`), and hold what the next
+        one needs against what this machine has (`checked`).
+        """
         candidate, project, folder = next_waiting(self._flow.project), self._flow.project, self._flow.folder
         models = self._archive.models
+        done = {one.id: self._folder(one.id) for one in trained(project)}
+        if done:
+            self._queries.ask(
+                lambda: frozenset(name for name, place in done.items() if is_outdated(project, place)),
+                then=self.compared.emit,
+            )
         if candidate is not None and self.current is None:
             self._queries.ask(
                 lambda: needs_before(project, candidate, folder, _base(project, models)),

@@ -35,6 +35,13 @@ class CandidateRow(Card):
         self._state = theme.label("", "caption", "secondary")
         self._state.setWordWrap(True)
         self._problem = ProblemLabel()
+        self._outdated = theme.label(
+            self.tr("The pictures have changed since: train again to learn from them as they are now."),
+            "caption",
+            "unsure",
+        )
+        self._outdated.setWordWrap(True)
+        self._outdated.hide()
         self.go_on = self._button(self.tr("Continue"), self.tr("Go on from where its training stood"))
         self.retry = self._button(self.tr("Try again"), self.tr("Train it from its beginning"))
         self.repeat = self._button(
@@ -60,6 +67,7 @@ class CandidateRow(Card):
         self.add(head)
         self.add(self._state)
         self.add(self._problem)
+        self.add(self._outdated)
         self.add(buttons)
         self.go_on.clicked.connect(self._ask_to_continue)
         self.retry.clicked.connect(self._ask_to_retry)
@@ -82,6 +90,10 @@ class CandidateRow(Card):
         self.remove.setVisible(not is_current)
         for button in (self.go_on, self.retry):
             button.setEnabled(not is_busy)
+
+    def show_outdated(self, *, is_outdated: bool) -> None:
+        """Whether it was trained on other pictures than there are now."""
+        self._outdated.setVisible(is_outdated)
 
     def _look(self, candidate: Candidate, *, is_current: bool, can_continue: bool) -> tuple[str, Role]:
         if is_current:

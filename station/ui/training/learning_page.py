@@ -75,6 +75,7 @@ class LearningPage(WizardPage):
         self._candidates.ended.connect(self._on_ended)
         self._candidates.problem_found.connect(self._queue.show_problem)
         self._candidates.checked.connect(self._on_checked)
+        self._candidates.compared.connect(self._queue.show_outdated)
         self._run.cancel_requested.connect(self._candidates.cancel)
         training = self._ports.training
         training.started.connect(self._on_started)
@@ -269,6 +270,12 @@ class QueueCard(QWidget):
         self._needs.setText(needs.told)
         self._needs.show()
         self._problem.show_problem(needs.obstacle or needs.warning)
+
+    @Slot(object)
+    def show_outdated(self, ids: frozenset[str]) -> None:
+        """Candidates that were trained on other pictures than the project has now."""
+        for one, row in self.rows.items():
+            row.show_outdated(is_outdated=one in ids)
 
     @Slot(str)
     def show_problem(self, text: str) -> None:

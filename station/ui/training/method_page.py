@@ -263,9 +263,13 @@ class MethodPage(WizardPage):
     def _preview(self, wanted: SampleApproval | None) -> None:
         if wanted is None:
             return
-        listed = learnt_pictures(self._flow.project, LOOKED_AT_MOST)
+        project, maker = self._flow.project, self._samples_of
         self.samples.show_busy()
-        self._samples_of.make(wanted, listed)
+        self._advisers.ask(
+            lambda: learnt_pictures(project, LOOKED_AT_MOST),
+            then=lambda listed: maker.make(wanted, listed),
+            otherwise=self.samples.show_problem,
+        )
 
     @Slot(object)
     def _on_samples(self, preview: SamplePreview) -> None:

@@ -55,7 +55,7 @@ def queued(tmp_path: Path, *seeds: int) -> Project:
 
 def shown(qtbot: QtBot, flow: Flow, ports: WizardPorts) -> LearningPage:
     page = LearningPage(flow, ports)
-    qtbot.addWidget(page, before_close_func=lambda each: each.close_down())
+    qtbot.addWidget(page, before_close_func=lambda _: page.close_down())  # which keeps it alive until then
     page.resize(900, 560)
     page.show()
     page.enter()
@@ -198,6 +198,20 @@ def test_that_pictures_that_are_gone_stop_the_queue_and_are_named(
     start(page, qtbot)
     qtbot.waitUntil(lambda: states(page) == ["failed", "waiting"])
     assert "part_003.png" in first_row(page)._problem.text()
+
+
+def test_that_a_model_of_other_pictures_than_now_is_marked(
+    quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    page = shown(qtbot, open_flow(queued(tmp_path, 0)), quick)
+    start(page, qtbot)
+    qtbot.waitUntil(lambda: states(page) == ["trained"])
+    with qtbot.waitSignal(page._candidates.compared):
+        page.enter()
+    assert not first_row(page)._outdated.isVisible()
+    page._flow.change(pictures=page._flow.project.pictures[1:])
+    page.enter()
+    qtbot.waitUntil(first_row(page)._outdated.isVisible)
 
 
 def test_that_candidates_can_be_repeated_and_removed(

@@ -66,7 +66,7 @@ def quick(ports: WizardPorts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def shown(qtbot: QtBot, flow: Flow, ports: WizardPorts) -> MethodPage:
     flow.change(step=Step.METHOD)
     page = MethodPage(flow, ports)
-    qtbot.addWidget(page, before_close_func=lambda each: each.close_down())
+    qtbot.addWidget(page, before_close_func=lambda _: page.close_down())  # which keeps it alive until then
     page.resize(990, 560)
     page.show()
     page.enter()
