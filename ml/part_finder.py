@@ -98,11 +98,11 @@ def all_parts(pixels: Pixels, search: PartSearch) -> tuple[Pose, ...]:
     found = find_parts(pixels, search)
     if len(found) >= (search.count or 1):
         return found
-    wanted = f"of {search.count} parts {len(found)}" if search.count is not None else "no part"
+    how_many = f"{len(found)} of {search.count} parts are found" if found else "No part is found"
     raise PartNotFoundError(
-        f"The parts are not found: on the picture of {pixels.shape[1]} x {pixels.shape[0]} px {wanted} "
-        f"{'is' if len(found) < 2 else 'are'} as like the template as it must be ({search.least_likeness:.2f}). Check "
-        "that all parts lie whole within the picture, in focus and lit as usual."
+        f"{how_many} on the picture of {pixels.shape[1]} x {pixels.shape[0]} px: nothing {'else ' if found else ''}on it "
+        f"is as like the template as a part must be ({search.least_likeness:.2f}). Check that all parts lie whole "
+        "within the picture, in focus and lit as usual."
     )
 
 
