@@ -6,9 +6,9 @@ Correspondences" (SPADE), Cohen & Hoshen 2020, arXiv 2005.02357, section 3.3. De
 features of a network (this runs beside the window, without torch); distances are scaled by what is usual at their
 place, so that the edge of the part, which is never twice the same, does not drown the rest.
 
-Measured on good training pictures into which defects were painted (`ml.generation.synthetic_defects`, 3 of 100
-pictures, six draws), of what stands out by more than 4.5: rendered parts 8 of 12 found, aliens 2 of 6, cookie 0 of 6,
-magnetic_tile 2 of 54; 13 proposals in 2,574 pictures, 12 of them right. So a proposal is worth a look, and no proposal
+Measured on good training pictures into which defects were painted (3 of 100 pictures, six draws, tests/bench/
+picture_checks.py), of what stands out by more than 4.5: rendered parts 8 of 12 found, aliens 2 of 6, cookie 0 of 6,
+magnetic_tile 1 of 54; 12 proposals in 2,574 pictures, 11 of them right. So a proposal is worth a look, and no proposal
 says nothing: most faint or small defects are not found, and parts that lie differently each time hide theirs.
 """
 

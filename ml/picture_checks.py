@@ -23,8 +23,9 @@ DoubtKind = Literal["duplicate", "near_duplicate", "blurred", "dark", "bright", 
 
 SAME_SCENE = 0.25
 """Of the usual distance to a fifth neighbour. In training pictures of four sets the same scene taken again (noise, 2 %
-of gain, JPEG, a tenth of a look's pixel aside) mostly lies at 0.01 to 0.2, different rendered parts at 0.29 and more;
-of the pairs found in magnetic_tile, whose names tell the part, all show one part."""
+of gain, JPEG) mostly lies at 0.01 to 0.2, different rendered parts at 0.29 and more; of the pairs found in
+magnetic_tile, whose names tell the part, all show one part. What moved by more than a tenth of a look's pixel in
+between may not be found. See tests/bench/picture_checks.py."""
 _NEIGHBOUR = 5  # copies of one scene rarely come in more than this
 _IDENTICAL = 2e-3  # what rounding and another file format leave
 _BLOCK = 512

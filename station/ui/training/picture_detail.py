@@ -92,6 +92,7 @@ class PictureDetail(QFrame):
             self.tr("Remove"), "trash", "Del", self.tr("Take it out of the project; the file stays  (Del)")
         )
         self._kind = QLineEdit()
+        self._kind.setAcceptDrops(False)  # pictures are dropped on the whole page
         self._kind.setPlaceholderText(self.tr("Kind of defect, e.g. scratch"))
         self._kind.setAccessibleName(self.tr("Kind of defect"))
         self._learn = QCheckBox(self.tr("Methods may learn from it"))

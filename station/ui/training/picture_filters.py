@@ -37,6 +37,7 @@ class PictureFilters(QFrame):
         self._share.setSuffix(" %")
         self._share.setAccessibleName(self.tr("Share of the good parts that is held out for testing"))
         self._grouping = QLineEdit()
+        self._grouping.setAcceptDrops(False)  # pictures are dropped on the whole page
         self._grouping.setPlaceholderText(r"^(\d+)_")
         self._grouping.setAccessibleName(self.tr("Part in the name, as a pattern"))
         self._grouping.setToolTip(

@@ -47,7 +47,7 @@ class PicturesEditor(QObject):
         return all(one.checked for one in self.project.pictures)
 
     def take_up(self) -> None:
-        """Other pages may have changed the pictures."""
+        """What others than the engineer have changed since the last step (another page, a source) is one step."""
         self._found = {one.name: one.findings for one in self.project.pictures if one.checked}
         self._undo.push(self.project.pictures)
 
@@ -60,7 +60,9 @@ class PicturesEditor(QObject):
         self._step(choices.proposed_set_aside(self.project, kind))
 
     def add(self, pictures: Pictures) -> None:
-        self._step(choices.added(self.project, pictures))
+        """Some of a source; `take_up` makes a step of all of them."""
+        if self._store(choices.added(self.project, pictures)):
+            self.changed.emit()
 
     def set_share(self, share: float) -> None:
         """Of the good parts to hold out, 0 to 0.5."""

@@ -212,6 +212,7 @@ class PicturesPage(WizardPage):
     @Slot(object)
     def _on_ended(self, gathered: Gathered) -> None:
         self._report.show_end(gathered)
+        self._editor.take_up()
         self._gathering.check(self._flow.project.pictures)
 
     @Slot(object)

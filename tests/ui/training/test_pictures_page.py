@@ -239,6 +239,10 @@ def test_that_every_step_can_be_taken_back_and_made_again(filled: PicturesPage) 
     assert named(filled, "again.png").findings, "what was found is no step"
     press(filled, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
     assert named(filled, "000.png").label == "bad"
+    for _ in range(2):
+        press(filled, Qt.Key.Key_Z, control)
+    assert not project_of(filled).pictures, "a folder is one step"
+    assert not filled._editor.can_undo
 
 
 def test_that_a_bad_picture_has_a_kind_and_may_be_learnt_from(filled: PicturesPage) -> None:
