@@ -100,8 +100,8 @@ def all_parts(pixels: Pixels, search: PartSearch) -> tuple[Pose, ...]:
         return found
     how_many = f"{len(found)} of {search.count} parts are found" if found else "No part is found"
     raise PartNotFoundError(
-        f"{how_many} on the picture of {pixels.shape[1]} x {pixels.shape[0]} px: nothing {'else ' if found else ''}on it "
-        f"is as like the template as a part must be ({search.least_likeness:.2f}). Check that all parts lie whole "
+        f"{how_many} on the picture of {pixels.shape[1]} x {pixels.shape[0]} px: nothing {'else ' if found else ''}on "
+        f"it is as like the template as a part must be ({search.least_likeness:.2f}). Check that all parts lie whole "
         "within the picture, in focus and lit as usual."
     )
 

@@ -88,7 +88,7 @@ def test_that_no_more_parts_than_lie_on_each_picture_are_taken_and_fewer_are_tol
         PartNotFoundError, match=r"^3 of 4 parts are found on the picture of 280 x 220 px: nothing else.*\(0\.60\)"
     ):
         all_parts(pixels, SEARCH.model_copy(update={"count": 4}))
-    with pytest.raises(PartNotFoundError, match="^No part is found .* nothing on it"):
+    with pytest.raises(PartNotFoundError, match=r"^No part is found .* nothing on it"):
         all_parts(scene([]), SEARCH)
 
 

@@ -221,7 +221,7 @@ def test_that_a_scratch_on_the_second_of_three_parts_is_found_where_it_is(
     (worst, *_) = find_regions(found.score_map, manifest.calibration.pixel_threshold)
     assert np.hypot(worst.centre_x - at[0], worst.centre_y - at[1]) < 16
 
-    with pytest.raises(PartNotFoundError, match="^2 of 3 parts are found"):
+    with pytest.raises(PartNotFoundError, match=r"^2 of 3 parts are found"):
         detector.score(scene(lie[:2]))
 
 
