@@ -16,7 +16,8 @@ from ml.pictures import encode_png
 from station.capture.simulated import SimulatedCamera
 from station.core.ports import Camera
 from station.core.verdict import Verdict
-from station.projects.project import Project, ProjectPicture
+from station.projects.project import Finding, Project, ProjectPicture
+from station.projects.sources import admit, from_paths
 from station.ui import theme
 from station.ui.training.picture_grid import PictureGridModel
 from station.ui.training.picture_words import PictureFilter
@@ -93,10 +94,21 @@ def wait_checked(page: PicturesPage, qtbot: QtBot, count: int) -> None:
 
 
 @pytest.fixture
-def filled(page: PicturesPage, parts: Path, qtbot: QtBot) -> PicturesPage:
+def dropped(page: PicturesPage, parts: Path, qtbot: QtBot) -> PicturesPage:
     drop(page, parts)
     wait_checked(page, qtbot, COUNT + 1)
     return page
+
+
+@pytest.fixture
+def filled(ports: WizardPorts, open_flow: OpenFlow, parts: Path, qtbot: QtBot) -> Iterator[PicturesPage]:
+    """The same as `dropped`, taken up where it was left."""
+    taken = [admit(offer, ()).picture.model_copy(update={"checked": True}) for offer in from_paths([parts]).pictures]
+    repeat = Finding(kind="duplicate", words="Same picture as 004.png", other="004.png")
+    pictures = [one.model_copy(update={"findings": (repeat,)}) if one.name == "again.png" else one for one in taken]
+    made = shown(PicturesPage(open_flow(Project(name="Seat", pictures=tuple(pictures))), ports), qtbot)
+    yield made
+    made.close_down()
 
 
 def press(page: PicturesPage, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
@@ -117,12 +129,12 @@ def click(page: PicturesPage, name: str) -> None:
 # Sources
 
 
-def test_that_a_dropped_folder_is_taken_in_checked_and_shown(filled: PicturesPage, qtbot: QtBot) -> None:
-    assert filled._grid.grid_model.rowCount() == COUNT + 1
-    assert [one.words for one in named(filled, "again.png").findings] == ["Same picture as 004.png"]
-    assert filled._bar.isVisible() and "duplicates 1" in filled._bar._words.text()
-    qtbot.waitUntil(lambda: filled._thumbnails.of(named(filled, "000.png").sha256) is not None, timeout=WAIT_MS)
-    qtbot.waitUntil(filled._detail._picture.has_picture, timeout=WAIT_MS)
+def test_that_a_dropped_folder_is_taken_in_checked_and_shown(dropped: PicturesPage, qtbot: QtBot) -> None:
+    assert dropped._grid.grid_model.rowCount() == COUNT + 1
+    assert [one.words for one in named(dropped, "again.png").findings] == ["Same picture as 004.png"]
+    assert dropped._bar.isVisible() and "duplicates 1" in dropped._bar._words.text()
+    qtbot.waitUntil(lambda: dropped._thumbnails.of(named(dropped, "000.png").sha256) is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(dropped._detail._picture.has_picture, timeout=WAIT_MS)
 
 
 def test_that_a_dropped_folder_without_pictures_is_told(page: PicturesPage, tmp_path: Path, qtbot: QtBot) -> None:
@@ -227,22 +239,22 @@ def test_that_del_removes_from_the_project_and_leaves_the_file(filled: PicturesP
     assert current is not None and current.name == "001.png"
 
 
-def test_that_every_step_can_be_taken_back_and_made_again(filled: PicturesPage) -> None:
+def test_that_every_step_can_be_taken_back_and_made_again(dropped: PicturesPage) -> None:
     control = Qt.KeyboardModifier.ControlModifier
-    filled._grid.select(["000.png"])
-    press(filled, Qt.Key.Key_B)
-    press(filled, Qt.Key.Key_Delete)
-    press(filled, Qt.Key.Key_Z, control)
-    assert named(filled, "000.png").label == "bad"
-    press(filled, Qt.Key.Key_Z, control)
-    assert named(filled, "000.png").label == "good"
-    assert named(filled, "again.png").findings, "what was found is no step"
-    press(filled, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
-    assert named(filled, "000.png").label == "bad"
+    dropped._grid.select(["000.png"])
+    press(dropped, Qt.Key.Key_B)
+    press(dropped, Qt.Key.Key_Delete)
+    press(dropped, Qt.Key.Key_Z, control)
+    assert named(dropped, "000.png").label == "bad"
+    press(dropped, Qt.Key.Key_Z, control)
+    assert named(dropped, "000.png").label == "good"
+    assert named(dropped, "again.png").findings, "what was found is no step"
+    press(dropped, Qt.Key.Key_Z, control | Qt.KeyboardModifier.ShiftModifier)
+    assert named(dropped, "000.png").label == "bad"
     for _ in range(2):
-        press(filled, Qt.Key.Key_Z, control)
-    assert not project_of(filled).pictures, "a folder is one step"
-    assert not filled._editor.can_undo
+        press(dropped, Qt.Key.Key_Z, control)
+    assert not project_of(dropped).pictures, "a folder is one step"
+    assert not dropped._editor.can_undo
 
 
 def test_that_a_bad_picture_has_a_kind_and_may_be_learnt_from(filled: PicturesPage) -> None:
