@@ -18,12 +18,16 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication
 
 from station.capture.demo_line.dataset import write_demo_dataset
 from station.capture.simulated import SimulatedCamera
 from station.core.verdict import Verdict
+from station.projects.project import Candidate, Step
+from station.ui.training.projects_page import ProjectsPage
+from station.ui.training.wizard import Wizard
 from tests.e2e.driver import Operator, pause, prepare_demo_home, running_station
+from tests.e2e.test_training import click
 
 SIZES = (QSize(1280, 800), QSize(1920, 1080))
 THEMES = ("dark", "light")
@@ -168,49 +172,80 @@ def _looking_back(tour: Tour, home: Path) -> None:
 
 
 def _training(tour: Tour, home: Path, scratch: Path) -> None:
-    parts = scratch / "good parts"
-    write_demo_dataset(parts, 30, seed=5, size_px=256)
+    """The wizard from a new part to a model on the line, then fine-tuning and the models of a recipe."""
+    parts = scratch / "Valve seats"
+    write_demo_dataset(parts, 40, seed=5, test_good=20, test_defects=24, size_px=256)
     with running_station(home, source="demo") as operator:
         operator.wait_ready()
         operator.window.open_page("training")
-        pause(600)
+        pause(800)
+        tour.take(operator, "30_training_projects")
         page = operator.page("training")
-        field = page.focusWidget()
-        assert isinstance(field, QLineEdit)
-        QTest.keyClicks(field, str(parts / "train" / "good"))
-        QTest.keyClick(field, Qt.Key.Key_Return)
-        for _ in range(60):
-            pause(500)
-            if page._order.method._estimate.text().startswith("About"):  # type: ignore[attr-defined]
-                break
-        tour.take(operator, "30_training_order")
-        process = operator.station._training
-        assert process is not None
-        outcomes: list[object] = []
-        process.succeeded.connect(outcomes.append)
-        process.failed.connect(outcomes.append)
-        page._train.click()  # type: ignore[attr-defined]
-        pause(5000)
-        tour.take(operator, "31_training_running")
-        operator.wait_until(lambda: bool(outcomes), "the model was trained", 240_000)
-        pause(1500)
-        tour.take(operator, "32_training_result")
-        order = page._order  # type: ignore[attr-defined]
-        order.start.choose("demo_seat")
-        order._form().set_settings({"steps": 400, "width": 8})
-        pause(1500)
-        tour.take(operator, "33_training_pipeline")
-        told: list[object] = []
-        process.measured.connect(told.append)
-        page._train.click()  # type: ignore[attr-defined]
-        operator.wait_until(lambda: len(told) >= CURVE_POINTS, "losses were told", 240_000)
-        pause(1000)
-        tour.take(operator, "34_training_learning")
-        process.cancelled.connect(lambda: outcomes.append("cancelled"))
-        process.cancel()
-        operator.wait_until(lambda: "cancelled" in outcomes, "the training was cancelled", 20_000)
+        assert isinstance(page, ProjectsPage)
+        page.begin("Valve seat B")
         pause(500)
-        tour.take(operator, "35_training_interrupted")
+        tour.take(operator, "31_pictures_empty")
+        wizard = page.wizard
+        assert wizard is not None
+        pictures = wizard.page(Step.PICTURES)
+        pictures.add_paths([parts])  # type: ignore[union-attr]
+        operator.wait_until(lambda: not wizard.flow.readiness(Step.PICTURES).obstacle, "pictures were checked")
+        pause(2500)
+        tour.take(operator, "32_pictures")
+        for number, step in enumerate((Step.AREA, Step.ANNOTATION, Step.METHOD), start=33):
+            wizard.go(step)
+            pause(6000)
+            tour.take(operator, f"{number}_{step.value}")
+        _train_candidates(tour, operator, wizard)
+        wizard.go(Step.JUDGEMENT)
+        pause(4000)
+        tour.take(operator, "38_judgement")
+        wizard.go(Step.DEPLOYMENT)
+        pause(2500)
+        tour.take(operator, "39_deployment")
+        click(operator, "Deploy")
+        pause(2500)
+        tour.take(operator, "39_deployed")
+        page.show_projects()
+        pause(1000)
+        tour.take(operator, "41_projects_and_models")
+        assert operator.station.archive is not None
+        recipe = operator.station.archive.recipes.latest("Valve seat B")
+        page.begin_fine_tuning(recipe)  # type: ignore[arg-type]
+        pause(3000)
+        tour.take(operator, "42_fine_tuning")
+
+
+def _train_candidates(tour: Tour, operator: Operator, wizard: Wizard) -> None:
+    """One that remembers, one that learns in steps: cancelled once there are curves, so that it could go on."""
+    process = operator.station._training
+    assert process is not None
+    outcomes: list[object] = []
+    process.succeeded.connect(outcomes.append)
+    process.failed.connect(outcomes.append)
+    process.cancelled.connect(lambda: outcomes.append("cancelled"))
+    learner = Candidate(
+        title="GANomaly, fast",
+        order={"method": "ganomaly", "preset": "fast", "size": 64, "parameters": {"steps": 1500, "width": 8}},
+    )
+    wizard.go(Step.TRAINING)
+    pause(1500)
+    wizard.flow.replace(wizard.flow.project.with_candidate(learner))
+    wizard.go(Step.METHOD)
+    wizard.go(Step.TRAINING)
+    pause(1000)
+    tour.take(operator, "36_training_queue")
+    told: list[object] = []
+    process.measured.connect(told.append)
+    click(operator, "Start")
+    operator.wait_until(lambda: bool(outcomes), "the first model was trained", 240_000)
+    operator.wait_until(lambda: len(told) >= CURVE_POINTS, "losses were told", 240_000)
+    pause(1000)
+    tour.take(operator, "36_training_learning")
+    process.cancel()
+    operator.wait_until(lambda: "cancelled" in outcomes, "the training was cancelled", 20_000)
+    pause(800)
+    tour.take(operator, "37_training_interrupted")
 
 
 def _use_camera(camera: SimulatedCamera) -> None:

@@ -57,8 +57,8 @@ class StepRail(QWidget):
             button.setChecked(step is current)
             button.setEnabled(step in reachable or step is current)
             button.setToolTip("" if button.isEnabled() else obstacle)
-            button.setFont(theme.font("body", bold=step is current))
             theme.mark(button, "step", state)
+            button.setFont(theme.font("body", bold=step is current))  # polishing by the mark would bring the old one back
 
     @Slot()
     def _tell(self) -> None:
