@@ -35,7 +35,7 @@ from station.ui.widgets.region_item import RegionMark
 from station.workers.queries import Queries
 from station.workers.scoring import ScoredSheet, ScoringProcess, ScoringProgress
 
-STRIP_PX: Final = 6 * tokens.XXL
+STRIP_PX: Final = 200
 LIST_FILE, SCORES_FOLDER = "past.json", "past.scores"
 DIRECTIONS: Final[tuple[Direction | None, ...]] = (None, "passes", "rejected", "other")
 """None: all of them."""
@@ -91,6 +91,8 @@ class FlipsPanel(QWidget):
         self._strip.setAccessibleName(self.tr("Parts whose verdict would change"))
         self._old, self._new = JudgedView(has_legend=False), JudgedView(has_legend=False)
         self._old_title, self._new_title = ElidedLabel(), ElidedLabel()
+        for title in (self._old_title, self._new_title):
+            theme.tag(title, "emphasised", bold=True)
         self._form_fields = FormFields(self)
         self._arrange()
         self._form_fields.tend(self)
@@ -273,8 +275,8 @@ class FlipsPanel(QWidget):
         part = flip.part
         if part.truth is None:
             return self.tr("truth not known")
-        truth = self.tr("good") if part.truth == "good" else self.tr("defective")
-        known = self.tr("confirmed {}") if part.is_confirmed else self.tr("given as {}")
+        truth = self.tr("good") if part.truth == "good" else self.tr("bad")
+        known = self.tr("confirmed {}") if part.is_confirmed else self.tr("given {}")
         return known.format(truth)
 
     # Arranging
@@ -299,10 +301,13 @@ class FlipsPanel(QWidget):
             chips.addWidget(chip)
         self._directions.button(0).setChecked(True)
         chips.addStretch(1)
-        chips.addWidget(HeatLegend())
         both = QHBoxLayout()
         both.setSpacing(tokens.M)
-        both.addWidget(self._strip, 2)
+        side = QVBoxLayout()
+        side.setSpacing(tokens.XS)
+        side.addWidget(self._strip, 1)
+        side.addWidget(HeatLegend())
+        both.addLayout(side, 2)
         for title, view in ((self._old_title, self._old), (self._new_title, self._new)):
             side = QVBoxLayout()
             side.setSpacing(tokens.XS)

@@ -22,6 +22,7 @@ from ml.errors import CalibrationError
 from ml.region_rules import RegionRules
 from ml.threshold_choice import ThresholdChoice, ThresholdRule
 from ml.threshold_rules import LabelledParts, choose, honest_estimate
+from station.projects.defect_areas import DefectAreas, defect_areas
 from station.projects.evidence import Evidence, has_tests, model_file, rules_of, scores_folder
 from station.projects.flow import Flow
 from station.projects.judging import Judging, Ranking, calibration_of
@@ -80,6 +81,7 @@ class JudgementPage(WizardPage):
         self._score = QPushButton(self.tr("Score the test pictures"))
         self._scoring = ScoringProcess(parent=self)
         self._scored_id = ""
+        self._areas: dict[str, DefectAreas] = {}
         self._threshold = ThresholdCard()
         self._rules = RulesCard()
         self._scores = ScoreChart()
@@ -145,12 +147,23 @@ class JudgementPage(WizardPage):
     def _take(self, candidate_id: str, known: _Known) -> None:
         self._known[candidate_id] = known
         self._problems.pop(candidate_id, None)
+        self._areas.pop(candidate_id, None)
         if known.evidence.problem:
             self._problems[candidate_id] = known.evidence.problem
         if candidate_id == self._flow.project.chosen:
             self._show_chosen()
         else:
             self._show_table()
+
+        def take_areas(areas: DefectAreas) -> None:
+            self._areas[candidate_id] = areas
+            self._show_areas()
+
+        if known.evidence.rows:
+            self._queries.ask(lambda: defect_areas(known.evidence), then=take_areas)
+
+    def _show_areas(self) -> None:
+        self._kinds.show_areas(self._areas.get(self._draft.id) if self._draft else None)
 
     @Slot()
     def _begin_scoring(self) -> None:
@@ -208,6 +221,7 @@ class JudgementPage(WizardPage):
         self._pr.show_ranking(known.ranking)
         self._threshold.set_defects(len(known.parts.bad))
         self._rules.show_rules(rules_of(self._draft, known.evidence.manifest))
+        self._show_areas()
         self._show_estimate()
         self._rejudge()
         self._settled()

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
+from station.projects.defect_areas import DefectAreas
 from station.projects.judging import KindFound, in_order_of_trouble
 from station.ui import theme, tokens
 from station.ui.training.judgement_words import count_words, interval_words, percent
@@ -82,9 +83,22 @@ class KindsChart(QScrollArea):
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, tokens.M, 0)
+        self._areas = theme.label("", "caption", "secondary")
+        self._areas.setWordWrap(True)
+        column.setSpacing(tokens.S)
         column.addWidget(self._bars)
+        column.addWidget(self._areas)
         column.addStretch(1)
         self.setWidget(content)
 
     def show_kinds(self, kinds: Sequence[KindFound]) -> None:
         self._bars.show_kinds(kinds)
+
+    def show_areas(self, areas: DefectAreas | None) -> None:
+        """None while they are not known."""
+        words = []
+        if areas is not None and areas.found is not None:
+            words.append(self.tr("The heat map meets {} of the marked defects.").format(percent(areas.found)))
+        if areas is not None and areas.false_per_good is not None:
+            words.append(self.tr("A good part shows {:.2f} regions on average.").format(areas.false_per_good))
+        self._areas.setText(" ".join(words))

@@ -97,7 +97,10 @@ def drag(plot: object, start: QPointF, end: QPointF) -> None:
     def at(point: QPointF) -> QPoint:
         return plot.mapFromScene(box.mapViewToScene(point))  # type: ignore[attr-defined, no-any-return]
 
-    QTest.qWait(50)  # the layout comes to rest
+    before = QPoint()
+    while (now := at(start)) != before:  # until the layout has come to rest
+        before = now
+        QTest.qWait(60)
     viewport = plot.viewport()  # type: ignore[attr-defined]
     QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=at(start))
     for step in range(1, 5):
