@@ -343,7 +343,8 @@ class AnnotationPage(WizardPage):
         self._regions.show_annotation(annotation, colours, self._chosen)
         if self._tools.has_outlines:
             rgb = {kind: (colour.red(), colour.green(), colour.blue()) for kind, colour in colours.items()}
-            self._canvas.show_overlay(overlay_of(annotation, rgb, self._chosen))
+            shrink = self._opened.shown.shape[1] / annotation.width_px
+            self._canvas.show_overlay(overlay_of(annotation, rgb, self._chosen, shrink))
         else:
             self._canvas.show_overlay(None)
         self._bar.show_steps(can_undo=self._desk.can_undo(name), can_redo=self._desk.can_redo(name))

@@ -13,7 +13,7 @@ from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
-from ml.annotation.annotation import Annotation
+from ml.annotation.annotation import Annotation, annotation_of
 from ml.annotation.exchange import LeftOut
 from ml.annotation.formats import read_annotations
 from ml.annotation.store import AnnotationStore
@@ -21,6 +21,7 @@ from ml.pictures import encode_png
 from station.projects.flow import Flow
 from station.projects.project import Project, ProjectPicture, Step
 from station.ui import theme
+from station.ui.training.annotation_overlay import overlay_of
 from station.ui.training.annotation_page import AnnotationPage
 from station.ui.training.annotation_tools import Pen
 from station.ui.training.exchange_bar import MOST_TOLD, free_name, outcome
@@ -251,6 +252,17 @@ def test_that_outlines_can_be_hidden(page: AnnotationPage) -> None:
     assert page._canvas._overlay.pixmap().isNull()
     press(page._canvas, Qt.Key.Key_H)
     assert not page._canvas._overlay.pixmap().isNull()
+
+
+def test_that_a_shrunken_overlay_shows_every_region_where_it_is() -> None:
+    mask = np.zeros((3000, 4000), bool)
+    mask[100, 50:3900] = mask[2999, 3999] = mask[1500:1700, 2000:2300] = True
+    annotation = annotation_of(mask, "scratch")
+    overlay = overlay_of(annotation, {"scratch": (1, 2, 3)}, chosen=0, shrink=0.4)
+    assert overlay.shape == (1200, 1600, 4)
+    seen = overlay[..., 3] > 0
+    assert seen[40, 20:1560].all() and seen[1199, 1599] and seen[600:680, 800:920].all()
+    assert seen.sum() < 80 * 120 + 2 * 1560 + 10
 
 
 def test_that_a_new_kind_can_be_typed(page: AnnotationPage) -> None:
