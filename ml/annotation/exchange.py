@@ -22,7 +22,8 @@ from ml.picture_list import Label, Use
 from ml.pictures import MAX_PIXELS, Pixels, decode_picture, encode_png, read_picture_bytes
 
 MOST_JSON_BYTES: Final = 1 << 29
-_LONGEST_PART: Final = 120
+_LONGEST_PART, _MOST_FOLDERS = 120, 6
+"""Of names from outside; together no longer than file systems take."""
 _NOT_IN_NAMES: Final = re.compile(r'[\x00-\x1f\x7f<>:"|?*]')
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
@@ -168,6 +169,7 @@ class Names:
     def give(self, name: str, suffix: str) -> PurePosixPath:
         """Like `name`, with `suffix`."""
         *folders, last = [_plain(part) for part in re.split(r"[/\\]", name) if part not in ("", ".", "..")] or ["_"]
+        folders = folders[-_MOST_FOLDERS:]
         stem = last.removesuffix(PurePosixPath(last).suffix) if _has_suffix(last, suffix) else last
         base = PurePosixPath(*folders, stem)
         wanted, number = base, 1

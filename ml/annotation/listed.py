@@ -24,6 +24,8 @@ from ml.progress import Progress, silent
 
 LIST_FILE: Final = "pictures.json"
 MASKS: Final = "masks"
+LONGEST_NAME: Final = 400
+"""As lists take them."""
 
 
 def read(path: Path, progress: Progress = silent) -> AnnotatedSet:
@@ -57,6 +59,9 @@ def write(pictures: Sequence[AnnotatedPicture], folder: Path, progress: Progress
     (folder / MASKS).mkdir()
     for done, (picture, file) in enumerate(usable):
         progress(WRITING, done, len(usable))
+        if len(picture.name) > LONGEST_NAME:
+            left_out.append(LeftOut(f"{picture.name[:60]}...", f"its name has more than {LONGEST_NAME} letters"))
+            continue
         mask: Path | None = None
         annotation = picture.annotation
         if annotation is not None and annotation.regions:

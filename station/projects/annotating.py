@@ -71,20 +71,28 @@ class Imported:
 
     before: Mapping[str, Annotation]
     now: Mapping[str, Annotation]
+    left_out: tuple[LeftOut, ...]
 
 
 def store_imported(project: Project, store: AnnotationStore, found: Matched) -> Imported:
     """Write them, which for many pictures takes a while: not in the thread of the desk, which learns of it by
-    `AnnotatingDesk.adopt`. Raises AnnotationError."""
-    pictures = {one.name: one for one in project.pictures if one.name in found.annotations}
+    `AnnotatingDesk.adopt`. What cannot be written is left out."""
     before: dict[str, Annotation] = {}
-    for name, picture in pictures.items():
+    left_out = list(found.left_out)
+    for picture in project.pictures:
+        if picture.name not in found.annotations:
+            continue
         try:
-            before[name] = annotation_of_picture(store, picture)
+            there = annotation_of_picture(store, picture)
         except AnnotationError:  # what could not be used is replaced
-            before[name] = Annotation(height_px=picture.height_px, width_px=picture.width_px)
-        store.save(picture.sha256, found.annotations[name])
-    return Imported(before, found.annotations)
+            there = Annotation(height_px=picture.height_px, width_px=picture.width_px)
+        try:
+            store.save(picture.sha256, found.annotations[picture.name])
+        except AnnotationError as error:
+            left_out.append(LeftOut(picture.name, str(error)))
+        else:
+            before[picture.name] = there
+    return Imported(before, {name: found.annotations[name] for name in before}, tuple(left_out))
 
 
 class AnnotatingDesk:

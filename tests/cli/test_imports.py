@@ -42,6 +42,7 @@ def test_that_importing_the_window_or_the_command_line_imports_no_torch(statemen
         ["judge", "nowhere.loupe", ".", "--out", "scores"],
         ["train", "nowhere.json", "--out", "a.loupe"],
         ["models", "list", "--home", "nowhere"],
+        ["annotations", "show", "nowhere"],
     ],
 )
 def test_that_help_methods_and_early_refusals_import_no_torch(arguments: list[str], tmp_path: Path) -> None:

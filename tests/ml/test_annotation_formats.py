@@ -368,3 +368,13 @@ def test_that_a_picture_that_was_not_found_is_told_and_the_rest_written(tmp_path
     made = pictures(tmp_path / "source")[:2]
     export = write_annotations([replace(made[0], file=None), made[1]], form, tmp_path / "out")
     assert export.pictures == 1 and "not found" in export.left_out[0].why
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_that_a_name_of_any_length_is_written_or_told(tmp_path: Path, form: Format) -> None:
+    made = picture(tmp_path / "source", "1.png", hard_regions())
+    deep = replace(made, name="/".join(["folder" * 15] * 20) + "/1.png")
+    export = write_annotations([deep, made], form, tmp_path / "out")
+    found = read_annotations(tmp_path / "out")
+    told = {one.what for one in export.left_out}
+    assert len(found.pictures) + any(what.endswith("...") for what in told) == 2

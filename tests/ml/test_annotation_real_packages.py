@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from platformdirs import user_cache_path
 
 from ml.annotation.exchange import AnnotatedPicture
 from ml.annotation.formats import read_annotations, write_annotations
-from tests.ml.annotated import pictures
+from tests.ml.annotated import HEIGHT, WIDTH, pictures
 
 pytestmark = [pytest.mark.real_packages, pytest.mark.timeout(600)]
 
@@ -99,6 +100,32 @@ def test_that_pycocotools_sees_every_mask_to_the_bit(
             alone = one.annotation.model_copy(update={"regions": (region,)})
             assert np.array_equal(masks[str(fact["id"])], alone.mask())
             assert fact["same_code"] and fact["said"] == [fact["area"], fact["bbox"]]
+
+
+def test_that_polygons_are_filled_as_pycocotools_does_but_for_pixels_on_the_edge(
+    other_python: Path, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(5)
+    angles = np.sort(random.uniform(0, 2 * np.pi, (12, 9)), axis=1)
+    reach = random.uniform(5, 22, (12, 9))
+    points = np.stack([32 + reach * np.cos(angles), 24 + reach * np.sin(angles)], axis=2).round(2)
+    image = {"id": 1, "file_name": "1.png", "height": HEIGHT, "width": WIDTH}
+    regions = [
+        {"id": number, "image_id": 1, "category_id": 1, "segmentation": [one.ravel().tolist()], "iscrowd": 0}
+        for number, one in enumerate(points)
+    ]
+    document = {"images": [image], "annotations": regions, "categories": [{"id": 1, "name": "dent"}]}
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    see(other_python, "pycocotools_polygons.py", tmp_path, tmp_path / "coco.json", tmp_path / "seen.npz")
+    (ours,) = read_annotations(tmp_path / "coco.json").pictures
+    assert ours.annotation is not None
+    with np.load(tmp_path / "seen.npz") as theirs:
+        for number, region in enumerate(ours.annotation.regions):
+            mask = ours.annotation.model_copy(update={"regions": (region,)}).mask()
+            kernel = np.ones((3, 3), np.uint8)
+            edge = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, kernel).astype(bool)
+            other = mask != theirs[str(number)]
+            assert not (other & ~edge).any() and other.sum() < 0.15 * mask.sum()
 
 
 def test_that_labelme_sees_every_mask_to_the_bit_and_what_it_saves_comes_back(

@@ -166,3 +166,15 @@ def test_that_what_does_not_fit_the_project_is_left_out_with_the_reason(flow: Fl
     reasons = dict(found.left_out)
     assert "99" in reasons["bad/2.png"] and "labelled good" in reasons["good/1.png"]
     assert "set aside" in reasons["bad/3.png"] and "no picture" in reasons["strange.png"]
+
+
+def test_that_an_import_that_cannot_be_stored_changes_nothing_and_says_so(flow: Flow, tmp_path: Path) -> None:
+    desk = AnnotatingDesk(flow)
+    before = desk.open("bad/2.png")
+    write_annotations(annotated_pictures(flow.project, desk.store), "coco", tmp_path / "out")
+    found = matched(flow.project, read_annotations(tmp_path / "out"))
+    flow.annotations_folder.write_text("in the way")
+    imported = store_imported(flow.project, desk.store, found)
+    desk.adopt(imported)
+    assert not imported.now and "cannot be saved" in imported.left_out[0].why
+    assert desk.open("bad/2.png") == before and not desk.can_undo("bad/2.png")

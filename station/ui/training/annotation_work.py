@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.annotation.annotation import AnnotatedRegion, Annotation, region_of
-from ml.annotation.exchange import LeftOut
 from ml.annotation.formats import Export, Format, read_annotations, write_annotations
 from ml.annotation.smart_fill import fill_around, fill_box
 from ml.annotation.store import AnnotationStore
@@ -38,14 +37,6 @@ class Filled:
 
     name: str
     region: AnnotatedRegion | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ReadIn:
-    """Imported and stored annotations, with what was left out."""
-
-    imported: Imported
-    left_out: tuple[LeftOut, ...]
 
 
 def opened(picture: ProjectPicture, store: AnnotationStore) -> Opened:
@@ -79,10 +70,9 @@ def known_kinds(project: Project, store: AnnotationStore) -> tuple[str, ...]:
     return tuple(found)
 
 
-def import_from(path: Path, project: Project, store: AnnotationStore) -> ReadIn:
+def import_from(path: Path, project: Project, store: AnnotationStore) -> Imported:
     """Read, match and store annotations of any format. Raises AnnotationError."""
-    found = matched(project, read_annotations(path))
-    return ReadIn(store_imported(project, store, found), found.left_out)
+    return store_imported(project, store, matched(project, read_annotations(path)))
 
 
 def export_to(folder: Path, form: Format, project: Project, store: AnnotationStore) -> Export:

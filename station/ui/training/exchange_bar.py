@@ -11,11 +11,10 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QMenu, QPushButton, QWid
 from ml.annotation.exchange import LeftOut
 from ml.annotation.formats import Export, Format
 from ml.errors import LoupeError
-from station.projects.annotating import AnnotatingDesk
+from station.projects.annotating import AnnotatingDesk, Imported
 from station.projects.flow import Flow
 from station.ui import theme, tokens
 from station.ui.training import annotation_work
-from station.ui.training.annotation_work import ReadIn
 from station.ui.widgets.message_banner import Message
 from station.workers.queries import Queries
 
@@ -103,15 +102,15 @@ class ExchangeBar(QWidget):
         ask = partial(annotation_work.import_from, path, self._flow.project, self._desk.store)
         self._queries.ask(ask, then=self._on_imported, otherwise=self._on_failure)
 
-    def _on_imported(self, read: ReadIn) -> None:
+    def _on_imported(self, imported: Imported) -> None:
         try:
-            self._desk.adopt(read.imported)
+            self._desk.adopt(imported)
         except LoupeError as error:
             self._on_failure(str(error))
             return
-        words = self.tr("Annotations of {} pictures were taken over.").format(len(read.imported.now))
-        remedy = self.tr("{} others were left out; Details says why.").format(len(read.left_out))
-        self._end(outcome(words, read.left_out, remedy))
+        words = self.tr("Annotations of {} pictures were taken over.").format(len(imported.now))
+        remedy = self.tr("{} others were left out; Details says why.").format(len(imported.left_out))
+        self._end(outcome(words, imported.left_out, remedy))
         self.imported.emit()
 
     def _export_to(self, folder: Path, form: Format) -> None:
