@@ -4,18 +4,20 @@ pictures, so called outside the GUI thread.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ml.circle_search import Circle, find_circle, striking_circles, usual_range
 from ml.contrast import equalised
 from ml.errors import PartNotFoundError
-from ml.inspection_area import InspectionArea
+from ml.inspection_area import InspectionArea, mask_of_area
 from ml.part_finder import find_parts
 from ml.part_pictures import Pose, cut_out, frame_of
-from ml.pictures import Pixels, default_window, read_picture
+from ml.pictures import Pixels, highest_count, read_picture
 from ml.preprocessing import RingSearch
 from ml.ring import Ring
 from station.core.presentation import VIEW_SIDE_PX, displayed
@@ -69,12 +71,12 @@ class Sight:
 
 def see(picture: ProjectPicture, looks: Looks) -> Sight:
     """Read `picture` and look for what `looks` asks for. Raises PictureError where it cannot be read."""
-    read = read_picture(picture.file)
-    window = default_window(read.bit_depth)
-    evened = _evened(read.pixels, looks, window)
-    sight = Sight(picture, looks, read.pixels, window, shown(evened, window))
+    pixels = read_picture(picture.file).pixels
+    window = _window(pixels)
+    evened = _evened(pixels, looks, window)
+    sight = Sight(picture, looks, pixels, window, shown(evened, window))
     if looks.parts is not None:
-        parts = tuple(_seen_part(read.pixels, pose, looks, window) for pose in find_parts(read.pixels, looks.parts))
+        parts = tuple(_seen_part(pixels, pose, looks, window) for pose in find_parts(pixels, looks.parts))
         return replace(sight, parts=parts, problem=_missing(len(parts), looks.parts.count))
     if looks.ring is not None and looks.ring.radius_px is not None:
         try:
@@ -96,9 +98,9 @@ def measured_radius(pictures: Sequence[ProjectPicture], looks: Looks, ring: Ring
     """Lowest and highest radius of the circle that most of `pictures` share. Raises PartNotFoundError."""
     circles = []
     for picture in pictures:
-        read = read_picture(picture.file)
-        window = default_window(read.bit_depth)
-        circles.append(striking_circles(_evened(read.pixels, looks, window), ring, window))
+        pixels = read_picture(picture.file).pixels
+        window = _window(pixels)
+        circles.append(striking_circles(_evened(pixels, looks, window), ring, window))
     found = usual_range(circles)
     if found is None:
         raise PartNotFoundError(
@@ -107,19 +109,22 @@ def measured_radius(pictures: Sequence[ProjectPicture], looks: Looks, ring: Ring
     return found
 
 
+@lru_cache(maxsize=2)
 def overlay_of(area: InspectionArea, side_px: int = VIEW_SIDE_PX) -> Rgba:
     """`(h, w, 4)` RGBA to lay upon a picture: dark where it is not looked, hatched too where it is told to be ignored.
 
-    No larger than `side_px`.
+    No larger than `side_px`; read-only.
     """
-    looked_at = _shrunk(area.mask(), side_px)
+    looked_at = _shrunk(mask_of_area(area), side_px)
     ignored = _shrunk(~area.model_copy(update={"look": ()}).mask(), side_px)
     overlay = np.zeros((*looked_at.shape, 4), np.uint8)
     overlay[~looked_at] = DARKENED
     height, width = looked_at.shape[:2]
     period = max(6, max(height, width) // HATCHES)
-    is_line = np.add.outer(np.arange(height), np.arange(width)) % period < max(2, period // 6)
-    overlay[ignored & is_line] = HATCH
+    is_line = np.arange(height + width - 1) % period < max(2, period // 6)
+    hatched = sliding_window_view(is_line, width)  # each row begins a pixel further on than the one above
+    overlay[ignored & hatched] = HATCH
+    overlay.setflags(write=False)
     return overlay
 
 
@@ -151,6 +156,11 @@ def _seen_part(pixels: Pixels, pose: Pose, looks: Looks, window: tuple[float, fl
     cut = cut_out(pixels, pose, looks.parts)
     evened = shown(_evened(cut, looks, window), window)
     return SeenPart(tuple((float(x), float(y)) for x, y in outline), pose.likeness, cut, evened)
+
+
+def _window(pixels: Pixels) -> tuple[float, float]:
+    """As training does by itself: the full range of the bits that are used."""
+    return 0.0, float(255 if pixels.dtype == np.uint8 else highest_count(int(pixels.max())))
 
 
 def _evened(pixels: Pixels, looks: Looks, window: tuple[float, float]) -> Pixels:

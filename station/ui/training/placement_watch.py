@@ -3,7 +3,6 @@
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from station.projects.flow import Flow
-from station.projects.project import Looks
 from station.projects.steps import area as rules
 from station.projects.store import ProjectError
 from station.ui.training.placement_card import PlacementCard
@@ -64,7 +63,7 @@ class PlacementWatch(QObject):
     def _begin(self) -> None:
         pictures = rules.sample(self._flow.project)
         self._card.show_progress(0, len(pictures))
-        self._check.begin(pictures, without_area(self._flow.project.looks))
+        self._check.begin(pictures, self._flow.project.looks)
 
     @Slot(object)
     def _on_finished(self, found: CheckedParts) -> None:
@@ -80,8 +79,3 @@ class PlacementWatch(QObject):
     def _show(self, found: CheckedParts) -> None:
         can_align = not self._flow.project.is_fine_tuning and found.search is None
         self._card.show_result(found.movement, found.search, can_align=can_align)
-
-
-def without_area(looks: Looks) -> Looks:
-    """What decides how a picture and its parts are found and shown."""
-    return looks.model_copy(update={"area": None})

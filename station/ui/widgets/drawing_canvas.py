@@ -52,6 +52,7 @@ class DrawingCanvas(PictureView):
         self._dragged_from: QPoint | None = None
         self._cross: QPointF | None = None
         self._overlay = QGraphicsPixmapItem()
+        self._overlay_shown: NDArray[np.uint8] | None = None
         self._overlay.setZValue(_OVERLAY_Z)
         self._shapes: list[ShapeItem] = []
         self._preview: PreviewItem | None = None
@@ -87,7 +88,12 @@ class DrawingCanvas(PictureView):
         self._role = role
 
     def show_overlay(self, rgba: NDArray[np.uint8] | None) -> None:
-        """`(h, w, 4)` uint8 RGBA, not premultiplied, of the picture's size or smaller; None clears it."""
+        """`(h, w, 4)` uint8 RGBA, not premultiplied, of the picture's size or smaller; None clears it.
+
+        The same array again costs nothing: it must not be written to."""
+        if rgba is self._overlay_shown:
+            return
+        self._overlay_shown = rgba
         if rgba is None:
             self._overlay.setPixmap(QPixmap())
             return

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,18 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QApplication, QCheckBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from ml.inspection_area import Ellipse, Polygon, Rectangle
+from ml.inspection_area import Ellipse, InspectionArea, Polygon, Rectangle
+from ml.part_movement import Movement
 from ml.pictures import Pixels, encode_png
 from station.projects.flow import Flow
 from station.projects.project import Looks, Project, ProjectPicture, Step
-from station.projects.store import ProjectStore
+from station.projects.proposals import search_for
+from station.projects.store import ProjectError, ProjectStore
 from station.ui import theme
 from station.ui.training.area_page import AreaPage
 from station.ui.training.wizard_page import WizardPorts
 from station.ui.widgets.drawing_canvas import DrawingCanvas
+from station.workers.part_check import CheckedParts
 from tests.ui.training.conftest import OpenFlow
 
 OpenPage = Callable[..., AreaPage]
@@ -241,7 +245,7 @@ def test_that_the_parts_outline_is_proposed_and_taken(open_page: OpenPage, qtbot
     press(qtbot, page, offer)
     if offer == "In a box":
         drag(qtbot, page, (110, 75), (210, 165))
-    qtbot.waitUntil(lambda: page._outlines.proposed is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page._drawing._outlines.proposed is not None, timeout=WAIT_MS)
     assert looks(page).area is None
     press(qtbot, page, role)
     area = looks(page).area
@@ -255,9 +259,9 @@ def test_that_the_parts_outline_is_proposed_and_taken(open_page: OpenPage, qtbot
 def test_that_a_proposal_is_discarded_by_escape(open_page: OpenPage, qtbot: QtBot) -> None:
     page = open_page()
     press(qtbot, page, "By brightness")
-    qtbot.waitUntil(lambda: page._outlines.proposed is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page._drawing._outlines.proposed is not None, timeout=WAIT_MS)
     qtbot.keyClick(canvas_of(page), Qt.Key.Key_Escape)
-    assert page._outlines.proposed is None
+    assert page._drawing._outlines.proposed is None
     assert looks(page) == Looks()
 
 
@@ -374,9 +378,59 @@ def test_that_a_picture_that_is_gone_is_told(open_page: OpenPage, qtbot: QtBot) 
     qtbot.waitUntil(lambda: "does not exist" in page._stage._problem.text(), timeout=WAIT_MS)
 
 
-def test_that_the_page_shows_what_was_chosen_before(open_page: OpenPage) -> None:
+def test_that_the_page_shows_what_was_chosen_before(open_page: OpenPage, qtbot: QtBot) -> None:
+    drawn = InspectionArea(width_px=320, height_px=240, look=(Rectangle(x=40, y=30, width=160, height=160),))
+    page = open_page(looks=Looks(area=drawn))
+    assert page._column.area._list.item(0).text() == "Look: Rectangle, 160 × 160 px"
+    qtbot.keyClick(canvas_of(page), Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert looks(page).area == drawn
+
+
+def test_that_an_area_is_drawn_on_whichever_part_is_chosen(open_page: OpenPage, qtbot: QtBot) -> None:
+    pictures = [plate(80, seed=seed, parts=3) for seed in range(3)]
+    search = search_for(pictures[0], Rectangle(x=45, y=90, width=70, height=60), None)
+    page = open_page(pictures, looks=Looks(parts=search))
+    qtbot.waitUntil(lambda: page._stage.is_cut_out, timeout=WAIT_MS)
+    first = page._stage.pixels_shown
+    strip = page._stage._strip._list
+    strip.setFocus()
+    qtbot.keyClick(strip, Qt.Key.Key_Right)
+    assert page._stage.pixels_shown is not first
+    assert page._stage.size_shown == (70, 60)
+
+
+def test_that_nothing_is_drawn_where_no_part_is_found(open_page: OpenPage, qtbot: QtBot) -> None:
+    empty = np.random.default_rng(9).integers(30, 40, (240, 320), np.uint8)
+    search = search_for(plate(), Rectangle(x=120, y=85, width=80, height=70), None)
+    page = open_page([empty, plate()], looks=Looks(parts=search))
+    qtbot.waitUntil(lambda: "choose another one" in page._stage._hint.text(), timeout=WAIT_MS)
+    press(qtbot, page, "Rectangle")
+    drag(qtbot, page, (40, 30), (200, 190))
+    assert looks(page).area is None
+
+
+def test_that_a_box_is_asked_for_where_no_part_stands_out(open_page: OpenPage, qtbot: QtBot) -> None:
     page = open_page()
-    page._editor.change(page._looks)
-    page.leave()
-    page.enter()
+    grey = np.random.default_rng(1).normal(120, 8, (240, 320)).astype(np.uint8)
+    sight = page._stage.sight
+    assert sight is not None
+    page._searches.align(replace(sight, pixels=grey), CheckedParts((), Looks(), Movement("moved", 4), None))
+    qtbot.waitUntil(lambda: "Draw a box" in page._stage._hint.text(), timeout=WAIT_MS)
+    assert "stands out" in page._stage._problem.text()
+    qtbot.keyClick(canvas_of(page), Qt.Key.Key_Escape)
+    assert "Draw a box" not in page._stage._hint.text()
+
+
+def test_that_a_full_disk_is_told_and_nothing_changes(
+    open_page: OpenPage, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page()
+
+    def full(*_: object) -> None:
+        raise ProjectError("The project cannot be saved (No space left on device).")
+
+    monkeypatch.setattr(ProjectStore, "save", full)
+    press(qtbot, page, "Rectangle")
+    drag(qtbot, page, (40, 30), (200, 190))
+    assert "No space left" in page._stage._problem.text()
     assert looks(page) == Looks()
