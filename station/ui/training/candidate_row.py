@@ -1,6 +1,6 @@
 """One candidate of the queue: what it is, how it stands, and what can be done with it."""
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from station.projects.project import Candidate
@@ -56,9 +56,9 @@ class CandidateRow(Card):
         theme.mark(self.go_on, "kind", "primary")
         head = QHBoxLayout()
         head.setSpacing(tokens.S)
-        head.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(self._icon)
         head.addWidget(self._title, 1)
-        head.addWidget(self.remove, 0, Qt.AlignmentFlag.AlignTop)
+        head.addWidget(self.remove)
         buttons = QHBoxLayout()
         buttons.setSpacing(tokens.S)
         for button in (self.go_on, self.retry, self.repeat):

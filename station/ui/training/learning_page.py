@@ -41,7 +41,7 @@ class LearningPage(WizardPage):
         line.addWidget(self._side, 1)
         self._connect()
         if self._candidates.current is not None:  # began when the project was open before
-            self._on_begun(self._candidates.current)
+            self._show_run(self._candidates.current, is_new=False)
         self._on_change()
 
     def question(self) -> str:
@@ -128,8 +128,11 @@ class LearningPage(WizardPage):
 
     @Slot(object)
     def _on_begun(self, candidate: Candidate) -> None:
+        self._show_run(candidate)
+
+    def _show_run(self, candidate: Candidate, *, is_new: bool = True) -> None:
         self._has_news = True
-        self._run.begin(candidate.title)
+        self._run.begin(candidate.title, is_new=is_new)
         self._side.setCurrentWidget(self._run)
 
     @Slot(object)

@@ -53,7 +53,7 @@ class RunPanel(Card):
         self._log_title = theme.label(self.tr("Log"), "caption", "secondary")
         self._show_learning, self._show_log = _chip(self.tr("Learning")), _chip(self.tr("Log"))
         self._choice = QWidget()
-        self._began = 0.0
+        self._began: float | None = None
         self._stage_told = ""
         line = QHBoxLayout()
         line.addWidget(self._left, 1)
@@ -80,19 +80,21 @@ class RunPanel(Card):
             line.addWidget(chip)
         line.addStretch(1)
 
-    def begin(self, name: str = "") -> None:
-        """A run was asked for, of what is called `name`; nothing is heard of it yet."""
+    def begin(self, name: str, *, is_new: bool = True) -> None:
+        """A run was asked for, of what is called `name`; nothing is heard of it yet. One that is not new has been
+        going on for an unknown time.
+        """
         self._name.setText(name)
-        self._name.setVisible(bool(name))
-        self._began = time.monotonic()
+        self._name.show()
+        self._began = time.monotonic() if is_new else None
         self._stage_told = ""
         self._log.clear()
         self._learning.clear()
         self._show_log.setChecked(True)
         self._choice.hide()
         self._log_title.show()
-        self._stage.setText(self.tr("Starting"))
-        self._left.setText(self.tr("Loading the libraries takes a few seconds"))
+        self._stage.setText(self.tr("Starting") if is_new else self.tr("Being trained"))
+        self._left.setText(self.tr("Loading the libraries takes a few seconds") if is_new else "")
         self._bar.setRange(0, 0)
         self._bar.show()
         self._cancel.show()
@@ -127,7 +129,8 @@ class RunPanel(Card):
         words = [self.tr("{} of {}").format(progress.done, progress.total)]
         if progress.eta_s is not None and progress.done < progress.total:
             words.append(self.tr("about {} left in this stage").format(duration(progress.eta_s)))
-        words.append(self.tr("{} so far").format(duration(time.monotonic() - self._began)))
+        if self._began is not None:
+            words.append(self.tr("{} so far").format(duration(time.monotonic() - self._began)))
         self._left.setText(" · ".join(words))
 
     def show_losses(self, losses: TrainingLosses) -> None:
