@@ -44,6 +44,7 @@ def score_list(
     """
     if not pictures:
         raise TrainingError(f"There are no pictures to judge {model} with. Add some to test with.")
+    folder = folder.resolve()  # a link stays one, and "." has a name
     refuse_other_files(folder)
     detector = Detector.load(model, device)
     refuse_learnt([labelled(one) for one in pictures if one.label != "unsure"], detector.manifest.data)

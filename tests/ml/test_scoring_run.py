@@ -58,6 +58,15 @@ def test_that_the_same_pictures_give_the_same_files(model: Path, pictures: list[
     assert sorted(one) == ["00000.map", "00001.map", "00002.map", SHEET_FILE]
 
 
+def test_that_the_empty_folder_that_one_stands_in_is_as_good_as_any(
+    model: Path, pictures: list[ListedPicture], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    sheet = score_list(model, pictures, Path(), device="cpu")
+    assert ScoreSheet.load(tmp_path / "here") == sheet
+
+
 def test_that_what_cannot_be_scored_is_a_fault_with_its_reason(model: Path, tmp_path: Path) -> None:
     gone, broken = (good(tmp_path, index, sha256=None) for index in (50, 52))
     changed = good(tmp_path, 51)
