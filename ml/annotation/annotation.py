@@ -77,9 +77,10 @@ class Annotation(BaseModel):
 
 
 def kind_of(text: str) -> str:
-    """A kind of defect as a person or a file wrote it: white space in single blanks, no longer than LONGEST_KIND;
-    USUAL_KIND where nothing is left."""
-    return " ".join(text.split())[:LONGEST_KIND].rstrip() or USUAL_KIND
+    """A kind of defect as a person or a file wrote it: white space and what cannot be printed as single blanks, no
+    longer than LONGEST_KIND; USUAL_KIND where nothing is left."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split())[:LONGEST_KIND].rstrip() or USUAL_KIND
 
 
 def pixels_of(region: AnnotatedRegion) -> Mask:

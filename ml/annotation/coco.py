@@ -28,6 +28,7 @@ from ml.annotation.exchange import (
     other_size,
     picture_facts,
     polygon_of,
+    printable,
     read_document,
     said_size,
     with_files,
@@ -148,7 +149,7 @@ def _name(image: Mapping[str, Any]) -> str:
     said = image.get("loupe")
     own = said.get("name") if isinstance(said, dict) else None
     names = (own, image.get("file_name"), f"image {image.get('id')}")
-    return next(name for name in names if isinstance(name, str) and name)
+    return printable(next(name for name in names if isinstance(name, str) and name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,11 @@ def said_size(height: object, width: object) -> tuple[int, int]:
     raise AnnotationError(f"its size in the file, {width} x {height} px, is none that a picture has")
 
 
+def printable(name: str) -> str:
+    """A name from outside with _ for what no text file may hold."""
+    return "".join(letter if letter.isprintable() else "_" for letter in name)
+
+
 def other_size(said: tuple[int, int], seen: tuple[int, int]) -> str:
     """Why a picture is left out; sizes are height, width."""
     return f"is annotated as {said[1]} x {said[0]} px, and the picture has {seen[1]} x {seen[0]} px"

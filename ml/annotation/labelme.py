@@ -35,6 +35,7 @@ from ml.annotation.exchange import (
     other_size,
     picture_facts,
     polygon_of,
+    printable,
     read_document,
     said_size,
     with_files,
@@ -190,9 +191,9 @@ class _Reader:
         said = document.get("loupe")
         own = said.get("name") if isinstance(said, dict) else None
         if isinstance(own, str) and own:
-            return own
+            return printable(own)
         suffix = PureWindowsPath(str(document["imagePath"])).suffix
-        return file.relative_to(self.root).with_suffix(suffix if suffix != "." else "").as_posix()
+        return printable(file.relative_to(self.root).with_suffix(suffix if suffix != "." else "").as_posix())
 
     def _file(self, file: Path, document: Mapping[str, Any]) -> Path | None:
         said = PureWindowsPath(str(document["imagePath"])).as_posix()

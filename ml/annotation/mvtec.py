@@ -20,6 +20,7 @@ from ml.annotation.exchange import (
     as_folder,
     look_at,
     mask_png,
+    printable,
     with_files,
 )
 from ml.dataset import GOOD, LabelledPicture, read_mvtec, read_normals
@@ -49,7 +50,7 @@ def read(folder: Path, progress: Progress = silent) -> AnnotatedSet:
     pictures, left_out = [], []
     for done, (found, use) in enumerate(wanted):
         progress(READING, done, len(wanted))
-        name = found.path.relative_to(folder).as_posix()
+        name = printable(found.path.relative_to(folder).as_posix())
         try:
             picture = _picture(found, use, name)
         except PictureError as error:

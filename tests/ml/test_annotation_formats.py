@@ -378,3 +378,15 @@ def test_that_a_name_of_any_length_is_written_or_told(tmp_path: Path, form: Form
     found = read_annotations(tmp_path / "out")
     told = {one.what for one in export.left_out}
     assert len(found.pictures) + any(what.endswith("...") for what in told) == 2
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_that_letters_that_no_text_file_holds_are_replaced(tmp_path: Path, form: Format) -> None:
+    path = write_coco(tmp_path / "source", [[1, 1, 9, 1, 9, 9]])
+    document = json.loads(path.read_text())
+    document["categories"][0]["name"] = "dent\ud800\x00"
+    document["images"][0]["loupe"] = {"name": "a\ud800\n.png"}
+    path.write_text(json.dumps(document))
+    export = write_annotations(read_annotations(path).pictures, form, tmp_path / "out")
+    (found,) = read_annotations(tmp_path / "out").pictures
+    assert not export.left_out and found.annotation is not None and found.annotation.kinds == ("dent",)
