@@ -111,7 +111,7 @@ def _at_the_line(tour: Tour, home: Path) -> None:
                 break
         _busy(tour, operator)
         for disturbance in ("covered", "empty", "unfocused"):
-            camera.disturbance = disturbance  # type: ignore[assignment]
+            camera.disturbance = disturbance
             operator.inspect()
             pause(400)
             tour.take(operator, f"13_fault_{disturbance}")
