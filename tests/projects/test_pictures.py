@@ -15,7 +15,7 @@ from station.core.verdict import Verdict
 from station.history.filters import HistoryFilter
 from station.history.records import InspectionRow, Review
 from station.history.store import PictureStore
-from station.projects import choices
+from station.projects import picture_choices as choices
 from station.projects.checking import findings_of
 from station.projects.project import Finding, Project, ProjectPicture
 from station.projects.sources import Offer, admit, from_base, from_history, from_paths, proposed_label
@@ -307,3 +307,10 @@ def test_that_the_step_says_what_it_lacks_and_what_follows() -> None:
         *many(12, start=500, label="bad"),
     )
     assert readiness(whole).consequence == "238 good, 40 held out, 3 set aside as blurred, 12 bad"
+
+
+def test_that_a_fine_tuning_needs_new_good_pictures() -> None:
+    base = many(3, origin="base", use_given=True)
+    assert "new picture" in readiness(project_of(*base, base_model="a" * 64)).obstacle
+    ready = readiness(project_of(*base, *many(2, start=9), base_model="a" * 64))
+    assert not ready.obstacle and ready.consequence == "2 new good, 3 good learnt before"

@@ -13,7 +13,7 @@ from station.capture.simulated import SimulatedCamera
 from station.core.errors import CameraError
 from station.core.frame import Frame
 from station.core.ports import Camera
-from station.projects import choices
+from station.projects import picture_choices as choices
 from station.projects.project import Project, ProjectPicture
 from station.projects.sources import Offers, from_paths
 from station.projects.store import ProjectError

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from station.projects.choices import proposed
 from station.projects.flow import Readiness
+from station.projects.picture_choices import proposed
 from station.projects.project import Project
 
 USUAL_LEAST = 30
@@ -30,12 +30,19 @@ def _obstacle(project: Project) -> str:
         return "Add pictures of good parts: from a folder, the camera or the history."
     if not all(one.checked for one in project.pictures):
         return "The pictures are still being checked."
-    lost = unreadable(project)
-    if lost:
-        named = ", ".join(lost[:_NAMED]) + (" …" if len(lost) > _NAMED else "")
-        return (
-            f"{_counted(len(lost), 'picture')} cannot be read ({named}). Put them back, set them aside or remove them."
-        )
+    return _unreadable_words(unreadable(project)) or _lack_of_good(project)
+
+
+def _unreadable_words(lost: tuple[str, ...]) -> str:
+    if not lost:
+        return ""
+    named = ", ".join(lost[:_NAMED]) + (" …" if len(lost) > _NAMED else "")
+    return f"{_counted(len(lost), 'picture')} cannot be read ({named}). Put them back, set them aside or remove them."
+
+
+def _lack_of_good(project: Project) -> str:
+    if project.is_fine_tuning and not _new_good(project):
+        return "No new picture shows a good part yet. Add some: from a folder, the camera or the history."
     if project.used("good", "learn"):
         return ""
     if any(one.label == "good" and one.set_aside for one in project.pictures):
@@ -48,6 +55,8 @@ def _consequence(project: Project) -> str:
         return ""
     learnt, held_out = len(project.used("good", "learn")), len(project.used("good", "test"))
     words = [f"{learnt} good"]
+    if project.is_fine_tuning:
+        words = [f"{_new_good(project)} new good", f"{learnt - _new_good(project)} good learnt before"]
     if held_out:
         words.append(f"{held_out} held out")
     aside = Counter(one.set_aside for one in project.pictures if one.set_aside)
@@ -59,9 +68,14 @@ def _consequence(project: Project) -> str:
     if waiting:
         words.append(f"{waiting} marked, to be decided")
     line = ", ".join(words)
-    if 0 < learnt < USUAL_LEAST:
+    if 0 < learnt < USUAL_LEAST and not project.is_fine_tuning:
         line += f". {USUAL_LEAST} or more good pictures are better"
     return line
+
+
+def _new_good(project: Project) -> int:
+    """Pictures to learn from that the model which is fine-tuned has not seen."""
+    return sum(one.origin != "base" for one in project.used("good", "learn"))
 
 
 def _counted(number: int, noun: str) -> str:

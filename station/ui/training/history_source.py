@@ -29,6 +29,7 @@ class HistorySource(QFrame):
         theme.mark(self, "card", True)
         self._archive = archive
         self._is_preset = False
+        self.setFixedWidth(WIDTH_PX + 2 * tokens.M)
         self._filter = FilterPanel()
         self._filter.setFixedWidth(WIDTH_PX)
         self._filter.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QLineEdit, QPushBu
 from ml.picture_list import Label
 from ml.pictures import default_window, highest_count, read_picture
 from station.core.presentation import displayed
-from station.projects.choices import is_proposed
+from station.projects.picture_choices import is_proposed
 from station.projects.project import ProjectPicture
 from station.ui import theme, tokens
 from station.ui.training.picture_words import LABEL_SHAPES, label_word, use_words

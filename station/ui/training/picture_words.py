@@ -7,7 +7,7 @@ from PySide6.QtCore import QCoreApplication
 
 from ml.picture_list import Label
 from station.core.verdict import Verdict
-from station.projects.choices import is_proposed
+from station.projects.picture_choices import is_proposed
 from station.projects.project import FindingKind, ProjectPicture
 
 LABEL_SHAPES: dict[Label, Verdict] = {"good": Verdict.OK, "bad": Verdict.NG, "unsure": Verdict.UNSURE}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from station.projects import choices
+from station.projects import picture_choices as choices
 from station.projects.flow import Flow
 from station.projects.project import Finding, FindingKind, Project, ProjectPicture
 from station.projects.splitting import split

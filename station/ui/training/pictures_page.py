@@ -8,7 +8,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QFocusEvent, QKeyEvent, Q
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ml.picture_list import Label
-from station.projects import choices
+from station.projects import picture_choices as choices
 from station.projects.flow import Flow
 from station.projects.project import Finding, FindingKind, ProjectPicture
 from station.projects.sources import from_base, from_paths

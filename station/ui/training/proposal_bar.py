@@ -6,7 +6,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QPushButton, QWidget
 
-from station.projects.choices import proposed
+from station.projects.picture_choices import proposed
 from station.projects.project import Project
 from station.ui import theme, tokens
 from station.ui.training.picture_words import findings_word

@@ -20,7 +20,7 @@ Source = Callable[[], Offers]
 
 
 class SourcePanels(QStackedWidget):
-    """As wide as what it shows. `close_down` before it goes."""
+    """As wide as what it shows; each has a width of its own. `close_down` before it goes."""
 
     chosen = Signal(object)
     """Source whose pictures are to be added."""
@@ -66,7 +66,7 @@ class SourcePanels(QStackedWidget):
 
     def _show(self, panel: QWidget) -> None:
         self.setCurrentWidget(panel)
-        self.setFixedWidth(max(panel.minimumWidth(), panel.sizeHint().width()))
+        self.setFixedWidth(panel.minimumWidth())
 
     @Slot(object)
     def _take_captured(self, files: Sequence[Path]) -> None:
