@@ -1,9 +1,11 @@
 """What an inspection area does to a picture and to the cells of its map. No torch."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
-from ml.inspection_area import Mask
+from ml.inspection_area import InspectionArea, Mask, mask_of_area
 from ml.pictures import Pixels
 
 
@@ -33,3 +35,16 @@ def cells_looked_at(
         padding = [(0, int(each == axis)) for each in range(2)]
         cells = np.logical_or.reduceat(np.pad(cells, padding, mode="edge"), starts, axis=axis)
     return np.asarray(cells, np.bool_)
+
+
+@lru_cache(maxsize=8)
+def cells_of_area(
+    area: InspectionArea,
+    crop: tuple[int, int, int, int],
+    shape: tuple[int, ...],
+    covered: tuple[float, float],
+    offset: tuple[float, float],
+) -> Mask:
+    """`cells_looked_at` of what lies in `crop` (x, y, width, height) of the area: the same for every picture."""
+    left, top, width, height = crop
+    return cells_looked_at(mask_of_area(area)[top : top + height, left : left + width], shape, covered, offset)

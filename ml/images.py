@@ -8,7 +8,7 @@ picture stands in all three.
 """
 
 import math
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Protocol
 
 import cv2
@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ml.area_mask import blackened, cells_looked_at
+from ml.area_mask import blackened, cells_looked_at, cells_of_area
 from ml.circle_search import Circle, find_circle
 from ml.contrast import equalised
 from ml.errors import PartNotFoundError
-from ml.inspection_area import InspectionArea, Mask, mask_of_area
+from ml.inspection_area import Mask, mask_of_area
 from ml.maps import ScoreMap
 from ml.patches import OverlapAdd, PatchGrid
 from ml.pictures import Pixels
@@ -212,7 +212,7 @@ class PreparedPicture:
         """Which cells of the map are looked at; None: all. The same for every map of the picture."""
         area = self.preprocessing.area
         if self._ring is None:
-            return None if area is None else _cells_of(area, self._crop, shape, covered, offset)
+            return None if area is None else cells_of_area(area, self._crop, shape, covered, offset)
         if self._known_inside is None or self._known_inside.shape != shape:
             self._known_inside = (
                 self._ring.holds_cells(shape, covered, offset)
@@ -230,20 +230,6 @@ def prepare(pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None 
     another size, and PartNotFoundError where the part is not found in it or not whole.
     """
     return PreparedPicture(pixels, preprocessing, circle)
-
-
-@lru_cache(maxsize=8)
-def _cells_of(
-    area: InspectionArea,
-    crop: tuple[int, int, int, int],
-    shape: tuple[int, ...],
-    covered: tuple[float, float],
-    offset: tuple[float, float],
-) -> Mask:
-    """`cells_looked_at` of an area's crop: the same for every picture that a model sees."""
-    left, top, width, height = crop
-    looked_at = mask_of_area(area)[top : top + height, left : left + width]
-    return cells_looked_at(looked_at, shape, covered, offset)
 
 
 class _WholeJoiner:
