@@ -4,13 +4,16 @@ A person looks at a proposal, takes or changes it; nothing is inspected by it un
 pictures, grey `(H, W)` or RGB `(H, W, 3)`, and give shapes in pixels of the picture.
 """
 
+import math
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.circle_search import striking_circles
+from ml.circle_search import Circle, striking_circles
 from ml.errors import PartNotFoundError, PictureError
-from ml.inspection_area import Ellipse, Polygon
+from ml.inspection_area import Annulus, Ellipse, Polygon
 from ml.pictures import Pixels
 from ml.preprocessing import RingSearch
 
@@ -30,6 +33,10 @@ _LEAST_SEPARATION = 0.68
 _MOST_CORNERS = 48
 _ROUGHNESS = 0.0015
 """By so much of its length an outline may be simplified at first."""
+
+_CONCENTRIC = 0.05
+_APART = 0.8
+"""Radii of a ring's two circles: the smaller is no more than this part of the larger."""
 
 Mask = NDArray[np.uint8]
 
@@ -82,11 +89,30 @@ def by_grabcut(pixels: Pixels, box: tuple[float, float, float, float]) -> Polygo
 
 def by_circle(pixels: Pixels) -> Ellipse:
     """The most striking circle of the picture, filled. Raises PartNotFoundError where there is none."""
+    (best, *_) = _circles(pixels)
+    return Ellipse(centre_x=best.x + 0.5, centre_y=best.y + 0.5, radius_x=best.radius, radius_y=best.radius)
+
+
+def by_ring(pixels: Pixels) -> Annulus:
+    """Between the most striking circle and the next one about the same centre.
+
+    Raises PartNotFoundError where there are no two such circles.
+    """
+    best, *others = _circles(pixels)
+    for other in others:
+        inner, outer = sorted((best, other), key=lambda circle: circle.radius)
+        is_one_centre = math.hypot(best.x - other.x, best.y - other.y) <= _CONCENTRIC * outer.radius
+        if is_one_centre and inner.radius <= _APART * outer.radius:
+            return Annulus(centre_x=outer.x + 0.5, centre_y=outer.y + 0.5, inner=inner.radius, outer=outer.radius)
+    raise PartNotFoundError("There are no two circles about one centre on this picture. Draw the ring by hand.")
+
+
+def _circles(pixels: Pixels) -> Sequence[Circle]:
+    """The most striking one first."""
     found = striking_circles(pixels, RingSearch(inner=0, outer=1), _ends(pixels))
     if not found:
         raise PartNotFoundError("There is no plain circle on this picture. Draw the area by hand.")
-    best, _ = max(found, key=lambda one: one[1])
-    return Ellipse(centre_x=best.x + 0.5, centre_y=best.y + 0.5, radius_x=best.radius, radius_y=best.radius)
+    return [circle for circle, _ in sorted(found, key=lambda one: -one[1])]
 
 
 def _ends(pixels: Pixels) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml.area_proposal import by_circle, by_grabcut, by_threshold
+from ml.area_proposal import by_circle, by_grabcut, by_ring, by_threshold
 from ml.errors import PartNotFoundError, PictureError
 from ml.inspection_area import Shape, mask_of
 from tests.ml.rings import ring
@@ -64,11 +64,13 @@ def test_that_grabcut_outlines_what_is_in_the_box(dtype: Any, channels: int, gai
     assert by_grabcut(pixels, (80, 40, 340, 280)) == polygon
 
 
-def test_that_a_round_part_is_found_by_its_circle() -> None:
+def test_that_a_round_part_is_found_by_its_circles() -> None:
     pixels = ring(121.0, 98.0)
     disc = by_circle(pixels)
     assert np.hypot(disc.centre_x - 121.5, disc.centre_y - 98.5) < 1
     assert min(abs(disc.radius_x - radius) for radius in (40, 80)) < 1.5
+    annulus = by_ring(pixels)
+    assert (annulus.inner, annulus.outer) == pytest.approx((40, 80), abs=1.5)
 
 
 def test_that_where_nothing_stands_out_it_is_said() -> None:
