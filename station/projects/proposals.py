@@ -7,14 +7,14 @@ from typing import Literal
 
 import numpy as np
 
-from ml.area_proposal import by_circle, by_grabcut, by_ring, by_threshold
+from ml.area_proposal import by_circle, by_grabcut, by_threshold
 from ml.inspection_area import Rectangle, Shape, mask_of
 from ml.part_movement import Movement
 from ml.part_pictures import template_of
 from ml.part_search import PartSearch
 from ml.pictures import Pixels
 
-Proposal = Literal["threshold", "grabcut", "circle", "ring"]
+Proposal = Literal["threshold", "grabcut", "circle"]
 Box = tuple[int, int, int, int]
 """x, y, width, height in px."""
 
@@ -38,8 +38,6 @@ def propose(kind: Proposal, pixels: Pixels, box: Rectangle | None) -> Shape:
             return by_threshold(pixels)
         case "circle":
             return by_circle(pixels)
-        case "ring":
-            return by_ring(pixels)
         case "grabcut":
             if box is None:
                 raise ValueError("GrabCut needs a box around the part")

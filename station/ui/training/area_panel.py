@@ -55,7 +55,7 @@ class AreaPanel(QWidget):
     brush_chosen = Signal(int)
     """Width in pixels of the picture."""
     proposal_requested = Signal(str)
-    """`threshold`, `grabcut`, `circle` or `ring`: an outline of the part is wanted."""
+    """`threshold`, `grabcut` or `circle`: an outline of the part is wanted."""
     shape_selected = Signal(int)
     """Number in the list, -1 for none."""
     shape_deleted = Signal(int)
@@ -69,10 +69,9 @@ class AreaPanel(QWidget):
         self._brush_row = QWidget()
         self._brush, self._brush_px = QSlider(Qt.Orientation.Horizontal), QSpinBox()
         self._proposals = {
-            "threshold": self._proposal(self.tr("By brightness"), self.tr("What is brighter or darker than the rest")),
+            "threshold": self._proposal(self.tr("Brightness"), self.tr("What is brighter or darker than the rest")),
             "grabcut": self._proposal(self.tr("In a box"), self.tr("Draw a box around the part; its outline is found")),
-            "circle": self._proposal(self.tr("A circle"), self.tr("The most striking circle")),
-            "ring": self._proposal(self.tr("A ring"), self.tr("Between the most striking circle and the next one")),
+            "circle": self._proposal(self.tr("Circle"), self.tr("The most striking circle")),
         }
         self._list = QListWidget()
         self._list.setAccessibleName(self.tr("Shapes"))
@@ -205,7 +204,7 @@ class AreaPanel(QWidget):
         grid = QGridLayout()
         grid.setSpacing(tokens.XS)
         for place, button in enumerate(self._proposals.values()):
-            grid.addWidget(button, *divmod(place, 2))
+            grid.addWidget(button, 0, place)
         find.add(grid)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -62,9 +62,9 @@ class PlacementCard(Card):
         self.show()
         self._progress.hide()
         missing = search.missing if search is not None else ()
-        words = movement_words(movement, is_searched=search is not None)
-        if search is not None:  # a ring is looked at around its circle, wherever the part lies
-            words = f"{words if search.parts is not None else ''} {self._search_words(search)}".strip()
+        words = movement_words(movement, gives_advice=can_align)
+        if search is not None:
+            words = f"{words if _says_more(movement, search) else ''} {self._search_words(search)}".strip()
         is_moving = search is None and movement.placement == "moved"
         self._words.setText(words)
         theme.mark(self._words, "tone", "text")
@@ -86,25 +86,29 @@ class PlacementCard(Card):
         self.picture_requested.emit(item.text())
 
 
-def movement_words(movement: Movement, *, is_searched: bool) -> str:
-    """How the parts lie, and what that means for the choice of a method."""
+def _says_more(movement: Movement, search: SearchCheck) -> bool:
+    """Whether found parts still move: a ring lies around its circle, wherever the part is."""
+    return search.parts is not None and movement.placement in ("aligned", "moved")
+
+
+def movement_words(movement: Movement, *, gives_advice: bool) -> str:
+    """How the parts lie, and what that means; `gives_advice`: also what to do where they move."""
+    if movement.placement == "texture":
+        return _tr("The pictures have no common shape: there is nothing to align.")
+    if movement.placement == "unknown":
+        return _tr("Too few good pictures to tell how the parts lie.")
     shift = None if movement.shift_px is None else max(1, round(movement.shift_px))
-    match movement.placement:
-        case "aligned" if shift is not None:
-            return _tr("Parts lie within {} px of each other: every method works.").format(shift)
-        case "aligned":
-            return _tr("Parts lie in the same place: every method works.")
-        case "moved" if shift is None:
-            where = _tr("Parts lie in different places or turned")
-        case "moved":
-            where = _tr("Parts lie up to {} px apart").format(shift)
-            if movement.turn_deg is not None and movement.turn_deg >= 1:
-                where = _tr("{} and are turned by up to {}°").format(where, round(movement.turn_deg))
-        case "texture":
-            return "" if is_searched else _tr("The pictures have no common shape: there is nothing to align.")
-        case _:
-            return "" if is_searched else _tr("Too few good pictures to tell how the parts lie.")
-    if is_searched:
+    if movement.placement == "aligned":
+        where = _tr("Parts lie in the same place")
+        if shift is not None:
+            where = _tr("Parts lie within {} px of their usual place").format(shift)
+        return _tr("{}: every method works.").format(where)
+    where = _tr("Parts lie in different places or turned")
+    if shift is not None:
+        where = _tr("Parts move by up to {} px").format(shift)
+        if movement.turn_deg is not None and movement.turn_deg >= 1:
+            where = _tr("{} and turn by up to {}°").format(where, round(movement.turn_deg))
+    if not gives_advice:
         return f"{where}."
     return _tr("{}: align them, or take a method that needs no fixed place.").format(where)
 

@@ -239,7 +239,7 @@ def test_that_pictures_are_leafed_through_by_keys(open_page: OpenPage, qtbot: Qt
     qtbot.waitUntil(lambda: page._stage.sight is not None and page._stage.sight.picture.name == "00.png")
 
 
-@pytest.mark.parametrize(("offer", "role"), [("By brightness", "Look there"), ("In a box", "Ignore it")])
+@pytest.mark.parametrize(("offer", "role"), [("Brightness", "Look there"), ("In a box", "Ignore it")])
 def test_that_the_parts_outline_is_proposed_and_taken(open_page: OpenPage, qtbot: QtBot, offer: str, role: str) -> None:
     page = open_page()
     press(qtbot, page, offer)
@@ -258,7 +258,7 @@ def test_that_the_parts_outline_is_proposed_and_taken(open_page: OpenPage, qtbot
 
 def test_that_a_proposal_is_discarded_by_escape(open_page: OpenPage, qtbot: QtBot) -> None:
     page = open_page()
-    press(qtbot, page, "By brightness")
+    press(qtbot, page, "Brightness")
     qtbot.waitUntil(lambda: page._drawing._outlines.proposed is not None, timeout=WAIT_MS)
     qtbot.keyClick(canvas_of(page), Qt.Key.Key_Escape)
     assert page._drawing._outlines.proposed is None
