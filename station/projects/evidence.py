@@ -16,7 +16,6 @@ from ml.picture_list import PictureList
 from ml.region_rules import RegionRules
 from ml.score_sheet import SHEET_FILE, ScoredRow, ScoreSheet, read_row_map
 from station.projects.order import PICTURES_FILE
-from station.projects.project import Candidate
 
 SCORES_SUFFIX: Final = ".scores"
 """Of the folder beside a model that holds the sheet of its test pictures."""
@@ -119,11 +118,6 @@ def has_tests(model: Path) -> bool:
 def scores_folder(model: Path) -> Path:
     """Where the scores of a model's test pictures lie."""
     return model.with_suffix(SCORES_SUFFIX)
-
-
-def rules_of(candidate: Candidate, manifest: Manifest) -> RegionRules | None:
-    """The region rules in force: those chosen in judging, else those that it was trained with."""
-    return None if candidate.without_rules else candidate.rules or manifest.rules
 
 
 def parts_of(rows: Sequence[ScoredRow]) -> tuple[Part, ...]:

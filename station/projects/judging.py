@@ -21,8 +21,9 @@ from ml.image_metrics import NotMeasurableError, auroc, auroc_interval, average_
 from ml.judging import Verdict, combined
 from ml.region_rules import RegionRules
 from ml.score_curves import ScoreCurves
-from station.projects.evidence import JUDGED_SUFFIX, Evidence, model_file, rules_of
+from station.projects.evidence import JUDGED_SUFFIX, Evidence, model_file
 from station.projects.flow import Flow
+from station.projects.judgement_choices import calibration_of, rules_of
 from station.projects.project import Candidate, JudgedCounts
 
 VERDICTS: Final[tuple[Verdict, ...]] = ("OK", "UNSURE", "NG")
@@ -220,11 +221,6 @@ class Ranking:
             auroc_interval(truths, scores),
             average_precision(truths, scores),
         )
-
-
-def calibration_of(candidate: Candidate, trained: Calibration) -> Calibration:
-    """With what was chosen in judging it. Raises CalibrationError."""
-    return trained if candidate.choice is None else trained.with_choice(candidate.choice)
 
 
 def judged(evidence: Evidence, candidate: Candidate) -> Judging:

@@ -18,7 +18,8 @@ from ml.threshold_choice import ThresholdChoice
 from station.home import Home
 from station.projects.evidence import Evidence, parts_of
 from station.projects.flow import Flow
-from station.projects.judging import Judging, Ranking, Rate, calibration_of, final_model, in_order_of_trouble, judged
+from station.projects.judgement_choices import calibration_of
+from station.projects.judging import Judging, Ranking, Rate, final_model, in_order_of_trouble, judged
 from station.projects.project import Candidate, JudgedCounts, Project
 from station.projects.steps import RULES
 from station.projects.steps.judgement import readiness

@@ -1,94 +1,70 @@
 """Judgement: how the trained candidates do on pictures that they have not seen, and at which threshold one goes on."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import (
-    QButtonGroup,
-    QFrame,
-    QHBoxLayout,
-    QPushButton,
-    QScrollArea,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from ml.calibration import Calibration
 from ml.errors import CalibrationError
 from ml.region_rules import RegionRules
-from ml.threshold_choice import ThresholdChoice, ThresholdRule
-from ml.threshold_rules import LabelledParts, choose, honest_estimate
-from station.projects.defect_areas import DefectAreas, defect_areas
-from station.projects.evidence import Evidence, has_tests, model_file, rules_of, scores_folder
+from ml.threshold_choice import ThresholdRule
+from ml.threshold_rules import honest_estimate
 from station.projects.flow import Flow
-from station.projects.judging import Judging, Ranking, calibration_of
-from station.projects.order import PICTURES_FILE
+from station.projects.judgement_choices import (
+    by_hand,
+    rule_of,
+    rules_of,
+    unsure_share_of,
+    with_region_rules,
+    with_rule,
+    with_unsure,
+)
+from station.projects.judging import Judging, judged
 from station.projects.project import Candidate
 from station.projects.steps.judgement import trained_candidates
-from station.ui import theme, tokens
+from station.ui import tokens
+from station.ui.training.candidate_reader import CandidateReader, KnownCandidate
 from station.ui.training.candidate_table import CandidateLine, CandidateTable
-from station.ui.training.curve_chart import CurveChart
 from station.ui.training.flips_panel import FlipsPanel
 from station.ui.training.judgement_words import count_words
-from station.ui.training.kinds_chart import KindsChart
-from station.ui.training.outcome_card import OutcomeCard
 from station.ui.training.rules_card import RulesCard
-from station.ui.training.score_chart import ScoreChart, raw_score
+from station.ui.training.score_chart import raw_score
+from station.ui.training.scores_tab import ScoresTab
 from station.ui.training.threshold_card import ThresholdCard, ThresholdShown
 from station.ui.training.wizard_page import WizardPage, WizardPorts
 from station.ui.training.worst_pictures import WorstPictures
 from station.ui.widgets.problem_label import ProblemLabel
-from station.workers.queries import Queries
-from station.workers.scoring import ScoredSheet, ScoringProcess, ScoringProgress
+from station.workers.scoring import ScoringProgress
 
 CONTROLS_PX: Final = 320
-OUTCOME_PX: Final = 352
-WIDE_PX: Final = 1250
-"""From this width on both curves and the kinds stand beside each other."""
-
 SETTLE_MS: Final = 250
 LEAST_THRESHOLD: Final = 0.001
 """On the trained model's scale: half of all good parts lie above 0."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Known:
-    """What has been read of one candidate."""
-
-    evidence: Evidence
-    ranking: Ranking
-    parts: LabelledParts
-
-
 class JudgementPage(WizardPage):
-    """The chosen candidate is the one that is shown; each keeps its own threshold and rules."""
+    """The chosen candidate is the one that is shown; each keeps its own threshold and rules.
+
+    What the hand moves is a draft of that candidate, seen at once and stored when the hand has come to rest.
+    """
 
     def __init__(self, flow: Flow, ports: WizardPorts, parent: QWidget | None = None) -> None:
         super().__init__(flow, ports, parent)
-        self._queries = Queries(self)
-        self._known: dict[str, _Known] = {}
-        self._problems: dict[str, str] = {}
-        self._asked: set[str] = set()
+        self._reader = CandidateReader(flow.candidate_folder, self)
         self._draft: Candidate | None = None
         self._judging: Judging | None = None
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._table = CandidateTable()
         self._problem = ProblemLabel()
-        self._score = QPushButton(self.tr("Score the test pictures"))
-        self._scoring = ScoringProcess(parent=self)
-        self._scored_id = ""
-        self._areas: dict[str, DefectAreas] = {}
+        self._score = QPushButton()
         self._threshold = ThresholdCard()
         self._rules = RulesCard()
-        self._scores = ScoreChart()
-        self._roc, self._pr = CurveChart("roc"), CurveChart("pr")
-        self._outcome, self._kinds = OutcomeCard(), KindsChart()
+        self._controls = QScrollArea()
+        self._scores = ScoresTab()
         self._worst = WorstPictures()
-        self._flips = FlipsPanel(ports)
+        self._flips = FlipsPanel(ports, self)
         self._tabs = QTabWidget()
         self._arrange()
         self._connect()
@@ -99,16 +75,12 @@ class JudgementPage(WizardPage):
     def enter(self) -> None:
         """Choose the last trained candidate where none is chosen, and read what is not yet known of each."""
         trained = trained_candidates(self._flow.project)
-        ids = {one.id for one in trained}
-        if trained and self._flow.project.chosen not in ids:
+        if trained and self._flow.project.chosen not in {one.id for one in trained}:
             self._flow.change(chosen=trained[-1].id)
             self.changed.emit()
-        self._asked &= ids
         # The chosen one first: it is looked at.
         for one in sorted(trained, key=lambda one: one.id != self._flow.project.chosen):
-            if one.id not in self._asked:
-                self._asked.add(one.id)
-                self._read(one)
+            self._reader.read(one.id)
         self._show_chosen()
 
     def leave(self) -> None:
@@ -118,117 +90,33 @@ class JudgementPage(WizardPage):
         self._store()
         self._worst.close_down()
         self._flips.close_down()
-        self._queries.close()
-        self._scoring.stop()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._show_lower()
-
-    # Reading
-
-    def _read(self, candidate: Candidate) -> None:
-        folder: Path = self._flow.candidate_folder(candidate.id)
-
-        def read() -> _Known:
-            evidence = Evidence.read(model_file(folder))
-            parts = LabelledParts.of(evidence.manifest.calibration, evidence.rows)
-            return _Known(evidence, Ranking.of(evidence), parts)
-
-        def take(known: _Known) -> None:
-            self._take(candidate.id, known)
-
-        def tell(problem: str) -> None:
-            self._problems[candidate.id] = problem
-            self._show_chosen()
-
-        self._queries.ask(read, then=take, otherwise=tell)
-
-    def _take(self, candidate_id: str, known: _Known) -> None:
-        self._known[candidate_id] = known
-        self._problems.pop(candidate_id, None)
-        self._areas.pop(candidate_id, None)
-        if known.evidence.problem:
-            self._problems[candidate_id] = known.evidence.problem
-        if candidate_id == self._flow.project.chosen:
-            self._show_chosen()
-        else:
-            self._show_table()
-
-        def take_areas(areas: DefectAreas) -> None:
-            self._areas[candidate_id] = areas
-            self._show_areas()
-
-        if known.evidence.rows:
-            self._queries.ask(lambda: defect_areas(known.evidence), then=take_areas)
-
-    def _show_areas(self) -> None:
-        self._kinds.show_areas(self._areas.get(self._draft.id) if self._draft else None)
-
-    @Slot()
-    def _begin_scoring(self) -> None:
-        """Of the candidate that is shown; its sheet is missing or of another model."""
-        known, draft = self._shown, self._draft
-        if known is not None and draft is not None and not self._scoring.is_running:
-            model = known.evidence.model
-            self._scored_id = draft.id
-            self._scoring.start(model, model.with_name(PICTURES_FILE), scores_folder(model))
-            self._show_problem()
-
-    @Slot(object)
-    def _on_scoring(self, progress: ScoringProgress) -> None:
-        self._score.setText(self.tr("Scoring: {} of {}").format(progress.done, progress.total))
-
-    @Slot(object)
-    def _on_scored(self, sheet: ScoredSheet) -> None:
-        self._problems.pop(self._scored_id, None)
-        candidate = self._flow.project.candidate(self._scored_id)
-        if candidate is not None:
-            self._read(candidate)
-        self._show_problem()
-
-    @Slot(str)
-    def _on_not_scored(self, reason: str) -> None:
-        self._problems[self._scored_id] = reason
-        self._show_problem()
-
-    def _show_problem(self) -> None:
-        """What keeps the shown candidate from being judged, and the way out where there is one."""
-        known, draft = self._shown, self._draft
-        self._problem.show_problem(self._problems.get(draft.id, "") if draft else "")
-        is_unscored = known is not None and bool(known.evidence.problem) and has_tests(known.evidence.model)
-        self._score.setVisible(is_unscored)
-        self._score.setEnabled(not self._scoring.is_running)
-        if not self._scoring.is_running:
-            self._score.setText(self.tr("Score the test pictures"))
+        self._reader.close()
 
     # Showing
+
+    @property
+    def _shown(self) -> KnownCandidate | None:
+        return self._reader.known(self._draft.id) if self._draft else None
 
     def _show_chosen(self) -> None:
         """Everything of the candidate that the project has chosen."""
         self._draft = self._flow.project.candidate(self._flow.project.chosen)
+        self._judging = None
         known = self._shown
         self._show_problem()
         self._tabs.setEnabled(known is not None)
         self._controls.setEnabled(known is not None)
         if known is None or self._draft is None:
-            self._judging = None
             self._show_table()
             return
-        scale = known.evidence.manifest.calibration
-        self._scores.show_ranking(scale, known.ranking)
-        self._roc.show_ranking(known.ranking)
-        self._pr.show_ranking(known.ranking)
+        manifest = known.evidence.manifest
+        self._scores.show_ranking(manifest.calibration, known.ranking)
         self._threshold.set_defects(len(known.parts.bad))
-        self._rules.show_rules(rules_of(self._draft, known.evidence.manifest))
-        self._show_areas()
-        self._show_estimate()
+        self._rules.show_rules(rules_of(self._draft, manifest))
+        self._show_areas(self._draft.id)
         self._rejudge()
+        self._show_estimate()
         self._settled()
-
-    @property
-    def _shown(self) -> _Known | None:
-        return self._known.get(self._draft.id) if self._draft else None
 
     def _rejudge(self) -> None:
         """What follows the hand: matrix, lines, numbers."""
@@ -236,53 +124,56 @@ class JudgementPage(WizardPage):
         if known is None or draft is None:
             return
         trained = known.evidence.manifest.calibration
-        calibration = calibration_of(draft, trained)
-        judging = Judging.of(known.evidence, calibration, rules_of(draft, known.evidence.manifest))
-        self._judging = judging
-        self._scores.show_threshold(calibration)
-        self._roc.show_point(judging.matrix)
-        self._pr.show_point(judging.matrix)
-        self._outcome.show_judging(judging)
-        self._kinds.show_kinds(judging.kinds)
+        self._judging = judging = judged(known.evidence, draft)
+        self._scores.show_judging(judging)
+        low, high = self._scores.scores.range
         self._threshold.show_threshold(
             ThresholdShown(
-                rule=_rule_of(draft, trained),
-                threshold=trained.normalise(calibration.threshold),
-                ends=(max(LEAST_THRESHOLD, self._scores.range[0]), self._scores.range[1]),
-                unsure_share=_share_of(draft, trained),
+                rule=rule_of(draft, trained),
+                threshold=trained.normalise(judging.calibration.threshold),
+                ends=(max(LEAST_THRESHOLD, low), high),
+                unsure_share=unsure_share_of(draft, trained),
             )
         )
 
     @Slot()
     def _settled(self) -> None:
         """What may come a moment later: pictures, flips, the table, the disk."""
-        self._settle.stop()
         self._store()
-        judging = self._judging
-        if judging is None:
+        judging, draft = self._judging, self._draft
+        if judging is None or draft is None:
             return
         self._rules.show_effect(self._effect_words(judging))
         self._worst.show_judging(judging)
-        if self._draft is not None:
-            self._flips.show_judging(
-                judging, self._flow.project.recipe or "", self._flow.candidate_folder(self._draft.id)
-            )
+        self._flips.show_judging(judging, self._flow.project.recipe or "", self._flow.candidate_folder(draft.id))
         self._show_table()
 
     def _show_table(self) -> None:
         lines = []
         for one in trained_candidates(self._flow.project):
-            known = self._known.get(one.id)
-            judging = None
-            if known is not None and self._draft is not None and one.id == self._draft.id:
-                judging = self._judging
-            elif known is not None:
-                manifest = known.evidence.manifest
-                calibration = calibration_of(one, manifest.calibration)
-                judging = Judging.of(known.evidence, calibration, rules_of(one, manifest))
+            known = self._reader.known(one.id)
+            judging = judged(known.evidence, one) if known else None
             ranking = known.ranking if known else None
-            lines.append(CandidateLine(one, judging, ranking, self._problems.get(one.id, "")))
+            lines.append(CandidateLine(one, judging, ranking, self._reader.problem(one.id)))
         self._table.show_lines(lines, self._flow.project.chosen)
+
+    def _show_estimate(self) -> None:
+        known, draft = self._shown, self._draft
+        if known is None or draft is None:
+            return
+        trained = known.evidence.manifest.calibration
+        rule = rule_of(draft, trained)
+        estimate = honest_estimate(rule, known.parts, trained.median) if rule.needs_defects else None
+        self._threshold.show_estimate(estimate, len(known.parts.bad))
+
+    @Slot()
+    def _show_problem(self) -> None:
+        """What keeps the shown candidate from being judged, and the way out where there is one."""
+        known = self._shown
+        self._problem.show_problem(self._reader.problem(self._draft.id) if self._draft else "")
+        self._score.setVisible(known is not None and known.can_be_scored)
+        self._score.setEnabled(not self._reader.is_scoring)
+        self._score.setText(self.tr("Score the test pictures"))
 
     def _effect_words(self, judging: Judging) -> str:
         if judging.rules is None:
@@ -295,44 +186,40 @@ class JudgementPage(WizardPage):
             count_words(by_rules.false_alarms), count_words(by_rules.found)
         )
 
-    def _show_estimate(self) -> None:
-        known, draft = self._shown, self._draft
-        if known is None or draft is None:
-            return
-        rule, calibration = _rule_of(draft, known.evidence.manifest.calibration), known.evidence.manifest.calibration
-        estimate = honest_estimate(rule, known.parts, calibration.median) if rule.needs_defects else None
-        self._threshold.show_estimate(estimate, len(known.parts.bad))
+    @Slot(str)
+    def _show_areas(self, candidate_id: str) -> None:
+        if self._draft is not None and candidate_id == self._draft.id:
+            self._scores.show_areas(self._reader.areas(candidate_id))
+
+    @Slot(str)
+    def _on_read(self, candidate_id: str) -> None:
+        if candidate_id == self._flow.project.chosen:
+            self._store()
+            self._show_chosen()
+        else:
+            self._show_table()
+
+    @Slot(object)
+    def _on_scoring(self, progress: ScoringProgress) -> None:
+        self._score.setText(self.tr("Scoring: {} of {}").format(progress.done, progress.total))
 
     # Changing
 
     @Slot(str)
     def _choose_candidate(self, candidate_id: str) -> None:
         if candidate_id != self._flow.project.chosen:
-            self._settled()
+            self._store()
             self._flow.change(chosen=candidate_id)
             self._show_chosen()
             self.changed.emit()
 
     @Slot(object)
     def _choose_rule(self, rule: ThresholdRule) -> None:
-        known, draft = self._shown, self._draft
-        if known is None or draft is None:
-            return
-        trained = known.evidence.manifest.calibration
-        share = _share_of(draft, trained)
-        try:
-            if rule.rule == "manual":
-                now = calibration_of(draft, trained).threshold
-                choice = ThresholdChoice(rule="manual", threshold=now, unsure_share=share)
-            else:
-                choice = choose(rule, trained, known.parts, share)
-            trained.with_choice(choice)
-        except CalibrationError as error:
-            self._problem.show_problem(str(error))
-            return
-        self._problem.show_problem("")
-        self._change(choice)
-        self._show_estimate()
+        known = self._shown
+        if known is not None:
+            parts = known.parts
+            self._change(lambda draft, trained: with_rule(draft, rule, trained, parts))
+            self._show_estimate()
 
     @Slot(float)
     def _move_to(self, raw: float) -> None:
@@ -340,14 +227,8 @@ class JudgementPage(WizardPage):
         known, draft = self._shown, self._draft
         if known is None or draft is None:
             return
-        trained = known.evidence.manifest.calibration
-        choice = ThresholdChoice(
-            rule="manual",
-            threshold=max(raw, raw_score(LEAST_THRESHOLD, trained)),
-            unsure_share=_share_of(draft, trained),
-        )
-        was_by_labels = _rule_of(draft, trained).needs_defects
-        self._change(choice)
+        was_by_labels = rule_of(draft, known.evidence.manifest.calibration).needs_defects
+        self._change(lambda draft, trained: by_hand(draft, max(raw, raw_score(LEAST_THRESHOLD, trained)), trained))
         if was_by_labels:
             self._show_estimate()
 
@@ -358,34 +239,33 @@ class JudgementPage(WizardPage):
 
     @Slot(object)
     def _choose_band(self, share: float | None) -> None:
-        known, draft = self._shown, self._draft
-        if known is None or draft is None:
-            return
-        trained = known.evidence.manifest.calibration
-        threshold = calibration_of(draft, trained).threshold
-        rule = _rule_of(draft, trained)
-        self._change(ThresholdChoice(**rule.model_dump(), threshold=threshold, unsure_share=share))
+        self._change(lambda draft, trained: with_unsure(draft, share, trained))
 
     @Slot(object)
     def _choose_rules(self, rules: RegionRules | None) -> None:
+        known = self._shown
+        if known is not None:
+            trained_rules = known.evidence.manifest.rules
+            self._change(lambda draft, trained: with_region_rules(draft, rules, trained_rules))
+
+    def _change(self, changed: Callable[[Candidate, Calibration], Candidate]) -> None:
         known, draft = self._shown, self._draft
         if known is None or draft is None:
             return
-        trained = known.evidence.manifest.rules
-        chosen = {"rules": None if rules == trained else rules, "without_rules": rules is None and trained is not None}
-        self._draft = draft.model_copy(update=chosen)
+        try:
+            self._draft = changed(draft, known.evidence.manifest.calibration)
+        except CalibrationError as error:
+            self._problem.show_problem(str(error))
+            return
+        self._show_problem()
         self._rejudge()
         self._settle.start()
 
-    def _change(self, choice: ThresholdChoice) -> None:
-        known, draft = self._shown, self._draft
-        if known is None or draft is None:
-            return
-        trained = known.evidence.manifest.calibration
-        is_as_trained = choice == _trained_choice(trained)
-        self._draft = draft.model_copy(update={"choice": None if is_as_trained else choice})
-        self._rejudge()
-        self._settle.start()
+    @Slot()
+    def _begin_scoring(self) -> None:
+        if self._draft is not None:
+            self._reader.score(self._draft.id)
+            self._score.setEnabled(False)
 
     def _store(self) -> None:
         """What was chosen since, into the project as it is now: another part of it may have changed meanwhile."""
@@ -416,19 +296,20 @@ class JudgementPage(WizardPage):
         cards.addWidget(self._threshold)
         cards.addWidget(self._rules)
         cards.addStretch(1)
-        self._controls = QScrollArea()
         self._controls.setWidgetResizable(True)
         self._controls.setFrameShape(QFrame.Shape.NoFrame)
         self._controls.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._controls.setFixedWidth(CONTROLS_PX)
         self._controls.setWidget(form)
-        self._tabs.addTab(self._scores_tab(), self.tr("Scores"))
+        self._tabs.addTab(self._scores, self.tr("Scores"))
         self._tabs.addTab(self._worst, self.tr("Pictures"))
+        self._flips.hide()
         if self._flow.project.recipe is not None:
             self._tabs.addTab(self._flips, self.tr("Past parts"))
-        else:
-            self._flips.setParent(self)
-            self._flips.hide()
+        trouble = QHBoxLayout()
+        trouble.setSpacing(tokens.M)
+        trouble.addWidget(self._problem, 1)
+        trouble.addWidget(self._score)
         below = QHBoxLayout()
         below.setSpacing(tokens.M)
         below.addWidget(self._controls)
@@ -437,86 +318,20 @@ class JudgementPage(WizardPage):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(tokens.M)
         column.addWidget(self._table)
-        trouble = QHBoxLayout()
-        trouble.setSpacing(tokens.M)
-        trouble.addWidget(self._problem, 1)
-        trouble.addWidget(self._score)
         column.addLayout(trouble)
         column.addLayout(below, 1)
 
-    def _scores_tab(self) -> QWidget:
-        self._lower = QButtonGroup(self)
-        self._chips = QWidget()
-        chips = QHBoxLayout(self._chips)
-        chips.setContentsMargins(0, 0, 0, 0)
-        chips.setSpacing(tokens.S)
-        for number, words in enumerate((self.tr("ROC"), self.tr("Precision"), self.tr("Kinds"))):
-            chip = QPushButton(words)
-            chip.setCheckable(True)
-            theme.mark(chip, "kind", "chip")
-            self._lower.addButton(chip, number)
-            chips.addWidget(chip)
-        chips.addStretch(1)
-        self._lower.button(0).setChecked(True)
-        charts = QHBoxLayout()
-        charts.setSpacing(tokens.M)
-        for chart in (self._roc, self._pr, self._kinds):
-            charts.addWidget(chart, 1)
-        left = QVBoxLayout()
-        left.setSpacing(tokens.XS)
-        left.addWidget(self._chips)
-        left.addLayout(charts, 1)
-        self._outcome.setFixedWidth(OUTCOME_PX)
-        row = QHBoxLayout()
-        row.setSpacing(tokens.M)
-        row.addLayout(left, 1)
-        row.addWidget(self._outcome)
-        tab = QWidget()
-        column = QVBoxLayout(tab)
-        column.setContentsMargins(tokens.M, tokens.S, tokens.M, tokens.M)
-        column.setSpacing(tokens.S)
-        column.addWidget(self._scores, 1)
-        column.addLayout(row, 1)
-        return tab
-
-    @Slot()
-    def _show_lower(self) -> None:
-        is_wide = self.width() >= WIDE_PX
-        self._chips.setVisible(not is_wide)
-        for number, chart in enumerate((self._roc, self._pr, self._kinds)):
-            chart.setVisible(is_wide or number == self._lower.checkedId())
-
     def _connect(self) -> None:
+        self._reader.changed.connect(self._on_read)
+        self._reader.areas_found.connect(self._show_areas)
+        self._reader.scoring.connect(self._on_scoring)
         self._settle.timeout.connect(self._settled)
         self._score.clicked.connect(self._begin_scoring)
-        self._scoring.progressed.connect(self._on_scoring)
-        self._scoring.succeeded.connect(self._on_scored)
-        self._scoring.failed.connect(self._on_not_scored)
-        self._scoring.cancelled.connect(self._show_problem)
         self._table.chosen.connect(self._choose_candidate)
         self._threshold.rule_chosen.connect(self._choose_rule)
         self._threshold.threshold_moved.connect(self._move_on_scale)
         self._threshold.threshold_settled.connect(self._settle.start)
         self._threshold.band_chosen.connect(self._choose_band)
         self._rules.rules_chosen.connect(self._choose_rules)
-        self._lower.idClicked.connect(self._show_lower)
-        charts: tuple[Any, ...] = (self._scores, self._roc)
-        for chart in charts:
-            chart.threshold_moved.connect(self._move_to)
-            chart.threshold_settled.connect(self._settle.start)
-
-
-def _trained_choice(trained: Calibration) -> ThresholdChoice:
-    """The threshold and the band that the training gave, as a choice."""
-    factor = trained.band_factor
-    share = min(factor * trained.alpha, 0.5) if factor and trained.threshold_low is not None else None
-    return ThresholdChoice(rule="false_alarms", alpha=trained.alpha, threshold=trained.threshold, unsure_share=share)
-
-
-def _rule_of(candidate: Candidate, trained: Calibration) -> ThresholdRule:
-    chosen = candidate.choice or _trained_choice(trained)
-    return ThresholdRule(**chosen.model_dump(exclude={"threshold", "unsure_share"}))
-
-
-def _share_of(candidate: Candidate, trained: Calibration) -> float | None:
-    return (candidate.choice or _trained_choice(trained)).unsure_share
+        self._scores.threshold_moved.connect(self._move_to)
+        self._scores.threshold_settled.connect(self._settle.start)

@@ -65,7 +65,7 @@ def make_page(open_flow: OpenFlow, ports: WizardPorts, qtbot: QtBot) -> Iterator
         page.resize(992, 580)
         page.enter()
         page.show()
-        qtbot.waitUntil(lambda: len(page._known) == len(candidates), timeout=20_000)
+        qtbot.waitUntil(lambda: len(page._reader._known) == len(candidates), timeout=20_000)
         return page
 
     yield make
@@ -75,7 +75,7 @@ def make_page(open_flow: OpenFlow, ports: WizardPorts, qtbot: QtBot) -> Iterator
 
 def cells(page: JudgementPage) -> str:
     """tn fp / fn tp as the matrix shows them."""
-    shown = page._outcome._matrix._cells
+    shown = page._scores.outcome._matrix._cells
     return f"{shown['tn'].text()} {shown['fp'].text()} / {shown['fn'].text()} {shown['tp'].text()}"
 
 
@@ -123,18 +123,18 @@ def test_that_the_trained_candidate_is_chosen_and_judged(make_page: Callable[...
     assert cells(page) == "5 1 / 2 4"
     assert "1 of 6 good parts would be called NG" in page._flow.readiness(Step.JUDGEMENT).consequence
     assert "4 of 6 defects found" in page._flow.readiness(Step.JUDGEMENT).consequence
-    assert [one.kind for one in page._kinds._bars._kinds] == ["scratch", "dent"]
+    assert [one.kind for one in page._scores.kinds._bars._kinds] == ["scratch", "dent"]
 
 
 def test_that_with_good_parts_alone_the_page_says_what_cannot_be_told(make_page: Callable[..., JudgementPage]) -> None:
     page = make_page("PatchCore", tested=False)
     assert cells(page) == "19 1 / 0 0"
-    assert "gave the threshold" in page._outcome._where_from.text()
-    assert "cannot be told" in page._outcome._where_from.text()
+    assert "gave the threshold" in page._scores.outcome._where_from.text()
+    assert "cannot be told" in page._scores.outcome._where_from.text()
     model = page._threshold._rules.model()
     enabled = [model.item(row).isEnabled() for row in range(model.rowCount())]  # type: ignore[attr-defined]
     assert enabled == [True, False, False, False, False, True]
-    assert page._roc._ranking is not None and page._roc._ranking.curves is None
+    assert page._scores.roc._ranking is not None and page._scores.roc._ranking.curves is None
 
 
 def test_that_each_model_of_the_page_passes_qts_tester(make_page: Callable[..., JudgementPage]) -> None:
@@ -152,15 +152,17 @@ def test_that_dragging_the_line_moves_matrix_number_curve_and_project(
     make_page: Callable[..., JudgementPage], qtbot: QtBot
 ) -> None:
     page = make_page("PatchCore")
-    chart = page._scores
-    drag(chart.plot, QPointF(1.0, 0.5), QPointF(1.4, 0.5))  # 10.5 + 1.4 x 8.5 = 22.4
+    chart = page._scores.scores
+    drag(chart.plot, QPointF(1.0, 0.5), QPointF(1.53, 0.5))  # 10.5 + 1.53 x 8.5 = 23.5
     settle(page, qtbot)
     assert cells(page) == "5 1 / 3 3"
-    assert page._threshold._at.value() == pytest.approx(1.4, abs=0.02)
+    shown = page._threshold._at.value()
+    assert shown == pytest.approx(1.53, abs=0.1)
     assert page._threshold._rules.currentData() == "manual"
     choice = stored(page).choice
-    assert choice is not None and choice.rule == "manual" and choice.threshold == pytest.approx(22.4, abs=0.2)
-    point = page._roc._point.pos()
+    assert choice is not None and choice.rule == "manual"
+    assert choice.threshold == pytest.approx(10.5 + 8.5 * shown, abs=0.01)
+    point = page._scores.roc._point.pos()
     assert (point.x(), point.y()) == (pytest.approx(100 / 6), pytest.approx(50))
     counts = stored(page).judged
     assert counts is not None and (counts.false_alarms, counts.found) == (1, 3)
@@ -170,8 +172,8 @@ def test_that_dragging_the_point_of_the_roc_moves_the_threshold(
     make_page: Callable[..., JudgementPage], qtbot: QtBot
 ) -> None:
     page = make_page("PatchCore")
-    start = page._roc._point.pos()
-    drag(page._roc.plot, QPointF(start.x(), start.y()), QPointF(0, 50))
+    start = page._scores.roc._point.pos()
+    drag(page._scores.roc.plot, QPointF(start.x(), start.y()), QPointF(0, 50))
     settle(page, qtbot)
     assert cells(page) == "6 0 / 3 3"
     assert stored(page).choice is not None
@@ -208,7 +210,7 @@ def test_that_a_rule_by_labels_moves_the_threshold_and_shows_its_honest_estimate
     settle(page, qtbot)
     choice = stored(page).choice
     assert choice is not None and (choice.rule, choice.cost_miss, choice.cost_false_alarm) == ("cost", 10, 1)
-    known = next(iter(page._known.values()))
+    known = next(iter(page._reader._known.values()))
     parts = LabelledParts.of(known.evidence.manifest.calibration, known.evidence.rows)
     assert choice.threshold == labelled_threshold(choice, parts, 10.5)
     assert "folds" in page._threshold._estimate.text() and "Only 6 defective" in page._threshold._estimate.text()
@@ -321,16 +323,16 @@ def test_that_missing_scores_are_told_and_can_be_made(
     folder = page._flow.candidate_folder(stored(page).id)
     listed = ListedPicture(name="a", file=rows(page._flow.folder)[0].file, use="test")
     PictureList(pictures=(listed,)).save(folder / "pictures.json")
-    page._asked.clear()
+    page._reader._asked.clear()
     page.enter()
     qtbot.waitUntil(page._score.isVisible)
     started: list[tuple[Path, ...]] = []
-    monkeypatch.setattr(page._scoring, "start", lambda *files: started.append(files))
+    monkeypatch.setattr(page._reader._process, "start", lambda *files: started.append(files))
     page._score.click()
     assert started == [(folder / "model.loupe", folder / "pictures.json", folder / "model.scores")]
     manifest = read_manifest(folder / "model.loupe")
     write_sheet(folder / "model.loupe", manifest, rows(page._flow.folder))
-    page._scoring.succeeded.emit(ScoredSheet(folder / "model.scores", manifest.model_hash, 12))
+    page._reader._process.succeeded.emit(ScoredSheet(folder / "model.scores", manifest.model_hash, 12))
     qtbot.waitUntil(lambda: cells(page) == "5 1 / 2 4")
     assert not page._score.isVisible() and not page._problem.isVisible()
 
