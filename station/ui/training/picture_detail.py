@@ -20,7 +20,7 @@ from station.ui.widgets.picture_view import PictureView
 from station.ui.widgets.verdict_icon import verdict_icon
 from station.workers.queries import Queries
 
-WIDTH_PX = 288
+LEAST_WIDTH_PX, MOST_WIDTH_PX = 288, 440
 LEAST_PICTURE_PX = 144
 LABEL_KEYS: dict[Label, str] = {"good": "G", "bad": "B", "unsure": "U"}
 
@@ -75,7 +75,8 @@ class PictureDetail(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme.mark(self, "card", True)
-        self.setFixedWidth(WIDTH_PX)
+        self.setMinimumWidth(LEAST_WIDTH_PX)
+        self.setMaximumWidth(MOST_WIDTH_PX)
         self._name = ElidedLabel()
         theme.tag(self._name, "emphasised", bold=True)
         self._picture = PictureView()

@@ -111,7 +111,7 @@ def use_words(picture: ProjectPicture) -> str:
         return _tr("Held out: only tests, is never learnt from")
     if picture.label == "bad":
         return _tr("For methods that learn from defects")
-    return _tr("The model learns from it")
+    return _tr("The model has learnt from it before") if picture.origin == "base" else _tr("The model learns from it")
 
 
 def tile_words(picture: ProjectPicture) -> str:
