@@ -10,6 +10,7 @@ from ml.inspection_area import Rectangle
 from ml.part_search import PartSearch
 from ml.preprocessing import Clahe, RingSearch
 from station.projects.flow import Flow
+from station.projects.project import Looks
 from station.projects.proposals import aligning_search, search_for
 from station.projects.sight import Sight, measured_radius
 from station.projects.steps import area as rules
@@ -59,7 +60,13 @@ class SearchChoices(QObject):
 
     @Slot(object)
     def _on_search(self, search: PartSearch) -> None:
-        self._editor.change(rules.with_parts(self._editor.looks, search))
+        self._change(rules.with_parts(self._editor.looks, search))
+
+    def _change(self, looks: Looks) -> None:
+        had_area = self._editor.looks.area is not None
+        self._editor.change(looks)
+        if had_area and self._editor.looks.area is None:
+            self.failed.emit(self.tr("The area was drawn on something else and is taken away. Undo brings it back."))
 
     def _on_no_search(self, reason: str) -> None:
         self.failed.emit(reason)
@@ -67,11 +74,11 @@ class SearchChoices(QObject):
 
     @Slot()
     def _end_search(self) -> None:
-        self._editor.change(rules.with_parts(self._editor.looks, None))
+        self._change(rules.with_parts(self._editor.looks, None))
 
     @Slot(object)
     def _on_ring(self, ring: RingSearch | None) -> None:
-        self._editor.change(rules.with_ring(self._editor.looks, ring))
+        self._change(rules.with_ring(self._editor.looks, ring))
         if ring is not None and ring.radius_px is None:
             self._measure()
 
@@ -91,8 +98,8 @@ class SearchChoices(QObject):
         ring = self._editor.looks.ring
         if ring is not None:
             whole = float(math.floor(radius_px[0])), float(math.ceil(radius_px[1]))
-            self._editor.change(rules.with_ring(self._editor.looks, ring.model_copy(update={"radius_px": whole})))
+            self._change(rules.with_ring(self._editor.looks, ring.model_copy(update={"radius_px": whole})))
 
     @Slot(object)
     def _on_clahe(self, clahe: Clahe | None) -> None:
-        self._editor.change(self._editor.looks.model_copy(update={"clahe": clahe}))
+        self._change(self._editor.looks.model_copy(update={"clahe": clahe}))

@@ -4,20 +4,14 @@ The middle button, or the left one while Space is held, moves the picture in eve
 pointer, Shift and the arrow keys move a cross (with Ctrl by single pixels), Shift+Enter presses and lets go.
 """
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, Signal
-from PySide6.QtGui import QEnterEvent, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPixmap
-from PySide6.QtWidgets import QGraphicsItem, QGraphicsPixmapItem, QGraphicsView, QWidget
+from PySide6.QtGui import QEnterEvent, QFocusEvent, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QGraphicsView, QWidget
 
-from ml.inspection_area import Shape
 from station.ui.tokens import Role
-from station.ui.widgets.canvas_items import PointerItem, PreviewItem, ShapeItem
+from station.ui.widgets.canvas_items import PointerItem, PreviewItem
 from station.ui.widgets.drawing_tools import Gesture, Point, Tool, gesture_of
-from station.ui.widgets.picture_view import PictureView
-from station.ui.widgets.shape_path import path_of
+from station.ui.widgets.shape_view import ShapeView
 
 NEAR_PX = 10
 """A click this near on the screen to a polygon's first corner closes it."""
@@ -28,10 +22,10 @@ _ARROWS = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1),
 }  # fmt: skip
 _ENTERS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-_OVERLAY_Z, _SHAPES_Z, _PREVIEW_Z, _POINTER_Z = 1, 2, 3, 4
+_PREVIEW_Z, _POINTER_Z = 3, 4
 
 
-class DrawingCanvas(PictureView):
+class DrawingCanvas(ShapeView):
     """Tells each finished shape and keeps none: whoever listens decides what it means and shows it."""
 
     drawn = Signal(object)
@@ -51,16 +45,11 @@ class DrawingCanvas(PictureView):
         self._is_space_held = False
         self._dragged_from: QPoint | None = None
         self._cross: QPointF | None = None
-        self._overlay = QGraphicsPixmapItem()
-        self._overlay_shown: NDArray[np.uint8] | None = None
-        self._overlay.setZValue(_OVERLAY_Z)
-        self._shapes: list[ShapeItem] = []
         self._preview: PreviewItem | None = None
         self._pointer = PointerItem()
         self._pointer.setZValue(_POINTER_Z)
         self._pointer.hide()
-        for item in (self._overlay, self._pointer):
-            self._scene.addItem(item)
+        self._scene.addItem(self._pointer)
         self.viewport().setMouseTracking(True)
 
     @property
@@ -86,34 +75,6 @@ class DrawingCanvas(PictureView):
     def set_drawing_role(self, role: Role) -> None:
         """The colour of what is being drawn."""
         self._role = role
-
-    def show_overlay(self, rgba: NDArray[np.uint8] | None) -> None:
-        """`(h, w, 4)` uint8 RGBA, not premultiplied, of the picture's size or smaller; None clears it.
-
-        The same array again costs nothing: it must not be written to."""
-        if rgba is self._overlay_shown:
-            return
-        self._overlay_shown = rgba
-        if rgba is None:
-            self._overlay.setPixmap(QPixmap())
-            return
-        height, width = rgba.shape[:2]
-        image = QImage(np.ascontiguousarray(rgba).data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        self._overlay.setPixmap(QPixmap.fromImage(image))
-        self._overlay.setScale(self._extent.width() / width)
-
-    def show_shapes(
-        self, shapes: Sequence[tuple[Shape, Role]], strong: int | None = None, labels: Sequence[str] = ()
-    ) -> None:
-        """Outlines in place of those before, with `labels` in their order; number `strong` with a thicker line."""
-        for item in self._shapes:
-            self._scene.removeItem(item)
-        self._shapes = [
-            ShapeItem(path_of(shape), role, labels[number] if number < len(labels) else "", is_strong=number == strong)
-            for number, (shape, role) in enumerate(shapes)
-        ]
-        for item in self._shapes:
-            self._put(item, _SHAPES_Z)
 
     def drop(self) -> None:
         """Forget what is being drawn."""
@@ -316,7 +277,3 @@ class DrawingCanvas(PictureView):
             brush_px = self._brush_px if self._tool is Tool.BRUSH else None
             self._preview = PreviewItem(self._gesture.preview(), self._role, brush_px)
             self._put(self._preview, _PREVIEW_Z)
-
-    def _put(self, item: QGraphicsItem, z: int) -> None:
-        item.setZValue(z)
-        self._scene.addItem(item)

@@ -1,7 +1,7 @@
 """What Qt leaves undone for fields in a scrolling form."""
 
 from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLineEdit, QSlider, QWidget
 
 from station.ui import tokens
 
@@ -12,7 +12,7 @@ class FormFields(QObject):
 
     def tend(self, form: QWidget) -> None:
         """Apply to every field that `form` has now."""
-        for kind in (QAbstractSpinBox, QComboBox):
+        for kind in (QAbstractSpinBox, QComboBox, QSlider):
             for field in form.findChildren(kind):
                 field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
                 field.installEventFilter(self)
