@@ -5,7 +5,7 @@ from functools import partial
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeyEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from ml.annotation.annotation import (
     USUAL_KIND,
@@ -39,7 +39,7 @@ from station.ui.widgets.elided_label import ElidedLabel
 from station.ui.widgets.message_banner import Message, MessageBanner
 from station.workers.queries import Queries
 
-SIDE_PX = 272
+SIDE_PX = 284
 TAP_PX = 5
 """On the screen: a smaller box is a click."""
 USUAL_BRUSH_SHARE = 0.025
@@ -112,18 +112,24 @@ class AnnotationPage(WizardPage):
         middle.addWidget(self._canvas, 1)
         middle.addWidget(self._hint)
         side = QWidget()
-        side.setFixedWidth(SIDE_PX)
         column = QVBoxLayout(side)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(tokens.S)
         column.addWidget(self._tools)
         column.addWidget(self._regions, 1)
         column.addWidget(self._exchange)
+        scrolled = QScrollArea()  # a message above takes room that a small screen does not have
+        scrolled.setWidget(side)
+        scrolled.setWidgetResizable(True)
+        scrolled.setFixedWidth(SIDE_PX)
+        scrolled.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Ignored)
+        scrolled.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scrolled.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         line = QHBoxLayout()
         line.setSpacing(tokens.M)
         line.addWidget(self._list)
         line.addLayout(middle, 1)
-        line.addWidget(side)
+        line.addWidget(scrolled)
         work = QWidget()
         whole = QVBoxLayout(work)
         whole.setContentsMargins(0, 0, 0, 0)

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QButtonGroup, QCheckBox, QGridLayout, QHBoxLayout, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from station.ui import theme, tokens
 from station.ui.widgets.card import Card
@@ -12,6 +12,7 @@ from station.ui.widgets.form_fields import FormFields
 
 LEAST_BRUSH_PX, MOST_BRUSH_PX = 1, 500
 BRUSH_STEP = 1.25
+BRUSH_FIELD_PX = 92
 
 
 class Pen(StrEnum):
@@ -90,6 +91,7 @@ class AnnotationTools(Card):
         self._brush = QSpinBox()
         self._brush.setRange(LEAST_BRUSH_PX, MOST_BRUSH_PX)
         self._brush.setSuffix(" px")
+        self._brush.setFixedWidth(BRUSH_FIELD_PX)
         self._brush.setAccessibleName(self.tr("Width of brush and eraser"))
         self._brush.setToolTip(self.tr("Width of brush and eraser  ([ and ])"))
         line = QHBoxLayout()
@@ -97,18 +99,22 @@ class AnnotationTools(Card):
         label.setBuddy(self._brush)
         line.addWidget(label, 1)
         line.addWidget(self._brush)
-        self._shown = QCheckBox(self.tr("Show outlines"))
-        self._shown.setToolTip(self.tr("Hide them to see what lies below  (H)"))
+        self._shown = QPushButton()
+        self._shown.setCheckable(True)
         self._shown.setChecked(True)
+        self._shown.setIcon(theme.icon("eye", "secondary", "accent"))
+        self._shown.setFixedWidth(tokens.CONTROL_PX + tokens.XS)
+        self._shown.setAccessibleName(self.tr("Show outlines"))
+        self._shown.setToolTip(self.tr("Show outlines, or hide them to see what lies below  (H)"))
+        line.addWidget(self._shown)
         self.add(grid)
         self.add(line)
-        self.add(self._shown)
         self._fields = FormFields(self)
         self._fields.tend(self)
         self._buttons[Pen.BRUSH].setChecked(True)
         self._group.buttonToggled.connect(self._on_toggle)
         self._brush.valueChanged.connect(self.brush_changed)
-        self._shown.toggled.connect(self.outlines_shown)
+        self._shown.toggled.connect(self._on_shown)
 
     @property
     def pen(self) -> Pen:
@@ -148,6 +154,11 @@ class AnnotationTools(Card):
     @Slot()
     def narrow(self) -> None:
         self._brush.setValue(min(self._brush.value() - 1, round(self._brush.value() / BRUSH_STEP)))
+
+    @Slot(bool)
+    def _on_shown(self, is_shown: bool) -> None:
+        self._shown.setIcon(theme.icon("eye" if is_shown else "eye-slash", "secondary", "accent"))
+        self.outlines_shown.emit(is_shown)
 
     @Slot()
     def _on_toggle(self) -> None:
