@@ -30,8 +30,8 @@ def _consequence(chosen: Candidate) -> str:
 def _false_alarms(counts: JudgedCounts) -> str:
     if not counts.good:
         return "nothing is known of false alarms"
-    low, high = clopper_pearson(counts.false_alarms, counts.good)
-    interval = f"{_number(100 * low)} to {_number(100 * high)} %"
+    low, high = (rounded_percent(end) for end in clopper_pearson(counts.false_alarms, counts.good))
+    interval = f"{low} to {high} %"
     parts = "held-out good parts" if counts.goods_held_out else "good parts"
     return f"{counts.false_alarms} of {counts.good} {parts} would be called NG ({interval})"
 
@@ -42,5 +42,9 @@ def _found(counts: JudgedCounts) -> str:
     return f"{counts.found} of {counts.bad} defects found"
 
 
-def _number(value: float) -> str:
-    return f"{value:.1f}" if 0 < value < 10 else f"{value:.0f}"
+def rounded_percent(share: float) -> str:
+    """The end of an interval in % without its sign, in no more digits than it deserves: `13`, `0.5`, `0.05`."""
+    value = 100 * share
+    if not 0 < value < 10:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 0.1 else f"{value:.2f}"

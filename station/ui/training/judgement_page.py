@@ -14,6 +14,7 @@ from ml.threshold_rules import honest_estimate
 from station.projects.flow import Flow
 from station.projects.judgement_choices import (
     by_hand,
+    calibration_of,
     rule_of,
     rules_of,
     unsure_share_of,
@@ -28,7 +29,7 @@ from station.ui import tokens
 from station.ui.training.candidate_reader import CandidateReader, KnownCandidate
 from station.ui.training.candidate_table import CandidateLine, CandidateTable
 from station.ui.training.flips_panel import FlipsPanel
-from station.ui.training.judgement_words import count_words
+from station.ui.training.judgement_words import count_words, percent
 from station.ui.training.rules_card import RulesCard
 from station.ui.training.score_chart import raw_score
 from station.ui.training.scores_tab import ScoresTab
@@ -164,7 +165,11 @@ class JudgementPage(WizardPage):
         trained = known.evidence.manifest.calibration
         rule = rule_of(draft, trained)
         estimate = honest_estimate(rule, known.parts, trained.median) if rule.needs_defects else None
-        self._threshold.show_estimate(estimate, len(known.parts.bad))
+        shortfall = ""
+        found = known.parts.matrix(calibration_of(draft, trained).threshold).recall
+        if rule.recall is not None and found is not None and found < rule.recall:
+            shortfall = self.tr("No threshold above the typical good part finds more than {}.").format(percent(found))
+        self._threshold.show_estimate(estimate, len(known.parts.bad), shortfall)
 
     @Slot()
     def _show_problem(self) -> None:

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QCoreApplication
 
 from station.projects.judging import Rate
+from station.projects.steps.judgement import rounded_percent
 
 
 def percent(share: float | None) -> str:
@@ -17,7 +18,7 @@ def interval_words(interval: tuple[float, float] | None) -> str:
     """`0.5 to 13 %`, both ends of a 95 % interval; nothing where there is none."""
     if interval is None:
         return ""
-    low, high = (f"{100 * end:.1f}" if 0 < end < 0.1 else f"{100 * end:.0f}" for end in interval)
+    low, high = (rounded_percent(end) for end in interval)
     return QCoreApplication.translate("Judgement", "{} to {} %").format(low, high)
 
 

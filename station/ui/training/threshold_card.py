@@ -119,9 +119,10 @@ class ThresholdCard(Card):
             self._share.setValue(100 * shown.unsure_share)
         del blockers
 
-    def show_estimate(self, estimate: HonestEstimate | None, defects: int) -> None:
-        """What a labelled rule reaches on parts that did not choose; None where it did not choose by labels."""
-        words = []
+    def show_estimate(self, estimate: HonestEstimate | None, defects: int, shortfall: str = "") -> None:
+        """What a labelled rule reaches on parts that did not choose; None where it did not choose by labels.
+        `shortfall` says in words what the rule could not do."""
+        words = [shortfall] if shortfall else []
         if estimate is not None:
             matrix = estimate.matrix
             words.append(

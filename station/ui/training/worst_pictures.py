@@ -121,7 +121,9 @@ class WorstPictures(QWidget):
             return ""
         scored = judging.evidence.rows[row]
         truth = self.tr("good") if scored.label == "good" else scored.kind or self.tr("defective")
-        score = "–" if scored.score is None else f"{judging.calibration.normalise(scored.score):.2f}"
+        # On the scale of the histogram, which stays while the threshold moves.
+        scale = judging.evidence.manifest.calibration
+        score = "–" if scored.score is None else f"{scale.normalise(scored.score):.2f}"
         return self.tr("{} → {}, score {}").format(truth, judging.verdict(row), score)
 
     def _nothing_words(self, judging: Judging) -> str:

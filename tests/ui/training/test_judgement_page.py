@@ -51,14 +51,15 @@ def rows(folder: Path) -> tuple[ScoredRow, ...]:
 def make_page(open_flow: OpenFlow, ports: WizardPorts, qtbot: QtBot) -> Iterator[Callable[..., JudgementPage]]:
     made: list[JudgementPage] = []
 
-    def make(*titles: str, tested: bool = True, recipe: str | None = None) -> JudgementPage:
+    def make(*titles: str, tested: bool = True, recipe: str | None = None, worst: float | None = None) -> JudgementPage:
         candidates = tuple(Candidate(title=title, order={}, state="trained", seconds=4.0) for title in titles)
         flow = open_flow(Project(name="Ring", step=Step.JUDGEMENT, candidates=candidates, recipe=recipe))
         for number, one in enumerate(candidates):
             model = flow.candidate_folder(one.id) / "model.loupe"
             manifest = write_candidate(model, fill=float(number))
             if tested:
-                write_sheet(model, manifest, rows(flow.folder))
+                further = () if worst is None else (scored("hidden", "bad", worst),)
+                write_sheet(model, manifest, (*rows(flow.folder), *further))
         page = JudgementPage(flow, ports)
         made.append(page)
         qtbot.addWidget(page)
@@ -218,6 +219,16 @@ def test_that_a_rule_by_labels_moves_the_threshold_and_shows_its_honest_estimate
     settle(page, qtbot)
     dearer = stored(page).choice
     assert dearer is not None and dearer.cost_miss == 0.1 and dearer.threshold > choice.threshold
+
+
+def test_that_a_miss_rate_that_no_threshold_reaches_is_told(
+    make_page: Callable[..., JudgementPage], qtbot: QtBot
+) -> None:
+    page = make_page("PatchCore", worst=9.0)
+    page._threshold._rules.setCurrentIndex(2)
+    assert "finds more than 85.7 %" in page._threshold._estimate.text()
+    page._threshold._recall.setValue(80)
+    assert "finds more" not in page._threshold._estimate.text()
 
 
 def test_that_going_back_to_what_was_trained_leaves_nothing_chosen(
