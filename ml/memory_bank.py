@@ -108,61 +108,47 @@ def greedy_coreset(
     points = _project(rows.float(), projection, random).contiguous()
     first = int(torch.randint(len(rows), (), generator=random))
     nowhere = torch.full((len(rows),), torch.inf, device=rows.device)
-    return _farthest_first(points, nowhere, first, min(count, len(rows)), 0.0, progress, cancelled)
+    return _farthest_first(points, nowhere, first, min(count, len(rows)), progress, cancelled)
 
 
 def extending_coreset(
     centres: Tensor,
     rows: Tensor,
-    most: int,
+    count: int,
     seed: int,
     projection: int = 128,
     progress: Progress = silent,
     cancelled: Cancelled = never,
 ) -> Tensor:
-    """Indices int64 (k <= most,) of rows (n, d) that `centres` (m, d) lack: `greedy_coreset` gone on with.
-
-    Ends once every row is as near to a centre as the two nearest centres are to each other. Of centres that were
-    chosen greedily that distance is their covering radius: each was the farthest row when it was chosen, and none that
-    was left lay farther off. So the new rows are covered as finely as the old ones, in as few steps as that takes.
-    """
+    """Indices int64 (count,) of rows (n, d): `greedy_coreset` gone on with, `centres` (m, d) being chosen already."""
     random = torch.Generator().manual_seed(seed)
     projected = _project(torch.cat([centres, rows]).float(), projection, random)
-    bank, points = MemoryBank(projected[: len(centres)]), projected[len(centres) :].contiguous()
-    apart = bank.nearest(projected[: len(centres)], 2)[0][:, -1]
-    nearest = bank.distances(points).square()
-    first, radius = int(nearest.argmax()), float(apart.min()) if len(centres) > 1 else 0.0
-    if float(nearest[first]) <= radius**2:
-        return torch.empty(0, dtype=torch.int64, device=rows.device)
-    return _farthest_first(points, nearest, first, min(most, len(rows)), radius, progress, cancelled)
+    points = projected[len(centres) :].contiguous()
+    nearest = MemoryBank(projected[: len(centres)]).distances(points).square()
+    return _farthest_first(points, nearest, int(nearest.argmax()), min(count, len(rows)), progress, cancelled)
 
 
 def _farthest_first(
-    points: Tensor, best: Tensor, farthest: int, count: int, radius: float, progress: Progress, cancelled: Cancelled
+    points: Tensor, best: Tensor, farthest: int, count: int, progress: Progress, cancelled: Cancelled
 ) -> Tensor:
-    """At most `count` of the points, from `farthest` on, until all lie within `radius`; `best`: squared distances so
-    far, which is written to."""
+    """`count` of the points, from `farthest` on; `best`: squared distances to what was chosen, which is written to."""
     norms = points.square().sum(1)
     chosen = torch.empty(count, dtype=torch.int64)
     squares = torch.empty_like(norms)
     every = max(count // 100, 1)
-    done = 0
-    while done < count:
-        if done % every == 0:
+    for step in range(count):
+        if step % every == 0:
             if cancelled():
                 raise CancelledError("cancelled while choosing the coreset")
-            progress("Choosing the memory bank", done, count)
-        chosen[done] = farthest
-        done += 1
+            progress("Choosing the memory bank", step, count)
+        chosen[step] = farthest
         torch.mv(points, points[farthest], out=squares)
         squares.mul_(-2).add_(norms).add_(norms[farthest])
         torch.minimum(best, squares, out=best)
         best[farthest] = -torch.inf  # rounding must not bring a chosen row back
         farthest = int(best.argmax())
-        if radius and float(best[farthest]) <= radius**2:
-            break
     progress("Choosing the memory bank", count, count)
-    return chosen[:done].to(points.device)
+    return chosen.to(points.device)
 
 
 def draw_rows(rows: Tensor, count: int, random: torch.Generator) -> Tensor:
