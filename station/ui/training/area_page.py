@@ -129,6 +129,7 @@ class AreaPage(WizardPage):
     @Slot(int)
     def _on_picture(self, number: int) -> None:
         self._number = number
+        self._stage.show_problem("")
         self._drawing.drop()
         self._look()
 
@@ -154,7 +155,6 @@ class AreaPage(WizardPage):
 
     @Slot(object)
     def _on_sight(self, sight: Sight) -> None:
-        self._stage.show_problem("")
         self._stage.take(sight)
         self._drawing.show_reading(self._reader.is_reading)
         self._show_sight()

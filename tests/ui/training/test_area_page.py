@@ -434,3 +434,18 @@ def test_that_a_full_disk_is_told_and_nothing_changes(
     drag(qtbot, page, (40, 30), (200, 190))
     assert "No space left" in page._stage._problem.text()
     assert looks(page) == Looks()
+
+
+def test_that_an_area_that_parts_take_away_is_told_and_comes_back(open_page: OpenPage, qtbot: QtBot) -> None:
+    page = open_page()
+    press(qtbot, page, "Rectangle")
+    drag(qtbot, page, (40, 30), (200, 190))
+    drawn = looks(page).area
+    press(qtbot, page, "Parts")
+    press(qtbot, page, "Draw a box around one part")
+    drag(qtbot, page, (120, 85), (200, 155))
+    qtbot.waitUntil(lambda: page._stage.sight is not None and len(page._stage.sight.parts) == 1, timeout=WAIT_MS)
+    assert looks(page).area is None
+    assert "Undo brings it back" in page._stage._problem.text()
+    press(qtbot, page, "Undo")
+    assert looks(page) == Looks(area=drawn)
