@@ -86,14 +86,15 @@ class Evidence:
         return sum(row.score is None and row.label != "unsure" for row in self.rows)
 
     def breaking(self, rules: RegionRules | None) -> NDArray[np.bool_]:
-        """Which rows have a region that breaks `rules`; remembered for the rules asked last."""
+        """Which rows have a region that breaks `rules`; remembered for the sections asked last."""
         if rules is None:
             return np.zeros(len(self.rows), dtype=np.bool_)
-        if rules not in self._breaking:
+        limits = rules.model_copy(update={"verdict": "rules"})  # whatever else makes a part NG
+        if limits not in self._breaking:
             self._breaking.clear()
-            broken = [found is not None and found.break_rules(rules) for found in self.found]
-            self._breaking[rules] = np.array(broken, dtype=np.bool_)
-        return self._breaking[rules]
+            broken = [found is not None and found.break_rules(limits) for found in self.found]
+            self._breaking[limits] = np.array(broken, dtype=np.bool_)
+        return self._breaking[limits]
 
 
 def model_file(folder: Path) -> Path:

@@ -68,8 +68,9 @@ class CandidateReader(QObject):
         return self._process.is_running
 
     def read(self, candidate_id: str) -> None:
-        """Once; afterwards it is known."""
-        if candidate_id not in self._asked:
+        """Once; afterwards it is known. Again where it could not be read."""
+        has_failed = bool(self.problem(candidate_id)) and self.known(candidate_id) is None
+        if candidate_id not in self._asked or has_failed:
             self._asked.add(candidate_id)
             self._read_anew(candidate_id)
 

@@ -23,8 +23,9 @@ from station.projects.judgement_choices import (
     with_unsure,
 )
 from station.projects.judging import Judging, judged
-from station.projects.project import Candidate
+from station.projects.project import Candidate, Project
 from station.projects.steps.judgement import trained_candidates
+from station.projects.store import ProjectError
 from station.ui import tokens
 from station.ui.training.candidate_reader import CandidateReader, KnownCandidate
 from station.ui.training.candidate_table import CandidateLine, CandidateTable
@@ -55,6 +56,7 @@ class JudgementPage(WizardPage):
         super().__init__(flow, ports, parent)
         self._reader = CandidateReader(flow.candidate_folder, self)
         self._draft: Candidate | None = None
+        self._unstored = ""
         self._judging: Judging | None = None
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._table = CandidateTable()
@@ -77,8 +79,7 @@ class JudgementPage(WizardPage):
         """Choose the last trained candidate where none is chosen, and read what is not yet known of each."""
         trained = trained_candidates(self._flow.project)
         if trained and self._flow.project.chosen not in {one.id for one in trained}:
-            self._flow.change(chosen=trained[-1].id)
-            self.changed.emit()
+            self._put(self._flow.project.model_copy(update={"chosen": trained[-1].id}))
         # The chosen one first: it is looked at.
         for one in sorted(trained, key=lambda one: one.id != self._flow.project.chosen):
             self._reader.read(one.id)
@@ -175,7 +176,7 @@ class JudgementPage(WizardPage):
     def _show_problem(self) -> None:
         """What keeps the shown candidate from being judged, and the way out where there is one."""
         known = self._shown
-        self._problem.show_problem(self._reader.problem(self._draft.id) if self._draft else "")
+        self._problem.show_problem(self._unstored or (self._reader.problem(self._draft.id) if self._draft else ""))
         self._score.setVisible(known is not None and known.can_be_scored)
         self._score.setEnabled(not self._reader.is_scoring)
         self._score.setText(self.tr("Score the test pictures"))
@@ -214,9 +215,8 @@ class JudgementPage(WizardPage):
     def _choose_candidate(self, candidate_id: str) -> None:
         if candidate_id != self._flow.project.chosen:
             self._store()
-            self._flow.change(chosen=candidate_id)
+            self._put(self._flow.project.model_copy(update={"chosen": candidate_id}))
             self._show_chosen()
-            self.changed.emit()
 
     @Slot(object)
     def _choose_rule(self, rule: ThresholdRule) -> None:
@@ -288,8 +288,18 @@ class JudgementPage(WizardPage):
             }
         )
         if changed != stored:
-            self._flow.replace(project.with_candidate(changed))
+            self._put(project.with_candidate(changed))
+
+    def _put(self, project: Project) -> None:
+        """Store it; where that fails, say so: what was chosen stays on the page and is stored with the next change."""
+        try:
+            self._flow.replace(project)
+        except ProjectError as error:
+            self._unstored = str(error)
+        else:
+            self._unstored = ""
             self.changed.emit()
+        self._show_problem()
 
     # Arranging
 

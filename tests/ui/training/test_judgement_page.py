@@ -23,6 +23,7 @@ from station.history.archive import Archive
 from station.projects.flow import Flow
 from station.projects.judging import final_model
 from station.projects.project import Candidate, Project, Step
+from station.projects.store import ProjectError
 from station.ui.training.judgement_page import JudgementPage
 from station.ui.training.picture_strip import ITEM_ROLE
 from station.ui.training.wizard_page import WizardPorts
@@ -346,6 +347,24 @@ def test_that_missing_scores_are_told_and_can_be_made(
     page._reader._process.succeeded.emit(ScoredSheet(folder / "model.scores", manifest.model_hash, 12))
     qtbot.waitUntil(lambda: cells(page) == "5 1 / 2 4")
     assert not page._score.isVisible() and not page._problem.isVisible()
+
+
+def test_that_a_choice_that_cannot_be_stored_is_told_and_stored_with_the_next_one(
+    make_page: Callable[..., JudgementPage], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = make_page("PatchCore")
+    with monkeypatch.context() as broken:
+        broken.setattr(page._flow, "replace", _full_disk)
+        page._threshold._at.setValue(1.7)
+        settle(page, qtbot)
+    assert "Free some space" in page._problem.text() and stored(page).choice is None
+    page._threshold._at.setValue(1.8)
+    settle(page, qtbot)
+    assert not page._problem.isVisible() and stored(page).choice is not None
+
+
+def _full_disk(project: Project) -> Project:
+    raise ProjectError("The project cannot be saved. Free some space.")
 
 
 # Pictures
