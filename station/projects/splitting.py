@@ -51,7 +51,18 @@ def split(project: Project) -> Project:
 
 def parts_of(project: Project) -> list[str]:
     """The part that each picture shows: as it came with it, by `group_by`, else a part of its own."""
-    root: dict[str, str] = {}
+    pictures, group_by = project.pictures, project.group_by
+    names = [
+        one.part or (one.name if group_by is None else _grouped(one.name, group_by) or one.name) for one in pictures
+    ]
+    if len({one.sha256 for one in pictures}) == len(pictures) and not any(map(_repeated, pictures)):
+        return names
+    return _joined(pictures, names)
+
+
+def _joined(pictures: Sequence[ProjectPicture], names: Sequence[str]) -> list[str]:
+    """Parts that share a picture, or repeat one, are one part: that of the first."""
+    root = {name: name for name in names}
 
     def part_of(name: str) -> str:
         while root[name] != name:
@@ -59,26 +70,19 @@ def parts_of(project: Project) -> list[str]:
         return name
 
     by_content: dict[str, str] = {}
-    names: list[str] = []
-    for picture in project.pictures:
-        name = picture.part or _named(picture.name, project.group_by)
-        root.setdefault(name, name)
-        names.append(name)
-    part_by_picture = {picture.name: name for picture, name in zip(project.pictures, names, strict=True)}
-    for picture, name in zip(project.pictures, names, strict=True):
+    by_picture = {picture.name: name for picture, name in zip(pictures, names, strict=True)}
+    for picture, name in zip(pictures, names, strict=True):
         same = [by_content.setdefault(picture.sha256, name)]
-        same += [part_by_picture[other] for other in _repeated(picture) if other in part_by_picture]
+        same += [by_picture[other] for other in _repeated(picture) if other in by_picture]
         for other in same:
-            first, second = part_of(other), part_of(name)
-            root[second] = first
+            root[part_of(name)] = part_of(other)
     return [part_of(name) for name in names]
 
 
 def unnamed(project: Project) -> tuple[str, ...]:
     """Pictures in whose names the pattern `group_by` finds no part: each counts as a part of its own."""
-    return tuple(
-        one.name for one in project.pictures if one.part is None and _grouped(one.name, project.group_by) is None
-    )
+    group_by = project.group_by
+    return tuple(one.name for one in project.pictures if one.part is None and _grouped(one.name, group_by) is None)
 
 
 def _holds_out(project: Project, good: set[str]) -> bool:
@@ -91,10 +95,6 @@ def _holds_out(project: Project, good: set[str]) -> bool:
 
 def _repeated(picture: ProjectPicture) -> Sequence[str]:
     return [one.other for one in picture.findings if one.kind in ("duplicate", "near_duplicate") and one.other]
-
-
-def _named(name: str, group_by: str | None) -> str:
-    return _grouped(name, group_by) or name
 
 
 def _grouped(name: str, group_by: str | None) -> str | None:
