@@ -12,6 +12,7 @@ from station.ui import tokens
 from station.ui.training.parameter_form import ParameterForm
 from station.ui.widgets.card import Card
 from station.ui.widgets.field_layout import FieldLayout
+from station.ui.widgets.form_fields import FormFields
 from station.ui.widgets.path_field import PathField
 
 USUAL_ALPHA = TrainingJob.model_fields["alpha"].default
@@ -26,6 +27,7 @@ class AdvancedArea(QWidget):
         super().__init__(parent)
         self._forms: dict[str, ParameterForm] = {}
         self._method = ""
+        self._fields = FormFields(self)
         self._settings = Card(self.tr("Settings of the method"))
         self._alpha, self._seed, self._filters = QDoubleSpinBox(), QSpinBox(), QComboBox()
         self._weights = PathField(self.tr("Weights file"), self.tr("Weights (*.pth *.pt *.safetensors)"))
@@ -53,6 +55,7 @@ class AdvancedArea(QWidget):
         if name not in self._forms:
             form = self._forms[name] = ParameterForm(METHODS[name])
             form.changed.connect(self.changed)
+            self._fields.tend(form)
             self._settings.add(form)
         self._method = name
         for each, form in self._forms.items():
