@@ -13,7 +13,7 @@ from ml.errors import ParameterError
 from ml.inspection_area import Brush, Ellipse, InspectionArea, Rectangle, brush_of
 from ml.part_search import PartSearch
 from ml.pictures import encode_png
-from ml.preprocessing import Clahe, RingSearch
+from ml.preprocessing import Clahe, RegionOfInterest, RingSearch
 from station.projects.project import Looks, Project, ProjectPicture, SearchCheck
 from station.projects.steps import area
 
@@ -104,9 +104,9 @@ def test_that_what_leaves_nothing_is_refused() -> None:
 
 def test_that_shapes_are_taken_away_one_by_one() -> None:
     looks = area.with_shape(area.with_shape(Looks(), HALF, "look", SIZE), SPOT, "ignore", SIZE)
-    looks = area.without_shape(looks, "look", 0)
+    looks = area.without_shape(looks, "look", 0, SIZE)
     assert looks.area == InspectionArea(width_px=200, height_px=100, ignore=(SPOT,))
-    assert area.without_shape(looks, "ignore", 0).area is None
+    assert area.without_shape(looks, "ignore", 0, SIZE).area is None
 
 
 def test_that_brush_strokes_of_one_role_become_one_shape_and_can_be_rubbed_out() -> None:
@@ -177,3 +177,15 @@ def test_that_the_sample_is_spread_over_the_good_pictures() -> None:
     assert len(names) == area.SAMPLE
     assert (names[0], names[-1]) == ("000.png", "095.png")
     assert area.sample(project(pictures=())) == ()
+
+
+def test_that_a_region_of_interest_is_shown_as_an_area_and_becomes_one() -> None:
+    looks = Looks(region=RegionOfInterest(x=10, y=20, width=80, height=60))
+    assert consequence(looks) == "A rectangle of 80 × 60 px is looked at"
+    rectangle = Rectangle(x=10, y=20, width=80, height=60)
+    assert area.listed(looks, SIZE) == (("look", rectangle),)
+    changed = area.with_shape(looks, SPOT, "ignore", SIZE)
+    assert changed.region is None
+    assert changed.area == InspectionArea(width_px=200, height_px=100, look=(rectangle,), ignore=(SPOT,))
+    assert area.without_area(looks) == Looks()
+    assert area.listed(looks, (8, 8)) == ()

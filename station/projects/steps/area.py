@@ -43,11 +43,6 @@ def readiness(project: Project) -> Readiness:
     return Readiness(obstacle) if obstacle else Readiness(consequence=_consequence(project))
 
 
-def canvas_size(looks: Looks, picture: ProjectPicture) -> Size:
-    """Of what an area is drawn on: a part that is cut out, where parts are searched, or else the picture."""
-    return part_size(looks) or (picture.width_px, picture.height_px)
-
-
 def part_size(looks: Looks) -> Size | None:
     """Of what is cut out around each part; None where none are searched."""
     return None if looks.parts is None else (looks.parts.width_px, looks.parts.height_px)
@@ -58,53 +53,67 @@ def with_shape(looks: Looks, shape: Shape, role: Role, size: Size) -> Looks:
 
     Raises ParameterError where nothing would be left to look at, or the shape lies beside the picture.
     """
-    area = looks.area if fits(looks, size) else None
-    shapes: dict[Role, tuple[Shape, ...]] = _shapes(area)
+    shapes = _shapes(area_on(looks, size))
     if isinstance(shape, Brush):
         painted = [one for one in shapes[role] if isinstance(one, Brush)]
         kept = tuple(one for one in shapes[role] if not isinstance(one, Brush))
         shapes[role] = (*kept, _united([*painted, shape], size))
     else:
         shapes[role] = (*shapes[role], shape)
-    return looks.model_copy(update={"area": _area(shapes, size)})
+    return _with_area(looks, shapes, size)
 
 
 def without_stroke(looks: Looks, stroke: Brush, size: Size) -> Looks:
     """What was painted with the brush before, of both roles, without the pixels of `stroke`. Raises ParameterError."""
-    shapes = _shapes(looks.area if fits(looks, size) else None)
+    shapes = _shapes(area_on(looks, size))
     for role, kept in shapes.items():
         shapes[role] = tuple(left for one in kept if (left := _rubbed_out(one, stroke, size)) is not None)
-    return looks.model_copy(update={"area": _area(shapes, size)})
+    return _with_area(looks, shapes, size)
 
 
-def without_shape(looks: Looks, role: Role, number: int) -> Looks:
+def without_shape(looks: Looks, role: Role, number: int, size: Size) -> Looks:
     """Without shape `number` of a role. Raises ParameterError where nothing would be left to look at."""
-    if looks.area is None:
-        return looks
-    shapes = _shapes(looks.area)
+    shapes = _shapes(area_on(looks, size))
     shapes[role] = tuple(one for place, one in enumerate(shapes[role]) if place != number)
-    return looks.model_copy(update={"area": _area(shapes, (looks.area.width_px, looks.area.height_px))})
+    return _with_area(looks, shapes, size)
+
+
+def without_area(looks: Looks) -> Looks:
+    """With the whole picture, or the whole part."""
+    return looks.model_copy(update={"area": None, "region": None})
 
 
 def with_parts(looks: Looks, parts: PartSearch | None) -> Looks:
     """Look at found parts, or at whole pictures again. An area stays where it was drawn on something of that size."""
-    changed = looks.model_copy(update={"parts": parts, "ring": None if parts else looks.ring})
+    changed = looks.model_copy(update={"parts": parts, "region": None, "ring": None if parts else looks.ring})
     is_kept = looks.area is None or part_size(changed) == part_size(looks) or fits(changed, part_size(changed))
     return changed if is_kept else changed.model_copy(update={"area": None})
 
 
 def with_ring(looks: Looks, ring: RingSearch | None) -> Looks:
     """Look at a ring around a circle on each part; parts and area, which lie elsewhere then, go."""
-    update = {"ring": ring} if ring is None else {"ring": ring, "parts": None, "area": None}
+    update = {"ring": ring} if ring is None else {"ring": ring, "parts": None, "area": None, "region": None}
     return looks.model_copy(update=update)
 
 
 def listed(looks: Looks, size: Size | None) -> tuple[tuple[Role, Shape], ...]:
-    """The shapes of an area drawn on a picture of `size`, in the order in which they are shown."""
-    if looks.area is None or not fits(looks, size):
+    """The shapes of what is looked at on a picture of `size`, in the order in which they are shown."""
+    area = area_on(looks, size)
+    if area is None:
         return ()
-    look: tuple[tuple[Role, Shape], ...] = tuple(("look", shape) for shape in looks.area.look)
-    return (*look, *(("ignore", shape) for shape in looks.area.ignore))
+    look: tuple[tuple[Role, Shape], ...] = tuple(("look", shape) for shape in area.look)
+    return (*look, *(("ignore", shape) for shape in area.ignore))
+
+
+def area_on(looks: Looks, size: Size | None) -> InspectionArea | None:
+    """The area that was drawn on a picture of `size`; a region of interest is one of a single rectangle."""
+    if fits(looks, size):
+        return looks.area
+    region = looks.region
+    if region is None or size is None or looks.area is not None or region.x >= size[0] or region.y >= size[1]:
+        return None
+    rectangle = Rectangle(x=region.x, y=region.y, width=region.width, height=region.height)
+    return InspectionArea(width_px=size[0], height_px=size[1], look=(rectangle,))
 
 
 def fits(looks: Looks, size: Size | None) -> bool:
@@ -149,14 +158,15 @@ def _shapes(area: InspectionArea | None) -> dict[Role, tuple[Shape, ...]]:
     return {"look": (), "ignore": ()} if area is None else {"look": area.look, "ignore": area.ignore}
 
 
-def _area(shapes: dict[Role, tuple[Shape, ...]], size: Size) -> InspectionArea | None:
+def _with_area(looks: Looks, shapes: dict[Role, tuple[Shape, ...]], size: Size) -> Looks:
     if not any(shapes.values()):
-        return None
+        return without_area(looks)
     try:
-        return InspectionArea(width_px=size[0], height_px=size[1], look=shapes["look"], ignore=shapes["ignore"])
+        area = InspectionArea(width_px=size[0], height_px=size[1], look=shapes["look"], ignore=shapes["ignore"])
     except ValidationError as error:
         text = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ParameterError(f"{text[:1].upper()}{text[1:]}.") from error
+    return looks.model_copy(update={"area": area, "region": None})
 
 
 def _united(strokes: list[Brush], size: Size) -> Brush:

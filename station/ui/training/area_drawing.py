@@ -172,11 +172,14 @@ class AreaDrawing(QObject):
 
     @Slot(int)
     def _delete(self, number: int) -> None:
-        shapes = rules.listed(self._looks, self._stage.size_shown)
+        size = self._stage.size_shown
+        shapes = rules.listed(self._looks, size)
+        if size is None or number >= len(shapes):
+            return
         role = shapes[number][0]
         place = sum(other == role for other, _ in shapes[:number])
         try:
-            changed = rules.without_shape(self._looks, role, place)
+            changed = rules.without_shape(self._looks, role, place, size)
         except ParameterError as error:
             self._stage.show_problem(str(error))
         else:
@@ -184,7 +187,7 @@ class AreaDrawing(QObject):
 
     @Slot()
     def _clear(self) -> None:
-        self._editor.change(self._looks.model_copy(update={"area": None}))
+        self._editor.change(rules.without_area(self._looks))
 
     @Slot(str)
     def _on_proposal_wanted(self, kind: Proposal) -> None:

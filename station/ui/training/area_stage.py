@@ -9,7 +9,7 @@ from ml.inspection_area import Annulus, Polygon, Shape
 from ml.pictures import Pixels
 from station.projects.project import Looks
 from station.projects.sight import SeenPart, Shown, Sight, overlay_of, ring_overlay
-from station.projects.steps.area import Role, Size, fits
+from station.projects.steps.area import Role, Size, area_on
 from station.ui import theme, tokens
 from station.ui.tokens import Role as Colour
 from station.ui.training.part_strip import PartStrip
@@ -134,8 +134,8 @@ class AreaStage(QWidget):
             x, y, radius = sight.circle.x + 0.5, sight.circle.y + 0.5, sight.circle.radius
             circle = Annulus(centre_x=x, centre_y=y, inner=max(0.0, radius - 1e-3), outer=radius)
             outlines, labels = [(circle, "accent")], [f"{radius:.0f} px"]
-        elif looks.area is not None and fits(looks, self.size_shown):
-            overlay = overlay_of(looks.area)
+        elif (area := area_on(looks, self.size_shown)) is not None:
+            overlay = overlay_of(area)
             outlines = [(shape, OUTLINES[role]) for role, shape in shapes]
             strong = selected if selected >= 0 else None
         if proposed is not None:
