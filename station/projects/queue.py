@@ -29,6 +29,13 @@ def is_queued(project: Project) -> bool:
     return any(one.order == order for one in project.candidates)
 
 
+def settled(project: Project) -> Project:
+    """The project with the usual order where none was chosen: what is trained now is not changed by later advice."""
+    if project.order or project.is_fine_tuning:
+        return project
+    return project.model_copy(update={"order": {"method": USUAL_METHOD, "preset": USUAL_PRESET}})
+
+
 def with_shown(project: Project, estimated_s: float | None = None) -> Project:
     """The project with what the page Method shows as one more candidate, waiting."""
     order = shown_order(project)

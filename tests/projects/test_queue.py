@@ -12,6 +12,7 @@ from station.projects.queue import (
     is_queued,
     next_waiting,
     recovered,
+    settled,
     title_of,
     trained,
     with_shown,
@@ -63,6 +64,14 @@ def test_that_candidates_are_trained_in_their_order_and_told_apart() -> None:
     once_more = again(project, second).candidates[-1]
     assert once_more.order == second.order and once_more.title == f"{second.title} (2)"
     assert [one.id for one in without(project, first.id).candidates] == [second.id]
+
+
+def test_that_later_advice_does_not_change_what_was_queued_without_it() -> None:
+    project = with_shown(settled(Project(name="Seat")))
+    assert project.order == project.candidates[0].order == {"method": "patchcore", "preset": "balanced"}
+    assert settled(project) is project
+    tuning = Project(name="Seat", base_model="ab" * 32)
+    assert settled(tuning) is tuning
 
 
 def test_that_another_approval_is_another_order() -> None:

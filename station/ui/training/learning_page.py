@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSt
 from station.projects.flow import Flow
 from station.projects.needs import Needs
 from station.projects.project import Candidate
-from station.projects.queue import is_queued, next_waiting, trained, with_shown
+from station.projects.queue import is_queued, next_waiting, settled, trained, with_shown
 from station.projects.store import ProjectError
 from station.ui import theme, tokens
 from station.ui.training.candidate_row import CandidateRow
@@ -50,11 +50,11 @@ class LearningPage(WizardPage):
     def enter(self) -> None:
         """What the page Method shows is what the engineer wants trained: it joins the queue."""
         self._candidates.catch_up()
-        if not is_queued(self._flow.project):
-            try:
-                self._flow.replace(with_shown(self._flow.project))
-            except ProjectError as error:
-                self._queue.show_problem(str(error))
+        project = settled(self._flow.project)
+        try:
+            self._flow.replace(project if is_queued(project) else with_shown(project))
+        except ProjectError as error:
+            self._queue.show_problem(str(error))
         self._on_change()
         self._candidates.check()
 
