@@ -52,6 +52,8 @@ class AnnotationPage(WizardPage):
     def __init__(self, flow: Flow, ports: WizardPorts, parent: QWidget | None = None) -> None:
         super().__init__(flow, ports, parent)
         self._desk = AnnotatingDesk(flow)
+        self._reads = Queries(self)
+        """Pictures: of those passed over quickly only the last is read."""
         self._queries = Queries(self)
         self._opened: Opened | None = None
         self._wanted = ""
@@ -96,6 +98,7 @@ class AnnotationPage(WizardPage):
         self._canvas.drop()
 
     def close_down(self) -> None:
+        self._reads.close()
         self._queries.close()
         self._list.close_down()
 
@@ -195,7 +198,7 @@ class AnnotationPage(WizardPage):
         self._tell_place()
         picture = next(one for one in bad_pictures(self._flow.project) if one.name == name)
         ask = partial(annotation_work.opened, picture, self._desk.store)
-        self._queries.ask(ask, then=self._show_opened, otherwise=self._tell_problem)
+        self._reads.ask(ask, then=self._show_opened, otherwise=self._on_unreadable, withdraw_waiting=True)
 
     def _show_opened(self, opened: Opened) -> None:
         if opened.picture.name != self._wanted:
@@ -207,12 +210,21 @@ class AnnotationPage(WizardPage):
         else:
             self._banner.clear_message("problem")
         self._desk.begin(opened.picture.name, opened.annotation)
+        self._canvas.set_stale(False)
         self._canvas.show_picture(opened.shown, opened.shown.shape[1] / opened.picture.width_px)
         if is_first:
             side = min(opened.picture.width_px, opened.picture.height_px)
             self._tools.set_brush_px(max(2, round(USUAL_BRUSH_SHARE * side)))
             self._take_pen()
         self._show_annotation()
+
+    def _on_unreadable(self, reason: str) -> None:
+        """The picture before stays, pale, and nothing can be drawn on it."""
+        if self._opened is None:
+            self._canvas.set_stale(True)
+            self._canvas.show_overlay(None)
+            self._regions.show_annotation(Annotation(height_px=1, width_px=1), {}, None)
+            self._tell_problem(reason)
 
     # What is drawn
 

@@ -72,7 +72,9 @@ def open_page(open_flow: OpenFlow, ports: WizardPorts, qtbot: QtBot) -> Iterator
         made.append(page)
         qtbot.addWidget(page)
         page.resize(1000, 560)
-        page.show()
+        with qtbot.waitActive(page):  # keys mean something only in the window that is worked in
+            page.show()
+            page.activateWindow()
         page.enter()
         if any(one.label == "bad" for one in pictures):
             wait_open(page, qtbot)
@@ -298,13 +300,25 @@ def test_that_a_picture_that_cannot_be_read_is_told_and_others_can(
 ) -> None:
     page = open_page(*pictures)
     pictures[3].file.write_bytes(b"gone")
+    page._list.choose("dent/2.png")
+    wait_open(page, qtbot)
     page._list.choose("stain/1.png")
     qtbot.waitUntil(lambda: page._banner.shown() is not None)
     drag(page, (20, 20), (40, 20))
+    page._regions.request_deletion()
     assert page._opened is None and not AnnotationStore(page._flow.annotations_folder).stored()
+    assert page._regions._model.rowCount() == 0 and page._canvas._overlay.pixmap().isNull()
     page._list.choose("dent/1.png")
     wait_open(page, qtbot)
     assert page._banner.shown() is None
+
+
+def test_that_pictures_passed_over_quickly_end_at_the_last(page: AnnotationPage, qtbot: QtBot) -> None:
+    page._list.setFocus()
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Up, Qt.Key.Key_Down):
+        press(page._list, key)
+    wait_open(page, qtbot)
+    assert page._opened is not None and page._opened.picture.name == page._list.chosen() == "stain/1.png"
 
 
 def test_that_a_damaged_annotation_is_told_and_can_be_drawn_anew(page: AnnotationPage, qtbot: QtBot) -> None:
