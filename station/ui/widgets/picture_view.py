@@ -53,6 +53,8 @@ class PictureView(QGraphicsView):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(80, 40)
         self.viewport().grabGesture(Qt.GestureType.PinchGesture)
+        for taker in (self, self.viewport()):
+            taker.setAcceptDrops(False)  # else what is dropped here never reaches the page around it
 
     def show_picture(self, pixels: NDArray[np.uint8], scale: float) -> None:
         """`pixels` `(h, w, 3)` uint8 RGB; one pixel of the captured picture is `scale` of these. The same array again

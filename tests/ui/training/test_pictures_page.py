@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QAbstractItemModelTester, QTest
-from PySide6.QtWidgets import QApplication, QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from ml.pictures import encode_png
@@ -75,14 +75,18 @@ def named(page: PicturesPage, name: str) -> ProjectPicture:
     return next(one for one in project_of(page).pictures if one.name == name)
 
 
-def drop(page: PicturesPage, *paths: Path) -> None:
+def drop(page: PicturesPage, *paths: Path, onto: QWidget | None = None) -> None:
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     event = QDropEvent(
         QPointF(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     )
-    page.dropEvent(event)
-    assert event.isAccepted()
+    enter = QDragEnterEvent(
+        QPoint(10, 10), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    for each in (enter, event):
+        QApplication.sendEvent(onto or page, each)
+        assert each.isAccepted()
 
 
 def wait_checked(page: PicturesPage, qtbot: QtBot, count: int) -> None:
@@ -195,6 +199,15 @@ def test_that_fine_tuning_asks_the_history_for_false_calls(
     qtbot.waitUntil(lambda: page._sources.history._filter.wanted().review == "false_call", timeout=WAIT_MS)
     assert page._filters._chips[PictureFilter.BASE].isVisibleTo(page) is False  # behind the history
     page.close_down()
+
+
+def test_that_pictures_may_be_dropped_anywhere_on_the_page(filled: PicturesPage, tmp_path: Path, qtbot: QtBot) -> None:
+    places = (filled._grid.viewport(), filled._detail._picture.viewport(), filled._detail._kind, filled._filters._share)
+    for number, place in enumerate(places):
+        file = tmp_path / f"new {number}.png"
+        file.write_bytes(encode_png(np.full((48, 64), 20 * number, np.uint8)))
+        drop(filled, file, onto=place)
+    wait_checked(filled, qtbot, COUNT + 1 + len(places))
 
 
 # Decisions by keys
