@@ -72,8 +72,14 @@ class Evidence:
         return cls(model, manifest, size_bytes, folder, rows, found, parts_of(rows))
 
     @cached_property
+    def row_scores(self) -> NDArray[np.float64]:
+        """Raw, NaN for a FAULT."""
+        return np.array([np.nan if row.score is None else row.score for row in self.rows], dtype=np.float64)
+
+    @cached_property
     def scores(self) -> NDArray[np.float64]:
-        return np.array([max(self.rows[row].score or 0.0 for row in part.rows) for part in self.parts])
+        """Of each part."""
+        return np.array([self.row_scores[list(part.rows)].max() for part in self.parts], dtype=np.float64)
 
     @cached_property
     def is_bad(self) -> NDArray[np.bool_]:

@@ -77,7 +77,7 @@ class Judging:
     @classmethod
     def of(cls, evidence: Evidence, calibration: Calibration, rules: RegionRules | None) -> "Judging":
         """Quick enough to follow a slider over thousands of parts; new rules cost a look at every map's regions."""
-        scores = np.array([np.nan if row.score is None else row.score for row in evidence.rows])
+        scores = evidence.row_scores
         low = calibration.threshold if calibration.threshold_low is None else calibration.threshold_low
         by_score = (scores >= low).astype(np.int8) + (scores >= calibration.threshold)
         # The one verdict rule, asked once for each of its six cases.

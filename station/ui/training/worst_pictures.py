@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QButtonGroup, QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -28,7 +28,8 @@ class WorstPictures(QWidget):
         self._strip = PictureStrip()
         self._strip.setAccessibleName(self.tr("Pictures"))
         self._view = JudgedView()
-        self._overlay = QCheckBox(self.tr("Heat map (H)"))
+        self._overlay = QCheckBox(self.tr("Heat map"))
+        self._overlay.setToolTip(self.tr("Heat map on or off (Ctrl+H)"))
         self._overlay.setChecked(True)
         self._group = QButtonGroup(self)
         chips = QHBoxLayout()
@@ -51,7 +52,8 @@ class WorstPictures(QWidget):
         column.setSpacing(tokens.S)
         column.addLayout(chips)
         column.addLayout(both, 1)
-        shortcut = QShortcut(QKeySequence("H"), self)
+        shortcut = QShortcut(QKeySequence("Ctrl+H"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self._overlay.toggle)
         self._overlay.toggled.connect(self._view.set_overlay)
         self._group.idClicked.connect(self._show_group)
@@ -123,7 +125,7 @@ class WorstPictures(QWidget):
         truth = self.tr("good") if scored.label == "good" else scored.kind or self.tr("defective")
         # On the scale of the histogram, which stays while the threshold moves.
         scale = judging.evidence.manifest.calibration
-        score = "–" if scored.score is None else f"{scale.normalise(scored.score):.2f}"
+        score = "–" if scored.score is None else f"{scale.normalise(scored.score):.3f}"
         return self.tr("{} → {}, score {}").format(truth, judging.verdict(row), score)
 
     def _nothing_words(self, judging: Judging) -> str:
