@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -15,7 +16,6 @@ from ml.pictures import read_picture_bytes
 from station.projects.checking import findings_of
 from station.projects.project import Finding, Project, ProjectPicture
 from station.projects.sources import Admitted, Offer, Offers, Refused, admit
-from station.projects.store import ProjectError
 from station.workers.queries import Queries
 
 BATCH_S, LONGEST_BATCH_S = 0.3, 3.0
@@ -251,10 +251,8 @@ class PictureGathering(QObject):
         known = self._known()
         contents = {one.sha256 for one in whole}
         kept = {content: facts for content, facts in known.items() if content in contents}
-        try:
+        with suppress(OSError):  # what cannot be kept is measured again at the next start
             save_facts(self._folder / FACTS_FILE, kept)
-        except OSError as error:
-            raise ProjectError(f"{self._folder}: cannot be written ({error.strerror}). Free space.") from error
         return findings_of(whole, kept, look.unreadable)
 
     def _on_findings(self, number: int, found: dict[str, tuple[Finding, ...]] | None) -> None:
@@ -274,13 +272,9 @@ class PictureGathering(QObject):
 
     def _keep(self, facts: PictureFacts, thumbnail: bytes) -> None:
         file = self.thumbnail_file(self._folder, facts.sha256)
-        try:
+        with suppress(OSError):  # the same for thumbnails, which are not flushed either
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(thumbnail)  # not flushed: one that is lost is made again
-        except OSError as error:
-            raise ProjectError(
-                f"{file.parent}: the thumbnails cannot be written ({error.strerror}). Free some space."
-            ) from error
+            file.write_bytes(thumbnail)
         self._known()[facts.sha256] = facts
 
     def _fail(self, reason: str) -> None:

@@ -39,6 +39,7 @@ class PicturesPage(WizardPage):
         self._reader = PictureReader(self)
         self._has_looked_at_base = False
         self._shown_content = ""
+        self._problem = ""
         self._folder = self._tool(self.tr("Add folder"), "folder-open", self.tr("Pictures from a folder  (Ctrl+O)"))
         self._camera = self._tool(self.tr("From camera"), "camera", self.tr("Capture pictures now"))
         self._history = self._tool(
@@ -179,6 +180,7 @@ class PicturesPage(WizardPage):
 
     @Slot(object)
     def _gather(self, source: Source) -> None:
+        self._problem = ""
         self._report.clear()
         self._report.show_progress(Progress(self.tr("Looking for pictures"), 0, 0))
         self._gathering.gather(source, lambda: self._flow.project)
@@ -211,8 +213,11 @@ class PicturesPage(WizardPage):
 
     @Slot(object)
     def _on_ended(self, gathered: Gathered) -> None:
-        self._report.show_end(gathered)
         self._editor.take_up()
+        if self._problem:
+            self._report.show_problem(self._problem)
+            return
+        self._report.show_end(gathered)
         self._gathering.check(self._flow.project.pictures)
 
     @Slot(object)
@@ -220,6 +225,13 @@ class PicturesPage(WizardPage):
         self._report.end_progress()
         self._thumbnails.look_again()
         self._editor.learn(found)
+
+    @Slot(str)
+    def _on_unstored(self, reason: str) -> None:
+        """Nothing more is added to a project that cannot be stored."""
+        self._problem = reason
+        self._gathering.cancel()
+        self._report.show_problem(reason)
 
     @Slot(str)
     def _on_failure(self, reason: str) -> None:
@@ -318,7 +330,7 @@ class PicturesPage(WizardPage):
         self._back.clicked.connect(self._step_back)
         self._forth.clicked.connect(self._step_forth)
         self._editor.changed.connect(self._on_changed)
-        self._editor.failed.connect(self._on_failure)
+        self._editor.failed.connect(self._on_unstored)
         self._sources.chosen.connect(self._gather)
         self._sources.closed.connect(self._focus_grid)
         self._filters.filter_chosen.connect(self._show_filtered)

@@ -18,6 +18,7 @@ from station.core.ports import Camera
 from station.core.verdict import Verdict
 from station.projects.project import Finding, Project, ProjectPicture
 from station.projects.sources import admit, from_paths
+from station.projects.store import ProjectError
 from station.ui import theme
 from station.ui.training.picture_grid import PictureGridModel
 from station.ui.training.picture_words import PictureFilter
@@ -158,6 +159,18 @@ def test_that_files_left_out_are_listed_with_their_reasons(page: PicturesPage, p
     assert page._report._list.isVisible() and "broken.png" in page._report._list.toPlainText()
     click(page, "Dismiss")
     assert not page._report.isVisible()
+
+
+def test_that_a_project_that_cannot_be_stored_is_told_and_takes_nothing_more(
+    page: PicturesPage, parts: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(project: Project) -> Project:
+        raise ProjectError("The project cannot be saved (No space left on device). Free some space.")
+
+    monkeypatch.setattr(page._flow, "replace", refuse)
+    with qtbot.waitSignal(page._gathering.ended, timeout=WAIT_MS):
+        drop(page, parts)
+    assert "No space left" in page._report._words.text() and not project_of(page).pictures
 
 
 def test_that_pictures_are_captured_from_the_camera(ports: WizardPorts, open_flow: OpenFlow, qtbot: QtBot) -> None:
