@@ -82,8 +82,9 @@ def open_page(
         qtbot.addWidget(page)
         page.resize(1000, 620)
         page.enter()
-        with qtbot.waitExposed(page):
+        with qtbot.waitActive(page):  # shortcuts are the active window's
             page.show()
+            page.activateWindow()
         qtbot.waitUntil(canvas_of(page).has_picture, timeout=WAIT_MS)
         canvas_of(page).setFocus()
         return page
