@@ -60,7 +60,7 @@ class AnnotationPage(WizardPage):
         self._kind = USUAL_KIND
         self._chosen: int | None = None
         self._banner = MessageBanner()
-        self._list = BadPictureList()
+        self._list = BadPictureList(flow.folder)
         self._canvas = DrawingCanvas()
         self._canvas.setAccessibleName(self.tr("The picture to draw on"))
         self._canvas.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Ignored)  # not that of the picture

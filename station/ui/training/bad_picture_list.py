@@ -1,12 +1,8 @@
 """The bad pictures of a project as a list: thumbnail, name, kind, and whether their defects are outlined."""
 
-from collections import OrderedDict, deque
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
@@ -19,88 +15,25 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QFontMetrics, QImage, QPainter, QPen, QPixmap
+from PySide6.QtGui import QFontMetrics, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QListView, QSizePolicy, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
-from ml.pictures import default_window, read_picture
-from station.core.presentation import THUMBNAIL_SIDE_PX, displayed
 from station.projects.project import ProjectPicture
 from station.projects.steps.annotation import is_outlined
 from station.ui import icons, theme, tokens
-from station.workers.queries import Queries
+from station.ui.training.tile_thumbnails import TileThumbnails
+from station.workers.picture_gathering import PictureGathering
 
 PICTURE_ROLE = int(Qt.ItemDataRole.UserRole)
 THUMBNAIL_ROLE = PICTURE_ROLE + 1
 ROW_PX = 72
 WIDTH_PX = 216
-KEPT = 600
-WAITING = 40
-"""Thumbnails: more than any screen shows; what was scrolled past is not worth reading."""
-
-
-class PictureThumbnails(QObject):
-    """Asked for one that it has not yet, it gives None and tells by `ready` when it is there."""
-
-    ready = Signal(str)
-    """SHA-256 of the picture."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._kept: OrderedDict[str, QPixmap | None] = OrderedDict()
-        self._waiting: deque[ProjectPicture] = deque(maxlen=WAITING)
-        self._reading: str | None = None
-        self._queries = Queries(self)
-        self._queries.answered.connect(self._on_answer)
-        self._queries.failed.connect(self._on_failure)
-
-    def of(self, picture: ProjectPicture) -> QPixmap | None:
-        """None also for good where the file cannot be read."""
-        if picture.sha256 in self._kept:
-            self._kept.move_to_end(picture.sha256)
-            return self._kept[picture.sha256]
-        if picture.sha256 != self._reading and picture not in self._waiting:
-            self._waiting.append(picture)
-            self._read_next()
-        return None
-
-    def close(self) -> None:
-        self._waiting.clear()
-        self._queries.close()
-
-    def _read_next(self) -> None:
-        if self._reading is None and self._waiting:
-            newest = self._waiting.pop()
-            self._reading = newest.sha256
-            self._queries.ask(partial(_thumbnail, newest.file))
-
-    @Slot(int, object)
-    def _on_answer(self, number: int, pixels: NDArray[np.uint8]) -> None:
-        height, width = pixels.shape[:2]
-        self._keep(QPixmap.fromImage(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)))
-
-    @Slot(int, str)
-    def _on_failure(self, number: int, reason: str) -> None:
-        self._keep(None)
-
-    def _keep(self, pixmap: QPixmap | None) -> None:
-        sha256, self._reading = self._reading, None
-        if sha256 is not None:
-            self._kept[sha256] = pixmap
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-            self.ready.emit(sha256)
-        self._read_next()
-
-
-def _thumbnail(file: Path) -> NDArray[np.uint8]:
-    picture = read_picture(file)
-    return displayed(picture.pixels, default_window(picture.bit_depth), THUMBNAIL_SIDE_PX)
 
 
 class BadPictureModel(QAbstractListModel):
     """Changes of single pictures keep the list where it is."""
 
-    def __init__(self, thumbnails: PictureThumbnails, parent: QObject | None = None) -> None:
+    def __init__(self, thumbnails: TileThumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._thumbnails = thumbnails
         self._pictures: tuple[ProjectPicture, ...] = ()
@@ -137,7 +70,7 @@ class BadPictureModel(QAbstractListModel):
             case _ if role == PICTURE_ROLE:
                 return picture
             case _ if role == THUMBNAIL_ROLE:
-                return self._thumbnails.of(picture)
+                return self._thumbnails.of(picture.sha256)
         return None
 
     @Slot(str)
@@ -207,9 +140,11 @@ class BadPictureList(QListView):
     picture_chosen = Signal(str)
     """Its name."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
+        """`folder`: the project's."""
         super().__init__(parent)
-        self._thumbnails = PictureThumbnails(self)
+        self._folder = folder
+        self._thumbnails = TileThumbnails(self._file_of, self)
         self._pictures = BadPictureModel(self._thumbnails, self)
         self.setModel(self._pictures)
         self.setItemDelegate(BadPictureDelegate(self))
@@ -244,6 +179,13 @@ class BadPictureList(QListView):
 
     def close_down(self) -> None:
         self._thumbnails.close()
+
+    def _file_of(self, sha256: str) -> Path:
+        """The thumbnail that was made when the picture came, else the picture."""
+        made = PictureGathering.thumbnail_file(self._folder, sha256)
+        if made.is_file():
+            return made
+        return next((one.file for one in self._pictures.pictures if one.sha256 == sha256), made)
 
     @Slot(QModelIndex, QModelIndex)
     def _on_current(self, current: QModelIndex, previous: QModelIndex) -> None:
