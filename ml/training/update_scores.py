@@ -137,7 +137,7 @@ class Updating:
             self._job.seed,
             staged(self._progress, stage),
             self._cancelled,
-            Balanced(chosen(shown_old), chosen(shown), self._job.seed),
+            Balanced(chosen(self._captured(shown_old)), chosen(self._captured(shown)), self._job.seed),
         )
 
     def _chosen(self, indices: Sequence[int]) -> Chosen:
