@@ -146,6 +146,17 @@ def annotated_by_mask(picture: AnnotatedPicture, mask_file: Path) -> Annotation:
     return annotation_of(mask, kind_of(picture.kind or ""))
 
 
+def masked(picture: AnnotatedPicture, mask_file: Path | None, left_out: list[LeftOut]) -> AnnotatedPicture:
+    """The picture with what its mask says; without, and the reason in `left_out`, where that cannot be used."""
+    if mask_file is None:
+        return picture
+    try:
+        return replace(picture, annotation=annotated_by_mask(picture, mask_file))
+    except AnnotationError as error:
+        left_out.append(LeftOut(picture.name, str(error)))
+        return picture
+
+
 def mask_in(mask_file: Path, picture: AnnotatedPicture) -> Mask:
     """bool of the picture's size. Raises AnnotationError."""
     named = LabelledPicture(picture.file or Path(picture.name), "anomaly", picture.kind, mask_file)

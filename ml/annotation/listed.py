@@ -2,7 +2,6 @@
 layout. Pictures stay where they are."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +11,9 @@ from ml.annotation.exchange import (
     AnnotatedSet,
     LeftOut,
     Names,
-    annotated_by_mask,
     look_at,
     mask_png,
+    masked,
     with_files,
 )
 from ml.annotation.mvtec import READING, WRITING
@@ -34,7 +33,8 @@ def read(path: Path, progress: Progress = silent) -> AnnotatedSet:
         listed = PictureList.load(path).pictures
     except ParameterError as error:
         raise AnnotationError(str(error)) from error
-    pictures, left_out = [], []
+    pictures: list[AnnotatedPicture] = []
+    left_out: list[LeftOut] = []
     for done, one in enumerate(listed):
         progress(READING, done, len(listed))
         try:
@@ -42,12 +42,7 @@ def read(path: Path, progress: Progress = silent) -> AnnotatedSet:
         except PictureError as error:
             left_out.append(LeftOut(one.name, str(error)))
             continue
-        if one.mask is not None:
-            try:
-                picture = replace(picture, annotation=annotated_by_mask(picture, one.mask))
-            except AnnotationError as error:
-                left_out.append(LeftOut(one.name, str(error)))
-        pictures.append(picture)
+        pictures.append(masked(picture, one.mask, left_out))
     progress(READING, len(listed), len(listed))
     return AnnotatedSet(tuple(pictures), tuple(left_out))
 

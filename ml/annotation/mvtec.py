@@ -6,7 +6,6 @@ touch, several kinds on one picture, bad pictures to learn from (the layout has 
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +15,10 @@ from ml.annotation.exchange import (
     AnnotatedSet,
     LeftOut,
     Names,
-    annotated_by_mask,
     as_folder,
     look_at,
     mask_png,
+    masked,
     printable,
     with_files,
 )
@@ -47,7 +46,8 @@ def read(folder: Path, progress: Progress = silent) -> AnnotatedSet:
             wanted = [*((LabelledPicture(path, "normal", None, None), "learn") for path in normals), *wanted]
     except TrainingError as error:
         raise AnnotationError(str(error)) from error
-    pictures, left_out = [], []
+    pictures: list[AnnotatedPicture] = []
+    left_out: list[LeftOut] = []
     for done, (found, use) in enumerate(wanted):
         progress(READING, done, len(wanted))
         name = printable(found.path.relative_to(folder).as_posix())
@@ -56,12 +56,7 @@ def read(folder: Path, progress: Progress = silent) -> AnnotatedSet:
         except PictureError as error:
             left_out.append(LeftOut(name, str(error)))
             continue
-        if found.mask_path is not None:
-            try:
-                picture = replace(picture, annotation=annotated_by_mask(picture, found.mask_path))
-            except AnnotationError as error:
-                left_out.append(LeftOut(name, str(error)))
-        pictures.append(picture)
+        pictures.append(masked(picture, found.mask_path, left_out))
     progress(READING, len(wanted), len(wanted))
     return AnnotatedSet(tuple(pictures), tuple(left_out))
 
