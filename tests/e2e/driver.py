@@ -18,7 +18,7 @@ from station.core.recipe_rules import recipe_for
 from station.history.archive import Archive
 from station.home import Home
 from station.settings import Settings
-from station.workers.inspection import JudgedPart
+from station.workers.inspection import JudgedPart, LoadedRecipe
 
 TIMEOUT_MS = 60_000
 
@@ -31,16 +31,23 @@ class Operator(QObject):
         self.station = station
         self.window = station.window
         self.parts: list[JudgedPart] = []
+        self.model_hash: str | None = None
+        """Of the model that judges from now on."""
         station.opened.connect(self._listen)
 
     @Slot()
     def _listen(self) -> None:
         assert self.station.line is not None
         self.station.line.worker.verdict_ready.connect(self._on_part)
+        self.station.line.worker.recipe_loaded.connect(self._on_recipe)
 
     @Slot(object)
     def _on_part(self, part: JudgedPart) -> None:
         self.parts.append(part)
+
+    @Slot(object)
+    def _on_recipe(self, loaded: LoadedRecipe) -> None:
+        self.model_hash = loaded.recipe.model_hash
 
     def wait_until(self, condition: Callable[[], bool], what: str, timeout_ms: int = TIMEOUT_MS) -> None:
         deadline = time.monotonic() + timeout_ms / 1000

@@ -27,7 +27,7 @@ from station.projects.project import Candidate, Step
 from station.ui.training.projects_page import ProjectsPage
 from station.ui.training.wizard import Wizard
 from tests.e2e.driver import Operator, pause, prepare_demo_home, running_station
-from tests.e2e.test_training import click
+from tests.e2e.engineer import click
 
 SIZES = (QSize(1280, 800), QSize(1920, 1080))
 THEMES = ("dark", "light")
