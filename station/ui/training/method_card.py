@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from ml.catalogue import METHODS
@@ -51,6 +52,9 @@ class MethodCard(Card):
         self._methods.currentIndexChanged.connect(self._on_change)
         self._presets.buttonToggled.connect(self._on_change)
         self._show_choice()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._chips[self.preset].setFocus()  # not the list: the wheel would change it instead of scrolling the page
 
     @property
     def method(self) -> str:

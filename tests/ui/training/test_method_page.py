@@ -102,6 +102,16 @@ def test_that_a_choice_made_before_is_left_alone(
     assert page._flow.project.order == order == page.form.order()
 
 
+def test_that_the_keyboard_begins_at_the_presets(
+    quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    page = shown(qtbot, open_flow(project_of(tmp_path / "in", order={"method": "padim"})), quick)
+    page.setFocus()
+    qtbot.waitUntil(lambda: page.focusWidget() is page.form.method._chips["balanced"])
+    qtbot.keyClick(page.form.method._chips["fast"], Qt.Key.Key_Space)
+    assert page._flow.project.order["preset"] == "fast"
+
+
 def test_that_the_time_is_told_per_candidate(
     quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
 ) -> None:
