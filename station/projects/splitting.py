@@ -28,7 +28,7 @@ def split(project: Project) -> Project:
     parts = parts_of(project)
     given: dict[str, Use] = {}
     for picture, part in zip(project.pictures, parts, strict=True):
-        if picture.use_given and (picture.use == "test" or picture.label == "good"):
+        if picture.use_given:
             given[part] = "test" if picture.use == "test" else given.get(part, "learn")
     good = {part for picture, part in zip(project.pictures, parts, strict=True) if picture.label == "good"}
     holds_out = _holds_out(project, good - given.keys())
@@ -61,7 +61,7 @@ def parts_of(project: Project) -> list[str]:
 
 
 def _joined(pictures: Sequence[ProjectPicture], names: Sequence[str]) -> list[str]:
-    """Parts that share a picture, or repeat one, are one part: that of the first."""
+    """Parts that share a picture, or repeat one, are one part: that of the first, also once it was removed."""
     root = {name: name for name in names}
 
     def part_of(name: str) -> str:
@@ -73,8 +73,9 @@ def _joined(pictures: Sequence[ProjectPicture], names: Sequence[str]) -> list[st
     by_picture = {picture.name: name for picture, name in zip(pictures, names, strict=True)}
     for picture, name in zip(pictures, names, strict=True):
         same = [by_content.setdefault(picture.sha256, name)]
-        same += [by_picture[other] for other in _repeated(picture) if other in by_picture]
+        same += [by_picture.get(other, other) for other in _repeated(picture)]
         for other in same:
+            root.setdefault(other, other)
             root[part_of(name)] = part_of(other)
     return [part_of(name) for name in names]
 

@@ -104,6 +104,24 @@ def test_that_repeats_of_a_picture_count_to_its_part() -> None:
     assert parts[30] == parts[0] and parts[31] == parts[1]
 
 
+def test_that_a_repeat_stays_where_it_was_when_the_first_is_removed() -> None:
+    repeats = [
+        picture(100 + number, findings=(Finding(kind="near_duplicate", words="", other=f"{number:03d}.png"),))
+        for number in range(40)
+    ]
+    whole = project_of(*many(40), *repeats)
+    left = choices.removed(whole, [f"{number:03d}.png" for number in range(40)])
+    assert held_out(left) == held_out(whole) & {one.name for one in repeats} != set()
+
+
+def test_that_a_part_whose_defect_is_learnt_is_not_held_out() -> None:
+    shots = [picture(number, name=f"{number // 2:03d}-{number % 2}.png") for number in range(120)]
+    project = project_of(*shots, group_by=r"^(\d+)-")
+    tested = sorted(held_out(project))
+    project = choices.learnt_from(choices.labelled(project, tested[:1], "bad"), tested[:1], True)
+    assert {one.use for one in project.pictures if one.name[:3] == tested[0][:3]} == {"learn"}
+
+
 def test_that_names_without_a_part_are_named() -> None:
     project = project_of(picture(1, name="a-1.png"), picture(2, name="nothing.png"), group_by=r"-(\d)")
     assert unnamed(project) == ("nothing.png",)
