@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from ml.inspection_area import InspectionArea
 from ml.part_search import PartSearch
 from ml.picture_list import Label, Sha256, Use
-from ml.preprocessing import Clahe, RegionOfInterest, RingSearch
+from ml.preprocessing import Clahe, Preprocessing, RegionOfInterest, RingSearch
 from ml.region_rules import RegionRules
 from ml.threshold_choice import ThresholdChoice
 
@@ -115,6 +115,20 @@ class JudgedCounts(_Record):
     bad: int = Field(ge=0)
     found: int = Field(ge=0)
     goods_held_out: bool = False
+
+
+def looks_of(preprocessing: Preprocessing) -> Looks:
+    """How a trained model looks at pictures."""
+    region = preprocessing.region
+    return Looks(
+        region=None
+        if region is None
+        else RegionOfInterest(x=region[0], y=region[1], width=region[2], height=region[3]),
+        area=preprocessing.area,
+        parts=preprocessing.parts,
+        ring=preprocessing.ring,
+        clahe=preprocessing.clahe,
+    )
 
 
 class Candidate(_Record):

@@ -6,9 +6,10 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
+from ml.errors import LoupeError
 from station.core.recipe import Recipe
 from station.projects.flow import Flow
-from station.projects.project import Project, Step
+from station.projects.project import Project, Step, looks_of
 from station.projects.steps import RULES
 from station.projects.store import ProjectError
 from station.ui.training.start_page import StartPage
@@ -53,8 +54,13 @@ class ProjectsPage(QWidget):
 
     @Slot(object)
     def begin_fine_tuning(self, recipe: Recipe) -> None:
-        """A new project that goes on from the model of a recipe."""
-        project = Project(name=recipe.name, recipe=recipe.name, base_model=recipe.model_hash)
+        """A new project that goes on from the model of a recipe, and looks at pictures as that does."""
+        try:
+            looks = looks_of(self._ports.archive.models.manifest(recipe.model_hash).preprocessing)
+        except LoupeError as error:
+            self.start.show_problem(str(error))
+            return
+        project = Project(name=recipe.name, recipe=recipe.name, base_model=recipe.model_hash, looks=looks)
         self._open(lambda: Flow.begin(self._ports.projects, project, RULES))
 
     @Slot(str)
