@@ -32,19 +32,19 @@ class PictureReader(QObject):
     """Reads the picture that is looked at; of those asked for in between only the last."""
 
     read = Signal(str, object)
-    """Name, Shown."""
+    """The sha256 of the picture, Shown."""
     failed = Signal(str, str)
-    """Name, why it cannot be shown."""
+    """The sha256 of the picture, why it cannot be shown."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._queries = Queries(self)
         self._queries.answered.connect(self._on_read)
         self._queries.failed.connect(self._on_failure)
-        self._name = ""
+        self._asked = ""
 
     def ask(self, picture: ProjectPicture) -> None:
-        self._name = picture.name
+        self._asked = picture.sha256
         self._queries.ask(lambda: _shown(picture.file), withdraw_waiting=True)
 
     def close(self) -> None:
@@ -53,12 +53,12 @@ class PictureReader(QObject):
     @Slot(int, object)
     def _on_read(self, number: int, shown: Shown) -> None:
         if self._queries.is_latest(number):
-            self.read.emit(self._name, shown)
+            self.read.emit(self._asked, shown)
 
     @Slot(int, str)
     def _on_failure(self, number: int, reason: str) -> None:
         if self._queries.is_latest(number):
-            self.failed.emit(self._name, reason)
+            self.failed.emit(self._asked, reason)
 
 
 class PictureDetail(QFrame):

@@ -238,16 +238,15 @@ class PicturesPage(WizardPage):
         self._report.show_problem(reason)
 
     @Slot(str, object)
-    def _on_read(self, name: str, shown: Shown) -> None:
-        current = self._grid.current()
-        if current is not None and current.name == name:
+    def _on_read(self, sha256: str, shown: Shown) -> None:
+        if sha256 == self._shown_content:
             self._detail.show_pixels(shown)
             self._stage.large.show_picture(*shown)
 
     @Slot(str, str)
-    def _on_unread(self, name: str, reason: str) -> None:
-        current = self._grid.current()
-        if current is not None and current.name == name:
+    def _on_unread(self, sha256: str, reason: str) -> None:
+        if sha256 == self._shown_content:
+            self._shown_content = ""  # to be read again when it is selected again
             self._detail.show_problem(reason)
 
     # What is seen
