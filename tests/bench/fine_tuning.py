@@ -12,8 +12,8 @@ False calls are good parts that are NG, found are bad parts that are NG (UNSURE 
 interval of Clopper and Pearson. The change of what is found is over the same parts, in points, with the adjusted Wald
 interval for paired proportions (Bonett and Price, Journal of Educational and Behavioral Statistics 37, 2012).
 
-Seeds from 101 on are for development: whatever was chosen was chosen there. Tables in docs/fine-tuning.md come from
-seeds 1 to 3.
+Seeds from 101 on are for development: whatever was chosen was chosen there. The table in docs/fine-tuning.md comes from
+seed 1.
 """
 
 import argparse
