@@ -9,43 +9,43 @@ from station.ui.training.wizard_page import WizardPage, WizardPorts
 
 
 def _pictures(flow: Flow, ports: WizardPorts) -> WizardPage:
-    from station.ui.training.pictures_page import PicturesPage
+    from station.ui.training.pictures.page import PicturesPage
 
     return PicturesPage(flow, ports)
 
 
 def _area(flow: Flow, ports: WizardPorts) -> WizardPage:
-    from station.ui.training.area_page import AreaPage
+    from station.ui.training.area.page import AreaPage
 
     return AreaPage(flow, ports)
 
 
 def _annotation(flow: Flow, ports: WizardPorts) -> WizardPage:
-    from station.ui.training.annotation_page import AnnotationPage
+    from station.ui.training.annotation.page import AnnotationPage
 
     return AnnotationPage(flow, ports)
 
 
 def _method(flow: Flow, ports: WizardPorts) -> WizardPage:
-    from station.ui.training.method_page import MethodPage
+    from station.ui.training.method.page import MethodPage
 
     return MethodPage(flow, ports)
 
 
 def _learning(flow: Flow, ports: WizardPorts) -> WizardPage:
-    from station.ui.training.learning_page import LearningPage
+    from station.ui.training.learning.page import LearningPage
 
     return LearningPage(flow, ports)
 
 
 def _judgement(flow: Flow, ports: WizardPorts) -> WizardPage:
-    from station.ui.training.judgement_page import JudgementPage
+    from station.ui.training.judgement.page import JudgementPage
 
     return JudgementPage(flow, ports)
 
 
 def _deployment(flow: Flow, ports: WizardPorts) -> WizardPage:
-    from station.ui.training.deployment_page import DeploymentPage
+    from station.ui.training.deployment.page import DeploymentPage
 
     return DeploymentPage(flow, ports)
 

@@ -21,10 +21,10 @@ from ml.pictures import encode_png
 from station.projects.flow import Flow
 from station.projects.project import Project, ProjectPicture, Step
 from station.ui import theme
-from station.ui.training.annotation_overlay import overlay_of
-from station.ui.training.annotation_page import AnnotationPage
-from station.ui.training.annotation_tools import Pen
-from station.ui.training.exchange_bar import MOST_TOLD, free_name, outcome
+from station.ui.training.annotation.exchange_bar import MOST_TOLD, free_name, outcome
+from station.ui.training.annotation.overlay import overlay_of
+from station.ui.training.annotation.page import AnnotationPage
+from station.ui.training.annotation.tools import Pen
 from station.ui.training.wizard_page import WizardPorts
 
 HEIGHT, WIDTH = 120, 160

@@ -22,7 +22,7 @@ from station.projects.project import Looks, Project, ProjectPicture, Step
 from station.projects.proposals import search_for
 from station.projects.store import ProjectError, ProjectStore
 from station.ui import theme
-from station.ui.training.area_page import AreaPage
+from station.ui.training.area.page import AreaPage
 from station.ui.training.wizard_page import WizardPorts
 from station.ui.widgets.drawing_canvas import DrawingCanvas
 from station.workers.part_check import CheckedParts

@@ -12,7 +12,7 @@ from station.projects.flow import Flow
 from station.projects.project import Candidate, Project, Step
 from station.settings import Settings
 from station.ui import theme
-from station.ui.training.deployment_page import DeploymentPage
+from station.ui.training.deployment.page import DeploymentPage
 from station.ui.training.wizard_page import WizardPorts
 from tests.history.test_models import write
 from tests.ui.training.conftest import OpenFlow

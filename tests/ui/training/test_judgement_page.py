@@ -24,8 +24,8 @@ from station.projects.flow import Flow
 from station.projects.judging import final_model
 from station.projects.project import Candidate, Project, Step
 from station.projects.store import ProjectError
-from station.ui.training.judgement_page import JudgementPage
-from station.ui.training.picture_strip import ITEM_ROLE
+from station.ui.training.judgement.page import JudgementPage
+from station.ui.training.judgement.picture_strip import ITEM_ROLE
 from station.ui.training.wizard_page import WizardPorts
 from station.workers.scoring import ScoredSheet
 from tests.history.parts import inspected

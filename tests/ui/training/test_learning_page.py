@@ -23,8 +23,8 @@ from station.projects.project import Project, Step
 from station.projects.queue import with_shown
 from station.projects.steps import RULES
 from station.ui import theme
-from station.ui.training.candidate_row import CandidateRow
-from station.ui.training.learning_page import LearningPage
+from station.ui.training.learning.candidate_row import CandidateRow
+from station.ui.training.learning.page import LearningPage
 from station.ui.training.wizard_page import WizardPorts
 from station.workers.training import TrainingProcess
 from tests.projects.pictures import project_of

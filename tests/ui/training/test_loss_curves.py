@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from station.ui.training.loss_curves import decade_ticks, is_logarithmic
+from station.ui.training.learning.loss_curves import decade_ticks, is_logarithmic
 
 
 @pytest.mark.parametrize(

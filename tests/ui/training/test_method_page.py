@@ -17,10 +17,10 @@ from ml.generation.catalogue import GENERATORS
 from station.projects.flow import Flow
 from station.projects.project import Project, Step
 from station.ui import theme
-from station.ui.training import method_page
-from station.ui.training.method_page import MethodPage
-from station.ui.training.parameter_form import ParameterForm
-from station.ui.training.setting_groups import grouped
+from station.ui.training.method import page as method_page
+from station.ui.training.method.page import MethodPage
+from station.ui.training.method.parameter_form import ParameterForm
+from station.ui.training.method.setting_groups import grouped
 from station.ui.training.wizard_page import WizardPorts
 from station.workers.estimate import Estimator
 from station.workers.training import TrainingPlan

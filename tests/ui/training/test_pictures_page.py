@@ -20,9 +20,9 @@ from station.projects.project import Finding, Project, ProjectPicture
 from station.projects.sources import admit, from_paths
 from station.projects.store import ProjectError
 from station.ui import theme
-from station.ui.training.picture_grid import PictureGridModel
 from station.ui.training.picture_words import PictureFilter
-from station.ui.training.pictures_page import PicturesPage
+from station.ui.training.pictures.grid import PictureGridModel
+from station.ui.training.pictures.page import PicturesPage
 from station.ui.training.tile_thumbnails import TileThumbnails
 from station.ui.training.wizard_page import WizardPorts
 from tests.history.parts import inspected

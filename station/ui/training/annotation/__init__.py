@@ -1,0 +1,1 @@
+"""The page Defects: where they are, drawn and exchanged."""

@@ -1,0 +1,1 @@
+"""The page Where to look: areas, parts, rings, contrast."""

@@ -1,0 +1,1 @@
+"""The page Deployment: which recipe the model goes to."""

@@ -1,0 +1,1 @@
+"""The page Judgement: threshold, rules, candidates, past parts."""

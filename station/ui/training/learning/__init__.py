@@ -1,0 +1,1 @@
+"""The page Training: the queue of candidates and the run at hand."""

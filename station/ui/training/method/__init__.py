@@ -1,0 +1,1 @@
+"""The page Method: how it is learnt, and generated samples."""

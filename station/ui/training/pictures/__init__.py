@@ -1,0 +1,1 @@
+"""The page Pictures: which pictures show good parts."""
