@@ -15,12 +15,19 @@ from station.projects.project import Project
 from station.projects.steps import RULES
 from station.projects.store import ProjectStore
 from station.settings import Settings
+from station.ui import theme
 from station.ui.training.wizard_page import WizardPorts
 from station.workers.deploying import Deploying
 from station.workers.estimate import Estimator
 from station.workers.training import TrainingProcess
 
 OpenFlow = Callable[[Project], Flow]
+
+
+@pytest.fixture(autouse=True)
+def dressed(qapp: QApplication) -> None:
+    """Style sheet and fonts, as in the station: without them nothing would be as wide."""
+    theme.apply(qapp, "dark")
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ from station.ui.training.wizard_page import WizardPage, WizardPorts
 from station.ui.widgets.problem_label import ProblemLabel
 from station.workers.scoring import ScoringProgress
 
-CONTROLS_PX: Final = 320
+CONTROLS_PX: Final = 328
 SETTLE_MS: Final = 250
 LEAST_THRESHOLD: Final = 0.001
 """On the trained model's scale: half of all good parts lie above 0."""
