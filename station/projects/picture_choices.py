@@ -46,7 +46,8 @@ def labelled(project: Project, names: Collection[str], label: Label) -> Project:
 
     def change(picture: ProjectPicture) -> dict[str, object]:
         if label == "bad":
-            return {"label": label}
+            was_given_as_good = picture.label != "bad" and picture.use == "learn" and picture.origin != "base"
+            return {"label": label} | ({"use_given": False} if was_given_as_good else {})
         changes: dict[str, object] = {"label": label, "kind": None}
         if picture.label == "bad" and (picture.use == "learn" or not picture.use_given):
             changes |= {"use": "learn", "use_given": False}  # it was the defect that decided its use

@@ -2,23 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QLineEdit, QPushButton, QTabBar, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QPushButton, QTabBar, QWidget
 
 from station.projects.project import Candidate, Project, Step
 from station.ui.training.projects_page import ProjectsPage
 from station.ui.training.wizard import Wizard
 from station.ui.training.wizard_page import WizardPage
 from station.ui.widgets.drawing_canvas import DrawingCanvas
-from tests.e2e.driver import Operator, pause
+from tests.e2e.driver import TIMEOUT_MS, Operator, pause
 
 TRAINING_MS = 180_000
 MOVE_MS = 15
 """Between two moves of the mouse: charts leave out those that come faster than 100 a second."""
 
+Widget = TypeVar("Widget", bound=QWidget)
 Place = tuple[float, float]
 LEFT, NO_KEYS = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 
@@ -70,8 +72,15 @@ class Engineer:
             self.click("Next")
             assert self.project.step is step
 
+    def train(self) -> None:
+        """What is chosen, from the step Method to the step Judgement."""
+        self.go_on(Step.TRAINING)
+        self.click("Start")
+        self.wait_until(self._has_ended, "the training ended", TRAINING_MS)
+        self.go_on(Step.JUDGEMENT)
+
     def click(self, word: str) -> None:
-        """Press the visible button of the Training page that says `word`, once it can be pressed."""
+        """Press the visible button of the Training page that says `word`, or is called so, once it can be pressed."""
         click(self._operator, word)
 
     def choose_tab(self, word: str) -> None:
@@ -107,20 +116,36 @@ class Engineer:
 
     def type_into(self, name: str, text: str) -> None:
         """Replace what stands in the visible field that is called `name`, and leave it."""
-        fields = self._operator.page("training").findChildren(QLineEdit)
-        field = next(one for one in fields if one.accessibleName() == name and one.isVisible())
+        field = self.called(QLineEdit, name)
         QTest.mouseClick(field, LEFT)
         QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
         QTest.keyClicks(field, text)
         QTest.keyClick(field, Qt.Key.Key_Tab)
+
+    def judge_folder(self, folder: Path) -> None:
+        """Where the deployed recipe's pictures are to come from."""
+        kind = self.called(QComboBox, "Kind of source")
+        self.wait_until(kind.isEnabled, "the model was read")
+        kind.setFocus()
+        for key in (Qt.Key.Key_Home, Qt.Key.Key_Down):
+            QTest.keyClick(kind, key)
+        assert kind.currentText() == "Folder of pictures"
+        self.type_into("Folder", str(folder))
+
+    def called(self, kind: type[Widget], name: str) -> Widget:
+        """The visible widget of the page with that accessible name."""
+        return next(one for one in self.page.findChildren(kind) if one.accessibleName() == name and one.isVisible())
 
     def reads(self, words: str) -> bool:
         """Whether `words` stand on the Training page."""
         labels = self._operator.page("training").findChildren(QLabel)
         return any(words in label.text() for label in labels if label.isVisible())
 
-    def wait_until(self, condition: Callable[[], bool], what: str, timeout_ms: int = TRAINING_MS) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, timeout_ms: int = TIMEOUT_MS) -> None:
         self._operator.wait_until(condition, what, timeout_ms)
+
+    def _has_ended(self) -> bool:
+        return any(one.state in ("trained", "failed") for one in self.project.candidates)
 
     @property
     def _projects(self) -> ProjectsPage:
@@ -129,18 +154,19 @@ class Engineer:
         return page
 
 
-def click(operator: Operator, word: str) -> None:
+def click(operator: Operator, word: str, timeout_ms: int = TIMEOUT_MS) -> None:
     """As `Engineer.click`."""
 
-    def found() -> QAbstractButton | None:
+    def found() -> QPushButton | None:
         buttons = operator.page("training").findChildren(QPushButton)
-        return next((one for one in buttons if one.text().strip() == word and one.isVisible()), None)
+        shown = (one for one in buttons if one.isVisible())
+        return next((one for one in shown if word in (one.text().strip(), one.accessibleName())), None)
 
     def is_ready() -> bool:
         button = found()
         return button is not None and button.isEnabled()
 
-    operator.wait_until(is_ready, f"{word} could be pressed", TRAINING_MS)
+    operator.wait_until(is_ready, f"{word} could be pressed", timeout_ms)
     button = found()
     assert button is not None
     QTest.mouseClick(button, LEFT)

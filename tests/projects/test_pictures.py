@@ -147,6 +147,14 @@ def test_that_bad_pictures_test_unless_they_are_given_to_learn_from() -> None:
     assert not held_out(choices.labelled(project, ["001.png", "002.png"], "good"))
 
 
+def test_that_a_defect_among_the_good_pictures_of_a_layout_tests() -> None:
+    project = choices.labelled(project_of(*many(5, use_given=True)), ["001.png"], "bad")
+    assert held_out(project) == {"001.png"}
+    assert not held_out(choices.labelled(project, ["001.png"], "good"))
+    seen = choices.labelled(project_of(*many(5, use_given=True, origin="base")), ["001.png"], "bad")
+    assert not held_out(seen), "what the base has learnt cannot test"
+
+
 # What is decided
 
 
