@@ -86,6 +86,7 @@ class Engineer:
     def choose_tab(self, word: str) -> None:
         bars = (bar for bar in self.page.findChildren(QTabBar) if bar.isVisible())
         bar, place = next((bar, at) for bar in bars for at in range(bar.count()) if bar.tabText(at) == word)
+        self.wait_until(bar.isEnabled, f"{word} could be chosen")
         QTest.mouseClick(bar, LEFT, pos=bar.tabRect(place).center())
 
     def drop(self, *paths: Path) -> None:
