@@ -20,6 +20,11 @@ def with_base(job: TrainingJob, base: Manifest, given: Collection[str] = ()) -> 
     What a job leaves at its default is the base's. `given` names fields that were asked for even so, with options of
     the command line. Raises ParameterError naming the first field that says otherwise than the base.
     """
+    if job.base is not None and job.out.resolve() == job.base.resolve():
+        raise ParameterError(
+            f"out: {job.out} is the model that is fine-tuned, and a model file is never changed. Give the new one a "
+            "name of its own."
+        )
     kept = _kept(base)
     filled: dict[str, Any] = {}
     for field, value in kept.items():

@@ -159,7 +159,7 @@ class TrainingJob(BaseModel):
             document = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ParameterError(f"{path}: cannot read the training job: {error.strerror}.") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ParameterError(f"{path}: not a training job: {error}.") from error
         if isinstance(document, dict) and document.get("version", JOB_VERSION) != JOB_VERSION:
             raise ParameterError(

@@ -83,7 +83,7 @@ class PictureList(BaseModel):
             document: Any = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise ParameterError(f"{path}: cannot read the list of pictures: {error.strerror}.") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ParameterError(f"{path}: not a list of pictures: {error}.") from error
         if isinstance(document, dict) and document.get("version", LIST_VERSION) != LIST_VERSION:
             raise ParameterError(

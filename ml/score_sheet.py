@@ -65,7 +65,7 @@ class ScoreSheet(BaseModel):
             raise TrainingError(
                 f"{path}: cannot read the scores: {error.strerror}. Score the pictures again."
             ) from error
-        except (ValidationError, ValueError) as error:
+        except (ValidationError, ValueError, RecursionError) as error:
             raise TrainingError(f"{path}: not a sheet of scores. Score the pictures again.") from error
 
 

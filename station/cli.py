@@ -387,11 +387,14 @@ def _errors_as_lines(as_json: bool) -> Iterator[None]:
 def _document(path: Path, option: str) -> Any:
     """What a JSON file holds. Raises ParameterError naming it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ParameterError(f"{option} {path}: cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ParameterError(f"{option} {path}: is no JSON file: {error}.") from error
+    if document is None:  # else it would pass for the option not given
+        raise ParameterError(f"{option} {path}: holds nothing but null.")
+    return document
 
 
 def _augmentation(generator: str | None, count: int | None, settings: list[str]) -> dict[str, Any] | None:

@@ -135,7 +135,7 @@ def _read(path: Path, form: TypeAdapter[Any]) -> Any:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ProjectError(f"{path}: the project cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProjectError(f"{path}: this is no project file ({error}). Put it back from a back-up.") from error
     version = document.get("version", 1) if isinstance(document, dict) else 1
     if version != 1:
