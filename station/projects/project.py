@@ -140,7 +140,7 @@ class Candidate(_Record):
     the training was said to take before it began, where that was asked.
     """
 
-    id: str = Field(default_factory=lambda: uuid4().hex[:12])
+    id: str = Field(default_factory=lambda: uuid4().hex[:12], pattern=r"^\w{1,40}$")
     title: str
     order: dict[str, Any]
     state: CandidateState = "waiting"

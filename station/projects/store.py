@@ -89,6 +89,8 @@ class ProjectStore:
         """Raises ProjectError."""
         folder = self._folder / project_id
         project = _read(folder / PROJECT_FILE, TypeAdapter(Project))
+        if project.id != project_id:  # opening or removing it would change the other one
+            raise ProjectError(f"{folder}: this is a copy of the project {project.id}. Move it out of this folder.")
         pictures = _read(folder / PICTURES_FILE, _PICTURES) if (folder / PICTURES_FILE).exists() else ()
         loaded: Project = project.model_copy(update={"pictures": pictures})
         return loaded
