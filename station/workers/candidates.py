@@ -6,6 +6,7 @@ that can go on.
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -126,8 +127,9 @@ class CandidateTraining(QObject):
 
     def start_again(self, candidate: Candidate, *, resume: bool = False) -> None:
         """Train one that failed or was stopped, from its beginning or on from where it stood, then those that wait."""
-        if self.current is None:
-            self._set(candidate, state="waiting", problem="")
+        if self.current is None and not self.is_taken:
+            if not resume:  # what can go on stays so until it does: whatever keeps it from beginning, nothing is lost
+                self._set(candidate, state="waiting", problem="")
             self._is_going = True
             self._prepare(candidate, resume=resume)
 
@@ -138,7 +140,9 @@ class CandidateTraining(QObject):
 
     def remove(self, candidate: Candidate) -> None:
         """Take one out of the queue, with its folder; ignored for the one whose turn it is."""
-        if candidate != self.current and self._store(without(self._flow.project, candidate.id)):
+        current = self.current
+        is_its_turn = current is not None and current.id == candidate.id
+        if not is_its_turn and self._store(without(self._flow.project, candidate.id)):
             folder = self._folder(candidate.id)
             self._queries.ask(lambda: shutil.rmtree(folder, ignore_errors=True))
             self.changed.emit()
@@ -178,13 +182,13 @@ class CandidateTraining(QObject):
                 project, candidate, self._archive, annotations, self._folder(candidate.id), resume=resume
             ),
             then=self._launch,
-            otherwise=self._on_unprepared,
+            otherwise=partial(self._on_unprepared, candidate.id),
         )
 
     def _launch(self, prepared: _Prepared) -> None:
         if self._preparing != prepared.candidate_id:
             return
-        if prepared.needs.obstacle:  # nothing is lost: it waits until there is room
+        if prepared.needs.obstacle:  # nothing is lost: it stays what it was until there is room
             self._preparing, self._is_going = None, False
             self.checked.emit(prepared.needs)
             self.changed.emit()
@@ -202,7 +206,9 @@ class CandidateTraining(QObject):
             self._running, self._is_going = None, False
         self.changed.emit()
 
-    def _on_unprepared(self, reason: str) -> None:
+    def _on_unprepared(self, candidate_id: str, reason: str) -> None:
+        if self._preparing != candidate_id:
+            return
         candidate, self._preparing = self.current, None
         self._is_going = False  # what is wrong with the pictures is wrong for all
         if candidate is not None:
