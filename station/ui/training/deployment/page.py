@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
@@ -15,6 +16,7 @@ from station.core.recipe import Recipe
 from station.history.deployment import Deployment
 from station.projects.flow import Flow
 from station.projects.judging import final_model
+from station.projects.project import Candidate
 from station.projects.steps.deployment import proposed_source
 from station.projects.store import ProjectError
 from station.ui import theme, tokens
@@ -43,6 +45,7 @@ class DeploymentPage(WizardPage):
     def __init__(self, flow: Flow, ports: WizardPorts, parent: QWidget | None = None) -> None:
         super().__init__(flow, ports, parent)
         self._choice: _Choice | None = None
+        self._shown_candidate: Candidate | None = None
         self._is_asked = False  # whether the deployment that is told of is this page's
         self._deployed: Recipe | None = None
         self._queries = Queries(self)
@@ -73,7 +76,7 @@ class DeploymentPage(WizardPage):
         self._choice = None
         self.form.show_waiting()
         flow, archive = self._flow, self._ports.archive
-        candidate = flow.project.candidate(flow.project.chosen)
+        candidate = self._shown_candidate = flow.project.candidate(flow.project.chosen)
         if candidate is None:
             return
 
@@ -83,7 +86,12 @@ class DeploymentPage(WizardPage):
             file = final_model(flow, candidate)
             return _Choice(file, read_manifest(file), recipes)
 
-        self._queries.ask(read, then=self._show, otherwise=self.form.show_problem, withdraw_waiting=True)
+        self._queries.ask(
+            read,
+            then=partial(self._show, candidate),
+            otherwise=partial(self._on_unread, candidate),
+            withdraw_waiting=True,
+        )
 
     def close_down(self) -> None:
         self._queries.close()
@@ -133,12 +141,17 @@ class DeploymentPage(WizardPage):
         line.addWidget(left)
         line.addWidget(self.versions, 1)
 
-    def _show(self, choice: _Choice) -> None:
+    def _on_unread(self, candidate: Candidate, reason: str) -> None:
+        if candidate is self._shown_candidate:
+            self.form.show_problem(reason)
+
+    def _show(self, candidate: Candidate, choice: _Choice) -> None:
+        if candidate is not self._shown_candidate:  # the page was left, and another model or threshold was chosen
+            return
         self._choice = choice
         project, manifest = self._flow.project, choice.manifest
-        candidate = project.candidate(project.chosen)
         words = {
-            "candidate": candidate.title if candidate is not None else "",
+            "candidate": candidate.title,
             "method": METHODS[manifest.method].title if manifest.method in METHODS else manifest.method,
             "pictures": self.tr("{} pictures of good parts").format(len(manifest.data.files)),
             "threshold": f"{manifest.calibration.threshold:.4g}, {rule_words(manifest.calibration)}",
@@ -160,7 +173,7 @@ class DeploymentPage(WizardPage):
 
     @Slot()
     def _deploy(self) -> None:
-        if self._choice is None:
+        if self._choice is None or self._is_asked:
             return
         approver = None
         try:
