@@ -194,7 +194,10 @@ class PictureDetail(QFrame):
 
     @Slot()
     def _tell_kind(self) -> None:
-        self.kind_chosen.emit(self._kind.text())
+        """Only what was typed: the field is empty, too, where the selected pictures have several kinds."""
+        if self._kind.isModified():
+            self._kind.setModified(False)
+            self.kind_chosen.emit(self._kind.text())
 
 
 def _shown(file: Path) -> Shown:
