@@ -7,6 +7,7 @@ from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QStackedWidget, QVBoxLayout, QWidget
 
 from ml.errors import LoupeError
+from station.core.errors import StorageError
 from station.core.recipe import Recipe
 from station.projects.flow import Flow
 from station.projects.project import Project, Step, looks_of
@@ -78,10 +79,11 @@ class ProjectsPage(QWidget):
         if self._wizard is not None and self._wizard.flow.project.id == project_id and not self._close_wizard():
             return
         try:
-            with self._ports.projects.lock(project_id):
-                self._ports.archive.snapshots.release(f"project:{project_id}")
-                self._ports.projects.remove(project_id)
-        except ProjectError as error:
+            # Some systems do not remove a folder with an open file in it, so the lock only tells that nobody has it.
+            self._ports.projects.lock(project_id).release()
+            self._ports.projects.remove(project_id)
+            self._ports.archive.snapshots.release(f"project:{project_id}")
+        except StorageError as error:
             self.start.show_problem(str(error))
         self.start.read_anew()
 
