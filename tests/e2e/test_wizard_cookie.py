@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox
@@ -38,7 +39,8 @@ def cookie(data_folder: Path) -> Path:
 def striped(pixels: Pixels) -> Pixels:
     """As under a lamp behind a grille: far from all that was learnt, and still a good part."""
     shade = STRIPE_DEPTH * np.sign(np.sin(np.pi * np.arange(pixels.shape[1]) / STRIPE_PX))
-    return np.clip(pixels + shade[None, :, None], 0, 255).astype(np.uint8)
+    changed: NDArray[np.uint8] = np.clip(pixels + shade[None, :, None], 0, 255).astype(np.uint8)
+    return changed
 
 
 def files(folder: Path) -> list[Path]:
