@@ -1,5 +1,6 @@
 """Who did something. Until there are accounts a name is what was typed, and it is stored as not authenticated."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,8 +21,8 @@ class Person:
     is_authenticated: bool = False
 
     def is_same_as(self, other: "Person") -> bool:
-        """Typed names differ in case and blanks without meaning somebody else."""
-        return self.name.casefold() == other.name.casefold()
+        """Typed names differ in case, blanks and how accents are encoded without meaning somebody else."""
+        return _plain(self.name) == _plain(other.name)
 
 
 class Identifier(Protocol):
@@ -40,3 +41,7 @@ class TypedNames:
         if not plain or len(plain) > NAME_LENGTH:
             raise IdentityError(f"Type a name of 1 to {NAME_LENGTH} characters.")
         return Person(plain)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", " ".join(name.split())).casefold()
