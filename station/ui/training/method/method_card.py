@@ -7,13 +7,14 @@ from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from ml.catalogue import METHODS
+from ml.job import TrainingJob
 from station.ui import theme, tokens
 from station.ui.training.method.estimate_line import EstimateLine
 from station.ui.training.words import needs_words, short_duration
 from station.ui.widgets.card import Card
 
 PresetName = Literal["fast", "balanced", "thorough"]
-FIRST_CHOICE = "patchcore"
+FIRST_CHOICE: str = TrainingJob.model_fields["method"].default
 
 
 class MethodCard(Card):
