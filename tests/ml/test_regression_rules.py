@@ -308,9 +308,7 @@ def test_that_the_file_scores_as_the_model_that_was_calibrated(
 
 
 @every_case
-def test_that_what_an_area_ignores_changes_no_cell(
-    method: str, geometry: str, detectors: Detectors
-) -> None:
+def test_that_what_an_area_ignores_changes_no_cell(method: str, geometry: str, detectors: Detectors) -> None:
     known = detectors(method, geometry)
     area = InspectionArea(width_px=128, height_px=96, ignore=(Rectangle(x=40, y=30, width=40, height=40),))
     preprocessing = known.manifest.preprocessing.model_copy(update={"area": area})
