@@ -138,15 +138,15 @@ class Judging:
 
     def false_calls(self) -> tuple[int, ...]:
         """Rows of good parts that are NG, the highest score first."""
-        return self._rows("good", lambda code: code == NG, lambda score: -score)
+        return self._rows("good", lambda code, part: code == NG, lambda score: -score)
 
     def misses(self) -> tuple[int, ...]:
-        """Rows of defective parts that are not NG, the lowest score first."""
-        return self._rows("bad", lambda code: code != NG, lambda score: score)
+        """Rows of defective parts that are OK or UNSURE on every picture, the lowest score first."""
+        return self._rows("bad", lambda code, part: part != NG, lambda score: score)
 
     def close_calls(self, number: int) -> tuple[int, ...]:
         """The rows whose scores lie nearest to the threshold."""
-        rows = self._rows(None, lambda code: True, lambda score: abs(score - self.calibration.threshold))
+        rows = self._rows(None, lambda code, part: True, lambda score: abs(score - self.calibration.threshold))
         return rows[:number]
 
     def verdict(self, row: int) -> Verdict:
@@ -170,15 +170,16 @@ class Judging:
         return int((self.calibration.part_scores >= level).sum())
 
     def _rows(
-        self, label: str | None, wanted: Callable[[int], bool], order: Callable[[float], float]
+        self, label: str | None, wanted: Callable[[int, int], bool], order: Callable[[float], float]
     ) -> tuple[int, ...]:
+        """`wanted` takes the verdicts of the row and of its part, as codes; `order` the score."""
         rows = self.evidence.rows
         found = (
             (order(score), number)
-            for part in self.evidence.parts
+            for part, part_code in zip(self.evidence.parts, self.part_codes.tolist(), strict=True)
             if label in (None, part.label)
             for number in part.rows
-            if wanted(int(self.codes[number])) and (score := rows[number].score) is not None
+            if wanted(int(self.codes[number]), part_code) and (score := rows[number].score) is not None
         )
         return tuple(number for _, number in sorted(found))
 
