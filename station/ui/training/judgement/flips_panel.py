@@ -1,6 +1,7 @@
 """Past parts of the recipe in use whose verdict would be another with the model and the threshold that are shown."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -73,7 +74,7 @@ class FlipsPanel(QWidget):
         self._flips: tuple[Flip, ...] = ()
         self._queries, self._picture_queries = Queries(self), Queries(self)
         self._scoring = ScoringProcess(parent=self)
-        self._scored_for: _Asked | None = None
+        self._ordered: _Asked | None = None  # what is being scored, from the order to its end
         self._number = QSpinBox()
         self._number.setRange(10, MOST_PARTS)
         self._number.setSingleStep(100)
@@ -120,7 +121,7 @@ class FlipsPanel(QWidget):
         if asked is None:
             return
 
-        def prepare() -> int:
+        def prepare() -> tuple[_Asked, int]:
             listed, gone = as_list(past_parts(archive.reader, asked.recipe, number), archive.pictures)
             if not listed.pictures:
                 raise ProjectError(f"The history holds no judged part of '{asked.recipe}' with its picture.")
@@ -130,16 +131,30 @@ class FlipsPanel(QWidget):
                 raise ProjectError(
                     f"{asked.folder / LIST_FILE}: cannot be written ({error.strerror}). Free some space."
                 ) from error
-            return gone
+            return asked, gone
 
-        self._scored_for = asked
+        self._ordered = asked
         self._show_running(True)
-        self._queries.ask(prepare, then=self._score, otherwise=self._on_failure)
+        self._queries.ask(prepare, then=self._score, otherwise=partial(self._on_unprepared, asked))
 
-    def _score(self, gone: int) -> None:
-        asked = self._scored_for
-        if asked is not None:
-            self._scoring.start(asked.judging.evidence.model, asked.folder / LIST_FILE, asked.scores)
+    def _on_unprepared(self, asked: _Asked, reason: str) -> None:
+        if asked is self._ordered:
+            self._on_failure(reason)
+
+    def _score(self, prepared: tuple[_Asked, int]) -> None:
+        asked, gone = prepared
+        if asked is not self._ordered:  # stopped meanwhile
+            return
+        if gone:
+            self._words.setText(self.tr("{} parts are left out: their pictures are not stored any more.").format(gone))
+        self._scoring.start(asked.judging.evidence.model, asked.folder / LIST_FILE, asked.scores)
+
+    @Slot()
+    def _cancel(self) -> None:
+        if self._scoring.is_running:
+            self._scoring.cancel()
+        else:  # the pictures are still being listed
+            self._on_cancelled()
 
     @Slot(object)
     def _on_progress(self, progress: ScoringProgress) -> None:
@@ -148,16 +163,19 @@ class FlipsPanel(QWidget):
 
     @Slot(object)
     def _on_success(self, sheet: ScoredSheet) -> None:
+        self._ordered = None
         self._show_running(False)
         self._find()
 
     @Slot(str)
     def _on_failure(self, reason: str) -> None:
+        self._ordered = None
         self._show_running(False)
         self._words.setText(reason)
 
     @Slot()
     def _on_cancelled(self) -> None:
+        self._ordered = None
         self._show_running(False)
         self._find()
 
@@ -165,7 +183,7 @@ class FlipsPanel(QWidget):
 
     def _find(self) -> None:
         asked, reader = self._asked, self._archive.reader
-        if asked is None or self._scoring.is_running:
+        if asked is None or self._ordered is not None:
             return
 
         def find() -> _Found | None:
@@ -178,9 +196,15 @@ class FlipsPanel(QWidget):
             parts = past_parts(reader, asked.recipe, MOST_PARTS)
             return _Found(find_flips(parts, asked.scores, judging.calibration, judging.rules), len(sheet.rows))
 
-        self._queries.ask(find, then=self._show_found, otherwise=self._on_failure, withdraw_waiting=True)
+        self._queries.ask(find, then=self._show_found, otherwise=self._on_not_found, withdraw_waiting=True)
+
+    def _on_not_found(self, reason: str) -> None:
+        if self._ordered is None:
+            self._words.setText(reason)
 
     def _show_found(self, found: _Found | None) -> None:
+        if self._ordered is not None:  # asked before; it is asked again afterwards
+            return
         self._flips = found.flips if found else ()
         if found is None:
             self._words.setText(
@@ -323,7 +347,7 @@ class FlipsPanel(QWidget):
 
     def _connect(self) -> None:
         self._start.clicked.connect(self._begin)
-        self._stop.clicked.connect(self._scoring.cancel)
+        self._stop.clicked.connect(self._cancel)
         self._scoring.progressed.connect(self._on_progress)
         self._scoring.succeeded.connect(self._on_success)
         self._scoring.failed.connect(self._on_failure)
