@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWi
 
 from ml.artifact import Manifest
 from ml.job import TrainingJob
+from ml.picture_list import PictureList
 from ml.recommendation import Recommendation, recommend_for
 from station.projects.flow import Flow
 from station.projects.order import described_job, learnt_pictures, shown_order
@@ -53,6 +55,7 @@ class MethodPage(WizardPage):
         self._plans: dict[str, TrainingPlan] = {}  # by what was asked
         self._asked = ""
         self._is_shown = False
+        self._previewed: SampleApproval | None = None  # what a preview was asked of, until it is stopped
         self._queries, self._advisers = Queries(self), Queries(self)
         self._samples_of = SampleMaker(GENERATE_COMMAND, self)
         self.samples, self.base = SamplesCard(), BaseCard()
@@ -119,7 +122,7 @@ class MethodPage(WizardPage):
     def _connect(self) -> None:
         self.form.changed.connect(self._on_order)
         self.samples.preview_requested.connect(self._preview)
-        self.samples.cancel_requested.connect(self._samples_of.cancel)
+        self.samples.cancel_requested.connect(self._stop_preview)
         self.samples.approval_changed.connect(self._on_approval)
         self._samples_of.made.connect(self._on_samples)
         self._samples_of.failed.connect(self.samples.show_problem)
@@ -193,9 +196,11 @@ class MethodPage(WizardPage):
             return
         self._advised_for = key
         files, bad = [one.file for one in good], len(project.used("bad", "learn"))
-        self._advisers.ask(lambda: recommend_for(files, bad), then=self._on_advice, withdraw_waiting=True)
+        self._advisers.ask(lambda: recommend_for(files, bad), then=partial(self._on_advice, key))
 
-    def _on_advice(self, advice: Recommendation) -> None:
+    def _on_advice(self, key: tuple[str, ...], advice: Recommendation) -> None:
+        if key != self._advised_for:  # other pictures have been asked for since
+            return
         self.form.show_advice(advice)
         if not self._flow.project.order:  # the engineer has chosen nothing yet
             self.form.follow(advice)
@@ -263,13 +268,22 @@ class MethodPage(WizardPage):
     def _preview(self, wanted: SampleApproval | None) -> None:
         if wanted is None:
             return
-        project, maker = self._flow.project, self._samples_of
+        project, self._previewed = self._flow.project, wanted
         self.samples.show_busy()
         self._advisers.ask(
             lambda: learnt_pictures(project, LOOKED_AT_MOST),
-            then=lambda listed: maker.make(wanted, listed),
+            then=partial(self._make_samples, wanted),
             otherwise=self.samples.show_problem,
         )
+
+    def _make_samples(self, wanted: SampleApproval, listed: PictureList) -> None:
+        if wanted is self._previewed:
+            self._samples_of.make(wanted, listed)
+
+    @Slot()
+    def _stop_preview(self) -> None:
+        self._previewed = None
+        self._samples_of.cancel()
 
     @Slot(object)
     def _on_samples(self, preview: SamplePreview) -> None:
