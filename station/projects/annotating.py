@@ -132,9 +132,13 @@ class AnnotatingDesk:
             self._of(name).push(annotation)
 
     def adopt(self, imported: Imported) -> None:
-        """Take over what `store_imported` wrote; it can be taken back picture by picture. Raises ProjectError."""
+        """Take over what `store_imported` wrote; it can be taken back picture by picture. Pictures that have left the
+        project meanwhile are passed over. Raises ProjectError."""
         changed: dict[str, ProjectPicture] = {}
+        here = {picture.name for picture in self._flow.project.pictures}
         for name, annotation in imported.now.items():
+            if name not in here:
+                continue
             self.begin(name, imported.before[name])
             self._of(name).push(annotation)
             changed |= self._marked(name, annotation)
