@@ -113,7 +113,7 @@ class _Worker(QObject):
                 camera.trigger()
             frame = camera.grab(GRAB_S)
         except NoPartYetError as error:
-            if time.monotonic() - self._silent_since > WAIT_S:
+            if time.monotonic() - max(self._silent_since, self._next_at) > WAIT_S:  # in a pause none is expected
                 self._end(str(error))
             return
         except CameraExhaustedError as error:
@@ -202,7 +202,7 @@ class Capturing(QObject):
 
     @Slot()
     def stop(self) -> None:
-        if self._is_running:
+        if self._thread.isRunning():
             self._stop.emit()
 
     def close(self) -> bool:

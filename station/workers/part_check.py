@@ -86,7 +86,7 @@ class PartCheck(QObject):
                 then=partial(self._on_looked, run),
                 otherwise=partial(self._on_looked, run),
             )
-        self._queries.ask(run.result, then=self._on_result)
+        self._queries.ask(run.result, then=partial(self._on_result, run))
 
     def stop(self) -> None:
         """Forget what was begun; nothing is told of it any more."""
@@ -101,8 +101,8 @@ class PartCheck(QObject):
             run.told += 1
             self.progressed.emit(run.told, len(run.pictures))
 
-    def _on_result(self, found: CheckedParts) -> None:
-        if self._run is not None and found.looks is self._run.looks:
+    def _on_result(self, run: _Run, found: CheckedParts) -> None:
+        if run is self._run:
             self._run = None
             self.finished.emit(found)
 
