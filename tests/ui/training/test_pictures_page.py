@@ -189,6 +189,25 @@ def test_that_pictures_are_captured_from_the_camera(ports: WizardPorts, open_flo
     page.close_down()
 
 
+def test_that_a_camera_that_disappears_is_told_and_leaves_what_was_captured(
+    ports: WizardPorts, open_flow: OpenFlow, qtbot: QtBot
+) -> None:
+    camera = SimulatedCamera(size_px=128)
+    page = shown(PicturesPage(open_flow(Project(name="Seat")), replace(ports, open_camera=lambda spec: camera)), qtbot)
+    source = page._sources.camera
+    click(page, "From camera")
+    source._count.setValue(50)
+    source._pause.setValue(0.1)
+    click(page, "Capture")
+    qtbot.waitUntil(lambda: source._progress.value() >= 2, timeout=WAIT_MS)
+    camera.disturbance = "lost"
+    qtbot.waitUntil(lambda: "of 50" in source._problem.text(), timeout=WAIT_MS)
+    captured = len(list(page._flow.pictures_folder.iterdir()))
+    assert 2 <= captured < 50
+    wait_checked(page, qtbot, captured)
+    page.close_down()
+
+
 def test_that_pictures_come_from_the_history_with_labels(page: PicturesPage, ports: WizardPorts, qtbot: QtBot) -> None:
     with ports.archive.writer(min_free_gb=0) as writer:
         for seed, verdict in enumerate((Verdict.OK, Verdict.OK, Verdict.NG, Verdict.UNSURE)):
