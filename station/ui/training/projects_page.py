@@ -55,13 +55,22 @@ class ProjectsPage(QWidget):
 
     @Slot(object)
     def begin_fine_tuning(self, recipe: Recipe) -> None:
-        """A new project that goes on from the model of a recipe, and looks at pictures as that does."""
+        """A new project that goes on from the model of a recipe: it looks at pictures as that does, and accepts as many
+        false alarms."""
         try:
-            looks = looks_of(self._ports.archive.models.manifest(recipe.model_hash).preprocessing)
+            manifest = self._ports.archive.models.manifest(recipe.model_hash)
         except LoupeError as error:
             self.start.show_problem(str(error))
             return
-        project = Project(name=recipe.name, recipe=recipe.name, base_model=recipe.model_hash, looks=looks)
+        calibration = manifest.calibration
+        alpha = (calibration.choice.alpha if calibration.choice else None) or calibration.alpha
+        project = Project(
+            name=recipe.name,
+            recipe=recipe.name,
+            base_model=recipe.model_hash,
+            looks=looks_of(manifest.preprocessing),
+            order={"alpha": alpha},
+        )
         self._open(lambda: Flow.begin(self._ports.projects, project, RULES))
 
     @Slot(str)
