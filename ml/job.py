@@ -14,6 +14,7 @@ from ml.part_search import PartSearch
 from ml.picture_list import is_picture_list
 from ml.preprocessing import Clahe, RegionOfInterest, RingSearch, check_places
 from ml.region_rules import RegionRules
+from ml.score_sheet import scores_folder
 
 JOB_VERSION: Final = 1
 
@@ -146,7 +147,7 @@ class TrainingJob(BaseModel):
     @property
     def scores_folder(self) -> Path:
         """Where a list's test pictures are judged to (`ml.score_sheet`), beside the model."""
-        return self.out.with_name(f"{self.out.stem}.scores")
+        return scores_folder(self.out)
 
     def save(self, path: Path) -> None:
         """Write atomically; raises OSError."""

@@ -16,6 +16,8 @@ from ml.maps import ScoreMap
 from ml.picture_list import Label, Sha256
 
 SHEET_VERSION: Final = 1
+SCORES_SUFFIX: Final = ".scores"
+"""Of the folder beside a model that holds the sheet of its test pictures."""
 SHEET_FILE: Final = "scores.json"
 MAP_SUFFIX: Final = ".map"
 
@@ -69,6 +71,11 @@ class ScoreSheet(BaseModel):
             raise TrainingError(f"{path}: not a sheet of scores. Score the pictures again.") from error
 
 
+def scores_folder(model: Path) -> Path:
+    """Where the sheet of a model's test pictures lies: beside it."""
+    return model.with_suffix(SCORES_SUFFIX)
+
+
 def refuse_other_files(folder: Path) -> None:
     """Raises TrainingError unless `folder` is new, empty, or holds nothing but a sheet."""
     try:
@@ -83,5 +90,15 @@ def refuse_other_files(folder: Path) -> None:
 
 
 def read_row_map(folder: Path, row: ScoredRow) -> ScoreMap | None:
-    """The raw map of a row; None for a FAULT. Raises PictureError for a damaged file, OSError."""
-    return None if row.map is None else ScoreMap.from_bytes((folder / Path(row.map).name).read_bytes())
+    """The raw map of a row; None for a FAULT. Raises PictureError for a damaged file, TrainingError for one that cannot
+    be read."""
+    if row.map is None:
+        return None
+    path = folder / Path(row.map).name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: the heat map cannot be read ({error.strerror}). Score the pictures again."
+        ) from error
+    return ScoreMap.from_bytes(data)

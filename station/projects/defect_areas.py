@@ -29,7 +29,7 @@ def defect_areas(evidence: Evidence) -> DefectAreas:
     for row in evidence.rows:
         try:
             _add(areas, evidence, row)
-        except (LoupeError, OSError):
+        except LoupeError:
             continue
     return DefectAreas(_told(lambda: areas.region_recall), _told(lambda: areas.false_regions_per_good))
 

@@ -14,11 +14,8 @@ from ml.errors import ParameterError, PictureError, TrainingError
 from ml.judging import FoundRegions
 from ml.picture_list import PictureList
 from ml.region_rules import RegionRules
-from ml.score_sheet import SHEET_FILE, ScoredRow, ScoreSheet, read_row_map
+from ml.score_sheet import SHEET_FILE, ScoredRow, ScoreSheet, read_row_map, scores_folder
 from station.projects.order import PICTURES_FILE
-
-SCORES_SUFFIX: Final = ".scores"
-"""Of the folder beside a model that holds the sheet of its test pictures."""
 
 JUDGED_SUFFIX: Final = ".judged.loupe"
 """Of the file beside it with the threshold and rules that were chosen in judging it."""
@@ -122,11 +119,6 @@ def has_tests(model: Path) -> bool:
         return False
 
 
-def scores_folder(model: Path) -> Path:
-    """Where the scores of a model's test pictures lie."""
-    return model.with_suffix(SCORES_SUFFIX)
-
-
 def parts_of(rows: Sequence[ScoredRow]) -> tuple[Part, ...]:
     """The rows that could be scored and whose truth is known, gathered by part and label."""
     gathered: dict[tuple[str, Literal["good", "bad"]], list[int]] = {}
@@ -137,8 +129,5 @@ def parts_of(rows: Sequence[ScoredRow]) -> tuple[Part, ...]:
 
 
 def _regions(folder: Path, row: ScoredRow, manifest: Manifest) -> FoundRegions | None:
-    try:
-        score_map = read_row_map(folder, row)
-    except OSError as error:
-        raise TrainingError(f"{folder / (row.map or '')}: cannot be read ({error.strerror}).") from error
+    score_map = read_row_map(folder, row)
     return None if score_map is None else FoundRegions.of(score_map, manifest.calibration)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ml.calibration import Calibration
-from ml.errors import LoupeError, TrainingError
+from ml.errors import LoupeError
 from ml.judging import judge
 from ml.maps import Detection
 from ml.picture_list import ListedPicture, PictureList
@@ -127,10 +127,7 @@ def _past_part(row: InspectionRow) -> PastPart:
 
 
 def _flip(part: PastPart, row: ScoredRow, folder: Path, calibration: Calibration, rules: RegionRules | None) -> Flip:
-    try:
-        score_map = read_row_map(folder, row)
-    except OSError as error:
-        raise TrainingError(f"{folder / (row.map or '')}: cannot be read ({error.strerror}).") from error
+    score_map = read_row_map(folder, row)
     if row.score is None or score_map is None:
         return Flip(part, row, Verdict.FAULT, part.inspection.normalised_score, None)
     judgement = judge(Detection(row.score, score_map), calibration, rules)

@@ -47,11 +47,6 @@ class Estimator(QObject):
         self._pause.start()
         self._child.kill()
 
-    @property
-    def is_pending(self) -> bool:
-        """Whether the latest question is still to be answered."""
-        return self._wanted is not None and (self._pause.isActive() or self._child.is_running)
-
     @Slot()
     def withdraw(self) -> None:
         """Nothing is to be known any more."""

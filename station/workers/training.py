@@ -17,7 +17,7 @@ from pydantic import Base64Bytes, TypeAdapter
 from PySide6.QtCore import QObject, Signal, Slot
 
 from ml.job import TrainingJob
-from station.workers.child import ChildEnd, ChildError, Ending, Events, JsonChild, parse_line
+from station.workers.child import ChildEnd, Ending, Events, JsonChild
 
 JOB_FILE = "job.json"
 CHILD_COMMAND = (sys.executable, "-m", "station", "train")
@@ -131,12 +131,6 @@ TRAINING_EVENTS: Events = {
     "sheet": TypeAdapter(TrainingSheet),
     "warning": TypeAdapter(TrainingWarning),
 }
-
-
-def parse_event(line: bytes) -> TrainingEvent | ChildError | None:
-    """One line of the child's output as a value; None for a line that is no event of ours."""
-    event: TrainingEvent | ChildError | None = parse_line(line, TRAINING_EVENTS)
-    return event
 
 
 class TrainingProcess(QObject):

@@ -16,7 +16,14 @@ from ml.methods.riad import InpaintingLesson
 from ml.pictures import decode_picture
 from ml.training.resources import Shortage
 from station.commands import train
-from station.workers.training import TrainingLosses, TrainingOutcome, TrainingSamples, TrainingStarted, parse_event
+from station.workers.child import parse_line
+from station.workers.training import (
+    TRAINING_EVENTS,
+    TrainingLosses,
+    TrainingOutcome,
+    TrainingSamples,
+    TrainingStarted,
+)
 from tests.cli.conftest import Loupe
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -53,7 +60,7 @@ def test_that_json_lines_tell_start_progress_and_result(loupe: Loupe, parts: Pat
 def test_that_the_training_page_understands_every_line(loupe: Loupe, parts: Path, tmp_path: Path) -> None:
     outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *QUICK, "--json")
 
-    events = [parse_event(line.encode()) for line in outcome.out.splitlines()]
+    events = [parse_line(line.encode(), TRAINING_EVENTS) for line in outcome.out.splitlines()]
 
     assert None not in events
     assert any(isinstance(event, TrainingStarted) for event in events)
@@ -176,7 +183,7 @@ def test_that_losses_and_reconstructions_are_told_line_by_line(loupe: Loupe, par
     outcome = loupe("train", parts, "--out", tmp_path / "a.loupe", *RIAD, "--set", "steps=24", "--json")
 
     assert outcome.code == 0
-    events = [parse_event(line.encode()) for line in outcome.out.splitlines()]
+    events = [parse_line(line.encode(), TRAINING_EVENTS) for line in outcome.out.splitlines()]
     assert None not in events
     losses = [event for event in events if isinstance(event, TrainingLosses)]
     assert [event.step for event in losses] == list(range(1, 25))
@@ -212,7 +219,7 @@ def test_that_a_training_that_was_stopped_is_continued_by_resume(
         assert process.stdout is not None
         steps = []
         for line in process.stdout:
-            event = parse_event(line.encode())
+            event = parse_line(line.encode(), TRAINING_EVENTS)
             steps += [event.step] if isinstance(event, TrainingLosses) else []
             if len(steps) > 3:
                 break

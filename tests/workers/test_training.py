@@ -14,7 +14,9 @@ from pytestqt.qtbot import QtBot
 
 from ml.job import TrainingJob
 from station.workers import child
+from station.workers.child import parse_line
 from station.workers.training import (
+    TRAINING_EVENTS,
     SkippedPicture,
     TrainingLosses,
     TrainingOutcome,
@@ -22,7 +24,6 @@ from station.workers.training import (
     TrainingProgress,
     TrainingSamples,
     TrainingStarted,
-    parse_event,
 )
 
 HEAD = """
@@ -309,4 +310,4 @@ def test_that_the_child_ends_at_its_next_line_when_its_owner_was_killed(tmp_path
 
 def test_that_foreign_lines_are_no_events() -> None:
     for line in (b"", b"null", b"3", b"{", b'{"event": "unknown"}', b'{"event": "progress", "stage": 3}', b"\xff"):
-        assert parse_event(line) is None
+        assert parse_line(line, TRAINING_EVENTS) is None

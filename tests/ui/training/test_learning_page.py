@@ -15,9 +15,8 @@ from pytestqt.qtbot import QtBot
 
 from ml.artifact import read_manifest
 from ml.job import TrainingJob
-from ml.score_sheet import ScoreSheet
+from ml.score_sheet import ScoreSheet, scores_folder
 from ml.training.resources import Resources
-from station.projects.evidence import scores_folder
 from station.projects.flow import Flow
 from station.projects.project import Project, Step
 from station.projects.queue import with_shown

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
+from ml.score_sheet import scores_folder
 from ml.threshold_rules import LabelledParts
 from station.projects.defect_areas import DefectAreas, defect_areas
-from station.projects.evidence import Evidence, has_tests, model_file, scores_folder
+from station.projects.evidence import Evidence, has_tests, model_file
 from station.projects.judging import Ranking
 from station.projects.order import PICTURES_FILE
 from station.workers.queries import Queries

@@ -14,7 +14,6 @@ from ml.errors import LoupeError
 from ml.maps import ScoreMap, find_regions, heat_rgba, region_outlines
 from ml.pictures import Pixels, read_picture
 from ml.score_sheet import ScoredRow, read_row_map
-from station.core.errors import StorageError
 from station.core.inspection import Outline
 from station.core.presentation import THUMBNAIL_SIDE_PX, displayed
 from station.ui.widgets.region_item import RegionMark
@@ -50,10 +49,7 @@ def judged_picture(
     row: ScoredRow, folder: Path, calibration: Calibration, window: tuple[float, float]
 ) -> JudgedPicture:
     """A row of a sheet with its heat map. Raises LoupeError where its picture or its map is gone."""
-    try:
-        score_map = read_row_map(folder, row)
-    except OSError as error:
-        raise StorageError(f"{folder / (row.map or '')}: the heat map cannot be read ({error.strerror}).") from error
+    score_map = read_row_map(folder, row)
     pixels = read_picture(row.file).pixels
     return with_map(pixels, score_map, calibration, window, _true_outlines(row, pixels))
 
