@@ -152,7 +152,7 @@ class PictureGathering(QObject):
 
     def _go_on(self, order: _Order, depth_of: ProjectPicture | None) -> None:
         if order.waiting and not self._is_cancelled.is_set():
-            self.progressed.emit(Progress("Reading pictures", order.total - len(order.waiting), order.total))
+            self.progressed.emit(Progress(self.tr("Reading pictures"), order.total - len(order.waiting), order.total))
             self._queries.ask(
                 lambda: self._admit_some(order, depth_of),
                 then=lambda batch: self._on_batch(order, depth_of, batch),
@@ -214,14 +214,14 @@ class PictureGathering(QObject):
         if number != self._checks:
             return
         if look.remaining:
-            self.progressed.emit(Progress("Looking at pictures", len(whole) - len(look.remaining), len(whole)))
+            self.progressed.emit(Progress(self.tr("Looking at pictures"), len(whole) - len(look.remaining), len(whole)))
             self._queries.ask(
                 lambda: self._look_at_some(look),
                 then=lambda further: self._look_on(number, whole, further),
                 otherwise=self._fail,
             )
             return
-        self.progressed.emit(Progress("Comparing pictures", 0, 0))
+        self.progressed.emit(Progress(self.tr("Comparing pictures"), 0, 0))
         self._queries.ask(
             lambda: self._findings(number, whole, look),
             then=lambda found: self._on_findings(number, found),

@@ -31,14 +31,12 @@ class Versions:
 class VersionsCard(Card):
     """Reads in the background; asks nothing for an empty name."""
 
-    opened_recipe = Signal(str)
-    """The shown recipe has been read."""
-
     def __init__(self, archive: Archive, deploying: Deploying, by: Person, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
         self._archive, self._deploying, self._by = archive, deploying, by
         self._recipe = ""
         self._earlier: int | None = None
+        self._is_asked = False  # whether the roll-back that is told of is this card's
         self._queries = Queries(self)
         self._title = theme.label(self.tr("Models of the recipe"), "emphasised", bold=True)
         self._back = QPushButton(" " + self.tr("Roll back"))
@@ -100,7 +98,6 @@ class VersionsCard(Card):
         if not known.versions:
             self._rows.addWidget(theme.label(self.tr("No model has judged here yet."), "body", "secondary"))
         self._rows.addStretch(1)
-        self.opened_recipe.emit(known.recipe)
 
     @Slot()
     def _roll_back(self) -> None:
@@ -110,16 +107,20 @@ class VersionsCard(Card):
     @Slot(int)
     def _use_again(self, revision: int) -> None:
         self._back.setEnabled(False)
+        self._is_asked = True
         self._deploying.roll_back(self._recipe, self._by, revision)
 
     @Slot()
     def _on_deployed(self) -> None:
+        self._is_asked = False
         self.show_recipe(self._recipe)
 
     @Slot(str)
     def _on_failed(self, reason: str) -> None:
-        self._tell(reason)
-        self._back.setEnabled(self._earlier is not None)
+        if self._is_asked:
+            self._is_asked = False
+            self._tell(reason)
+            self._back.setEnabled(self._earlier is not None)
 
     def _tell(self, reason: str) -> None:
         self._problem.show_problem(reason)
