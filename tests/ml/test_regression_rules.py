@@ -41,6 +41,7 @@ from ml.catalogue import METHODS
 from ml.detector import Detector
 from ml.inspection_area import InspectionArea, Rectangle
 from ml.methods.base import Method
+from ml.methods.padim import MOMENTS_PREFIX
 from ml.networks.skip_ganomaly import SkipGenerator
 from ml.networks.unet import UNet
 from ml.pictures import Pixels, read_picture
@@ -176,9 +177,10 @@ def test_rule_04_what_was_drawn_at_random_comes_back_from_the_file(
     path, trained = trained_again(method, geometry)
     loaded = Detector.load(path, "cpu")._method
     before, after = trained.tensors(), loaded.tensors()
-    assert before.keys() == after.keys()
-    for name, values in before.items():
-        np.testing.assert_array_equal(after[name], values, err_msg=name)
+    # What only fine-tuning goes on from stays in the file.
+    assert {name for name in before.keys() ^ after.keys() if not name.startswith(MOMENTS_PREFIX)} == set()
+    for name, values in after.items():
+        np.testing.assert_array_equal(values, before[name], err_msg=name)
     inputs = some_inputs(loaded)
     with torch.inference_mode():
         assert torch.equal(loaded.score(loaded.embed(inputs)).cells, trained.score(trained.embed(inputs)).cells)

@@ -106,6 +106,8 @@ def test_that_the_keyboard_begins_at_the_presets(
     quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
 ) -> None:
     page = shown(qtbot, open_flow(project_of(tmp_path / "in", order={"method": "padim"})), quick)
+    page.activateWindow()
+    qtbot.waitActive(page)
     page.setFocus()
     qtbot.waitUntil(lambda: page.focusWidget() is page.form.method._chips["balanced"])
     qtbot.keyClick(page.form.method._chips["fast"], Qt.Key.Key_Space)
