@@ -5,6 +5,7 @@ from PySide6.QtCore import QCoreApplication
 from ml.alignment import Alignment
 from ml.calibration import Calibration
 from ml.catalogue import MethodInfo
+from ml.threshold_choice import ThresholdChoice
 from station.projects.project import Candidate
 
 
@@ -62,19 +63,19 @@ def placement_words(alignment: Alignment) -> str:
 
 
 def false_alarm_words(calibration: Calibration) -> str:
-    """The rate that was asked for, and what is known of the real one."""
+    """The rate that was asked for, where one was, and what is known of the real one."""
+    alpha = calibration.alpha if calibration.choice is None else calibration.choice.alpha
+    wanted = "" if alpha is None else _tr("{} wanted; ").format(percent(alpha))
     if calibration.source == "perturbations":
-        return _tr("{} wanted; not known, as there were no other good parts to measure").format(
-            percent(calibration.alpha)
-        )
+        return wanted + _tr("not known, as there were no other good parts to measure")
     low, high = calibration.false_alarm_interval
-    return _tr("{} wanted; between {} and {} with 95 % certainty").format(
-        percent(calibration.alpha), percent(low), percent(high)
-    )
+    return wanted + _tr("between {} and {} with 95 % certainty").format(percent(low), percent(high))
 
 
 def rule_words(calibration: Calibration) -> str:
-    """How the threshold was found."""
+    """How the threshold was found, or who chose it by what."""
+    if calibration.choice is not None:
+        return _choice_words(calibration.choice)
     rule = {
         "conformal": _tr("exact bound from the held-out good parts"),
         "log_normal": _tr("estimated from the spread of the held-out good parts"),
@@ -89,5 +90,18 @@ def rule_words(calibration: Calibration) -> str:
     return f"{rule} ({source})"
 
 
+def _choice_words(choice: ThresholdChoice) -> str:
+    return {
+        "false_alarms": _tr("chosen in judging, by the rate of false alarms"),
+        "cost": _tr("chosen in judging, by the cost of misses and false alarms"),
+        "recall": _tr("chosen in judging, to find {} of the defects").format(percent(choice.recall or 0.0)),
+        "f1": _tr("chosen in judging, by the best F1"),
+        "youden": _tr("chosen in judging, by the best balance of found defects and false alarms"),
+        "manual": _tr("set by hand"),
+    }[choice.rule]
+
+
 def percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    """Two digits: `0.5 %`, `12 %`."""
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"
