@@ -40,8 +40,8 @@ def train_for_a_program(
 ) -> None:
     """JSON lines from `started` by `plan` to `result`; the first two alone with `only_estimate`. Raises LoupeError.
 
-    Once the model is written it comes to `result`, whatever becomes of the judging after it: a stop there raises as
-    everywhere, behind the `result`.
+    `result` comes as soon as the model is written, whatever becomes of the judging after it; where test pictures were
+    judged, `sheet` is the last.
     """
     _refuse_early(job)
     reporter = JsonReporter(print_json)
@@ -62,12 +62,10 @@ def train_for_a_program(
         on_plan(plan)
         return
     result = run(job, reporter.progress, on_survey=on_survey, on_plan=on_plan, monitor=reporter, resume=resume)
-    try:
-        sheet = _judge_tests(job, result, reporter.progress, reporter.warn)
-        if sheet is not None:
-            reporter.line(**sheet_event(job.scores_folder, sheet))
-    finally:
-        reporter.line(**_result_event(result))
+    reporter.line(**_result_event(result))
+    sheet = _judge_tests(job, result, reporter.progress, reporter.warn)
+    if sheet is not None:
+        reporter.line(**sheet_event(job.scores_folder, sheet))
 
 
 def train_for_a_person(

@@ -269,8 +269,12 @@ class TrainingProcess(QObject):
     @Slot(object)
     def _on_end(self, end: ChildEnd) -> None:
         outcome = self._outcome
-        if end.ending is Ending.DONE and outcome and outcome.file.is_file():
+        # A project's model is complete although judging its test pictures was stopped, or failed: that can be made up.
+        may_stay = end.ending is Ending.DONE or self._is_lent
+        if may_stay and outcome and outcome.file.is_file():
             self._run_folder = None
+            if end.words:
+                self.logged.emit(end.words)
             self.succeeded.emit(outcome)
             return
         self._end_run_folder()

@@ -311,3 +311,17 @@ def test_that_the_child_ends_at_its_next_line_when_its_owner_was_killed(tmp_path
 def test_that_foreign_lines_are_no_events() -> None:
     for line in (b"", b"null", b"3", b"{", b'{"event": "unknown"}', b'{"event": "progress", "stage": 3}', b"\xff"):
         assert parse_line(line, TRAINING_EVENTS) is None
+
+
+@pytest.mark.parametrize("ending", ["sys.exit(1)", 'say(event="started", pictures=1); time.sleep(60)'])
+def test_that_a_finished_model_of_a_project_stays_whatever_follows_it(
+    tmp_path: Path, qtbot: QtBot, ending: str
+) -> None:
+    finished = 'out.write_bytes(b"model")\nsay(event="result", file=str(out), model_hash="ab" * 32, threshold=2, '
+    process = make_process(tmp_path, qtbot, f'{finished}rule="conformal", n=7)\n{ending}')
+    folder = tmp_path / "candidate"
+    folder.mkdir()
+    process.started.connect(process.cancel)
+    with qtbot.waitSignal(process.succeeded) as done:
+        process.train(job(tmp_path).model_copy(update={"out": folder / "model.loupe"}), "Valve seat")
+    assert done.args[0].file == folder / "model.loupe"
