@@ -61,5 +61,6 @@ def _refuse_own_approval(deployment: Deployment) -> None:
 
 
 def _pin(manifest: Manifest, archive: Archive) -> None:
-    learnt = (digest for _, digest in manifest.data.files)
-    archive.snapshots.pin(f"model:{manifest.model_hash}", (one for one in learnt if archive.pictures.has(one)))
+    data = manifest.data
+    rests_on = (digest for _, digest in (*data.files, *data.defects, *data.defect_masks, *data.tests))
+    archive.snapshots.pin(f"model:{manifest.model_hash}", (one for one in rests_on if archive.pictures.has(one)))

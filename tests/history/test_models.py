@@ -14,7 +14,7 @@ from station.core.errors import StorageError
 from station.history import ModelShelf
 
 
-def write(path: Path, seed: int = 0, name: str = "ring") -> Manifest:
+def write(path: Path, seed: int = 0, name: str = "ring", picture: str = "0" * 64) -> Manifest:
     scores = np.random.default_rng(seed).lognormal(0, 0.2, 30)
     return write_model(
         path,
@@ -42,7 +42,7 @@ def write(path: Path, seed: int = 0, name: str = "ring") -> Manifest:
             contrast=(0, 1),
             focus=(0, 1),
         ),
-        data=DataFingerprint(files=(("a.png", "0" * 64),)),
+        data=DataFingerprint(files=(("a.png", picture),)),
         seed=seed,
         tensors={"bank": np.full((4, 3), seed, np.float32)},
     )

@@ -116,6 +116,14 @@ def test_that_typed_names_are_believed_and_marked(archive: Archive) -> None:
             TypedNames().identify(name)
 
 
+def test_that_a_deployed_model_pins_the_pictures_that_it_rests_on(archive: Archive, tmp_path: Path) -> None:
+    content = archive.pictures.put(b"a good part", ".png")
+    written = write(tmp_path / "ring.loupe", picture=content)
+    assert not archive.snapshots.is_pinned(content)
+    deploy(Deployment(tmp_path / "ring.loupe", "Ring", "demo"), archive)
+    assert archive.snapshots.of(f"model:{written.model_hash}") == {content}
+
+
 def test_that_pictures_are_pinned_as_long_as_one_owner_holds_them(archive: Archive) -> None:
     content = archive.pictures.put(b"picture", ".png")
     archive.snapshots.pin("project:1", [content, content])

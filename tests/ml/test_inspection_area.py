@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ml.area_mask import blackened, cells_looked_at
 from ml.errors import ParameterError
 from ml.inspection_area import (
+    MOST_PIXELS,
     Annulus,
     Brush,
     Ellipse,
@@ -25,6 +26,7 @@ from ml.inspection_area import (
     mask_of,
 )
 from ml.job import TrainingJob
+from ml.pictures import MAX_PIXELS
 
 SQUARE = Polygon(points=((2, 3), (7, 3), (7, 9), (2, 9)))
 
@@ -176,3 +178,9 @@ def test_that_a_cell_counts_when_any_of_its_pixels_is_looked_at(
     assert len(cells) >= 1
     np.testing.assert_allclose(cells + 0.5, np.broadcast_to(wanted, cells.shape), atol=1.5)
     assert cells_looked_at(np.ones((64, 64), bool), shape, covered, offset).all()
+
+
+def test_that_an_area_larger_than_any_picture_is_refused_before_it_fills_the_memory() -> None:
+    assert MOST_PIXELS == MAX_PIXELS
+    with pytest.raises(ValidationError, match="more than 120 megapixels"):
+        InspectionArea(width_px=65_536, height_px=65_536)

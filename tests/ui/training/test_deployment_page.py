@@ -79,8 +79,10 @@ def test_that_the_chosen_model_becomes_a_recipe_with_its_notes(
 def test_that_a_second_person_is_asked_for_where_the_settings_say_so(
     show_page: ShowPage, ports: WizardPorts, qtbot: QtBot
 ) -> None:
-    page = show_page(approval_required=True, operator="Engineer")
-    for name, told in (("", "second person"), ("engineer", "cannot be the second person")):
+    page = show_page(approval_required=True)
+    assert not page.form._deploy.isEnabled(), "nobody has said who deploys"
+    page.form._deployer.setText("Engineer")
+    for name, told in (("", "second person"), (" engineer ", "cannot be the second person")):
         page.form._approver.setText(name)
         with qtbot.waitSignal(ports.deploying.failed):
             QTest.mouseClick(page.form._deploy, Qt.MouseButton.LeftButton)
@@ -90,6 +92,7 @@ def test_that_a_second_person_is_asked_for_where_the_settings_say_so(
     with qtbot.waitSignal(ports.deploying.deployed):
         QTest.mouseClick(page.form._deploy, Qt.MouseButton.LeftButton)
     (version,) = ports.archive.versions.of_recipe("Ring")
+    assert version.deployed_by == "Engineer"
     assert [one.approver for one in ports.archive.versions.approvals(version.model_hash)] == ["Second"]
 
 

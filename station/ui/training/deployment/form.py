@@ -26,9 +26,9 @@ class DeployForm(QWidget):
     """Name of the recipe that is meant now; perhaps of none."""
     notes_changed = Signal(str)
 
-    def __init__(self, needs_approval: bool, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._needs_approval = needs_approval
+        self._needs_approval = False
         self._recipes: Mapping[str, Recipe] = {}
         self._is_busy = False
         self._recipe = QComboBox()
@@ -48,10 +48,8 @@ class DeployForm(QWidget):
         self._notes.setTabChangesFocus(True)
         self._notes.setPlaceholderText(self.tr("What is new, and why"))
         self._notes.setAccessibleName(self.tr("Notes"))
-        self._approver = QLineEdit()
-        self._approver.setMaxLength(PERSON_LENGTH)
-        self._approver.setPlaceholderText(self.tr("Name of a second person"))
-        self._approver.setAccessibleName(self.tr("Approved by"))
+        self._deployer = _name_field(self.tr("Deployed by"), self.tr("Your name"))
+        self._approver = _name_field(self.tr("Approved by"), self.tr("Name of a second person"))
         self._problem = ProblemLabel()
         self._deploy = QPushButton(self.tr("Deploy"))
         theme.mark(self._deploy, "kind", "primary")
@@ -61,7 +59,8 @@ class DeployForm(QWidget):
         self._recipe.currentTextChanged.connect(self._on_recipe)
         self._recipe.activated.connect(self._take_over)
         self._source.spec_changed.connect(self._show_readiness)
-        self._approver.textChanged.connect(self._show_readiness)
+        for person in (self._deployer, self._approver):
+            person.textChanged.connect(self._show_readiness)
         self._notes.textChanged.connect(self._tell_notes)
         self._deploy.clicked.connect(self._request)
         self._inspect.clicked.connect(self.inspect_requested)
@@ -71,6 +70,12 @@ class DeployForm(QWidget):
         self.setEnabled(False)
         self._inspect.hide()
         self.show_problem("")
+
+    def ask_for_approval(self, is_needed: bool) -> None:
+        """Two people type their names, or nobody: a station without accounts knows no name but its own."""
+        self._needs_approval = is_needed
+        self._two_people.setVisible(is_needed)
+        self._show_readiness()
 
     def show_choice(self, name: str, recipes: Mapping[str, Recipe], source: str, notes: str) -> None:
         """Offer `recipes` by name; `name` is proposed, and `source` for a new one."""
@@ -127,6 +132,11 @@ class DeployForm(QWidget):
         return self._notes.toPlainText().strip()
 
     @property
+    def deployer(self) -> str:
+        """Empty where it is not asked for."""
+        return self._deployer.text().strip() if self._needs_approval else ""
+
+    @property
     def approver(self) -> str:
         """Empty where none is asked for, or none was typed."""
         return self._approver.text().strip() if self._needs_approval else ""
@@ -139,12 +149,16 @@ class DeployForm(QWidget):
         form.addRow(self._acknowledge)
         form.addRow(self._serial)
         form.add_field(self.tr("Notes"), self._notes)
-        if self._needs_approval:
-            form.add_field(self.tr("Approved by"), self._approver)
-            words = self.tr("Somebody other than who deploys. Until there are accounts the name is stored as typed.")
-            told = theme.label(words, "caption", "secondary")
-            told.setWordWrap(True)
-            form.addRow("", told)
+        words = self.tr("Two people; until there are accounts their names are stored as typed, not authenticated.")
+        told = theme.label(words, "caption", "secondary")
+        told.setWordWrap(True)
+        self._two_people = QWidget()
+        people = FieldLayout(self._two_people)
+        people.add_field(self.tr("Deployed by"), self._deployer)
+        people.add_field(self.tr("Approved by"), self._approver)
+        people.addRow(told)
+        self._two_people.hide()
+        form.addRow(self._two_people)
 
     def foot(self) -> QWidget:
         """The button and what is wrong: stands below the form, in sight however far that is scrolled."""
@@ -176,8 +190,9 @@ class DeployForm(QWidget):
         known = self._recipes.get(self.recipe)
         lacks_approval = self._needs_approval and not self.approver
         self._deploy.setText(self.tr("Deploy"))
-        is_ready = self.isEnabled() and bool(self.recipe) and not self._source.problem() and not self._is_busy
-        self._deploy.setEnabled(is_ready)
+        is_known = not self._needs_approval or bool(self.deployer)
+        is_complete = bool(self.recipe) and not self._source.problem() and is_known
+        self._deploy.setEnabled(self.isEnabled() and is_complete and not self._is_busy)
         self._deploy.setToolTip(
             self.tr("Works where this model was approved before") if lacks_approval and self.recipe else ""
         )
@@ -202,3 +217,11 @@ class DeployForm(QWidget):
         self._problem.show_problem("")
         self._deploy.setEnabled(False)
         self.deploy_requested.emit()
+
+
+def _name_field(title: str, placeholder: str) -> QLineEdit:
+    field = QLineEdit()
+    field.setMaxLength(PERSON_LENGTH)
+    field.setPlaceholderText(placeholder)
+    field.setAccessibleName(title)
+    return field

@@ -55,7 +55,7 @@ class DeploymentPage(WizardPage):
         self._figures.setVerticalSpacing(tokens.XS)
         self._figures.setColumnStretch(1, 1)
         self._values: dict[str, QLabel] = {}
-        self.form = DeployForm(ports.settings().approval_required)
+        self.form = DeployForm()
         self.versions = VersionsCard(ports.archive, ports.deploying, self._user)
         self._arrange()
         self.form.deploy_requested.connect(self._deploy)
@@ -75,6 +75,7 @@ class DeploymentPage(WizardPage):
     def enter(self) -> None:
         self._choice = None
         self.form.show_waiting()
+        self.form.ask_for_approval(self._ports.settings().approval_required)
         flow, archive = self._flow, self._ports.archive
         candidate = self._shown_candidate = flow.project.candidate(flow.project.chosen)
         if candidate is None:
@@ -175,8 +176,15 @@ class DeploymentPage(WizardPage):
     def _deploy(self) -> None:
         if self._choice is None or self._is_asked:
             return
-        approver = None
+        needs_approval = self._ports.settings().approval_required
+        if needs_approval and not self.form.deployer:  # asked for since the page was opened
+            self.form.ask_for_approval(True)
+            self.form.show_problem(self.tr("The station asks for two people now: type both names."))
+            return
+        by, approver = self._user, None
         try:
+            if self.form.deployer:
+                by = self._ports.identifier.identify(self.form.deployer)
             if self.form.approver:
                 approver = self._ports.identifier.identify(self.form.approver)
         except IdentityError as error:
@@ -190,10 +198,10 @@ class DeploymentPage(WizardPage):
                 source=self.form.source,
                 acknowledge_ng=self.form.acknowledge_ng,
                 serial_required=self.form.serial_required,
-                by=self._user,
+                by=by,
                 notes=self.form.notes,
                 approver=approver,
-                needs_approval=self._ports.settings().approval_required,
+                needs_approval=needs_approval,
             )
         )
 
