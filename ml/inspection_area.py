@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LARGEST_SIDE_PX: Final = 65_536
 MOST_PIXELS: Final = 120_000_000
-"""Of a picture that an area may be drawn on, so that a made-up file cannot fill the memory: as `ml.pictures.MAX_PIXELS`,
-which would bring OpenCV before the first paint."""
+"""Of a picture that an area may be drawn on, so that a made-up file cannot fill the memory. As in `ml.pictures`, which
+would bring OpenCV before the first paint."""
 
 LEAST_SIDE_PX: Final = 32
 """Of a picture, and of what is cut out of one."""
@@ -105,9 +105,8 @@ class InspectionArea(_Shape):
     @model_validator(mode="after")
     def _leaves_something(self) -> Self:
         if self.width_px * self.height_px > MOST_PIXELS:
-            raise ValueError(
-                f"a picture of {self.width_px} x {self.height_px} px has more than {MOST_PIXELS // 1_000_000} megapixels"
-            )
+            size = f"{self.width_px} x {self.height_px} px"
+            raise ValueError(f"a picture of {size} has more than {MOST_PIXELS // 1_000_000} megapixels")
         for shape in (*self.look, *self.ignore):
             if not mask_of(shape, self.height_px, self.width_px).any():
                 raise ValueError(
