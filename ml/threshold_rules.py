@@ -131,8 +131,6 @@ def honest_estimate(
     for number in range(folds):
         held_out = frozenset(name for name, fold in dealt.items() if fold == number)
         learnt_from = parts.only(names - held_out)
-        if not len(learnt_from.bad):
-            continue
         thresholds.append(labelled_threshold(rule, learnt_from, above))
         matrix += parts.only(held_out).matrix(thresholds[-1])
     return HonestEstimate(matrix, len(thresholds), (min(thresholds), max(thresholds)))

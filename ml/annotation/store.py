@@ -7,13 +7,12 @@ HASH.png     its mask, 255 on the defects, made from it when it is asked for
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from pydantic import ValidationError
 
 from ml.annotation.annotation import ANNOTATION_VERSION, Annotation
+from ml.annotation.exchange import mask_png
 from ml.errors import AnnotationError
 from ml.files import write_atomically
-from ml.pictures import encode_png
 
 _SUFFIX: Final = ".json"
 
@@ -67,7 +66,7 @@ class AnnotationStore:
         path = self._path(sha256).with_suffix(".png")
         try:
             if not path.exists():
-                write_atomically(path, encode_png(annotation.mask().astype(np.uint8) * np.uint8(255)))
+                write_atomically(path, mask_png(annotation.mask()))
         except OSError as error:
             raise AnnotationError(f"{path}: the mask cannot be saved ({error.strerror}). Free some space.") from error
         return path

@@ -137,7 +137,7 @@ class DemoSetup(QObject):
 
     @Slot(object)
     def _on_deployed(self, recipe: Recipe) -> None:
-        if self._run is not None:
+        if self._run is not None and recipe.name == DEMO_RECIPE:
             self._end()
             self.ready.emit(recipe)
 
