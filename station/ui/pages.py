@@ -52,6 +52,17 @@ def page_entries(inspect: Build, history: Build, training: Build, settings: Buil
             "graduation-cap",
             training,
             _tr("Learn from pictures of good parts, see how sure the threshold is, deploy to a recipe."),
+            (
+                HelpKey("Alt+Right, Alt+Left", _tr("Next step, step before")),
+                HelpKey("Ctrl+O", _tr("Pictures: add a folder; or drop it on the page")),
+                HelpKey("G, B, U", _tr("Pictures: good, bad, unsure")),
+                HelpKey("X, K, Del", _tr("Pictures: set aside, keep what is marked, remove")),
+                HelpKey("Ctrl+Z, Ctrl+Shift+Z", _tr("Undo, redo")),
+                HelpKey("PgUp, PgDn", _tr("Where to look, Defects: picture before, next")),
+                HelpKey("[, ], Ctrl+0", _tr("Drawing: thinner, wider brush; fit the picture")),
+                HelpKey("1 ... 9, H", _tr("Defects: kind of defect; outlines on or off")),
+                HelpKey("Ctrl+H", _tr("Judgement: heat map on or off")),
+            ),
         ),
         PageEntry(
             "settings",

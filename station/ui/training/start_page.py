@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QShowEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -26,6 +26,7 @@ from station.ui.training.project_row import ProjectRow
 from station.ui.training.versions_card import VersionsCard
 from station.ui.training.wizard_page import WizardPorts
 from station.ui.widgets.card import Card
+from station.ui.widgets.enter_key import press_by_enter
 from station.ui.widgets.problem_label import ProblemLabel
 from station.workers.queries import Queries
 
@@ -80,6 +81,10 @@ class StartPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         self.read_anew()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not press_by_enter(self, event):
+            super().keyPressEvent(event)
 
     @Slot()
     def read_anew(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QFocusEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from station.projects.flow import Flow
@@ -13,6 +13,7 @@ from station.ui import theme, tokens
 from station.ui.training.step_rail import StepRail
 from station.ui.training.wizard_page import WizardPage, WizardPorts
 from station.ui.widgets.elided_label import ElidedLabel
+from station.ui.widgets.enter_key import press_by_enter
 
 PageMaker = Callable[[Flow, WizardPorts], WizardPage]
 
@@ -60,6 +61,10 @@ class Wizard(QWidget):
         # Not a focus proxy: Tab would go from the status bar straight to it and never reach what stands before it.
         if self._shown is not None:
             self._shown.setFocus()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not press_by_enter(self, event):
+            super().keyPressEvent(event)
 
     @Slot(object)
     def go(self, step: Step) -> None:
@@ -122,6 +127,7 @@ class Wizard(QWidget):
         if page is None:
             page = self._pages[step] = self._makers[step](self._flow, self._ports)
             page.changed.connect(self._show_readiness)
+            page.finished.connect(self._offer_next)
             self._stack.addWidget(page)
         if self._shown is not None and self._shown is not page:
             self._shown.leave()
@@ -131,6 +137,15 @@ class Wizard(QWidget):
         self._question.setText(page.question())
         self._show_readiness()
         page.setFocus()
+        focused = self.focusWidget()
+        if focused is page or focused is None or not focused.isVisibleTo(self):  # nothing there takes the keyboard
+            self._offer_next()
+
+    @Slot()
+    def _offer_next(self) -> None:
+        self._show_readiness()
+        if self._next.isVisibleTo(self) and self._next.isEnabled():
+            self._next.setFocus()
 
     @Slot()
     def _show_readiness(self) -> None:

@@ -40,6 +40,9 @@ class WizardPage(QWidget):
     changed = Signal()
     """The project is another now: what is missing, or what follows, may be too."""
 
+    finished = Signal()
+    """What was waited for here is there: the keyboard goes on at Next."""
+
     def __init__(self, flow: Flow, ports: WizardPorts, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._flow = flow

@@ -62,6 +62,11 @@ def placement_words(alignment: Alignment) -> str:
     }[alignment.placement]
 
 
+def pictures_of_good_parts(number: int) -> str:
+    """`1 picture of a good part`, `34 pictures of good parts`."""
+    return _tr("1 picture of a good part") if number == 1 else _tr("{} pictures of good parts").format(number)
+
+
 def false_alarm_words(calibration: Calibration) -> str:
     """The rate that was asked for, where one was, and what is known of the real one."""
     alpha = calibration.alpha if calibration.choice is None else calibration.choice.alpha

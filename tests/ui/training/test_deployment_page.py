@@ -69,6 +69,7 @@ def test_that_the_chosen_model_becomes_a_recipe_with_its_notes(
     assert (flow.project.deployed_revision, flow.project.notes) == (1, "first model")
     assert page.form._deploy.text() == "Deployed"
     assert not page.form._deploy.isEnabled()
+    assert page.focusWidget() is page.form._inspect
     with qtbot.waitSignal(ports.deploying.inspect_requested) as wanted:
         QTest.mouseClick(page.form._inspect, Qt.MouseButton.LeftButton)
     assert wanted.args is not None

@@ -74,6 +74,17 @@ def test_that_a_typed_name_and_enter_begin_a_project(page: ProjectsPage) -> None
     assert not wizard._next.isEnabled()
 
 
+def test_that_enter_goes_on_where_a_page_takes_no_keyboard(page: ProjectsPage) -> None:
+    wizard = begin(page)
+    assert wizard.focusWidget() is not named(page, "Next"), "it cannot be pressed yet"
+    wizard.flow.change(notes="as agreed")
+    wizard.go(Step.PICTURES)
+    for step in (Step.AREA, Step.ANNOTATION):
+        assert wizard.focusWidget() is named(page, "Next")
+        QTest.keyClick(named(page, "Next"), Qt.Key.Key_Return)
+        assert wizard.flow.project.step is step
+
+
 def test_that_next_and_back_and_the_rail_lead_through_the_steps(page: ProjectsPage) -> None:
     wizard = begin(page)
     assert not wizard._rail._buttons[Step.METHOD].isEnabled()

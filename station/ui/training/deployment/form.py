@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import Signal, Slot
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
 from station.core.people import NAME_LENGTH as PERSON_LENGTH
@@ -31,6 +32,7 @@ class DeployForm(QWidget):
         self._needs_approval = False
         self._recipes: Mapping[str, Recipe] = {}
         self._is_busy = False
+        self._is_pressed = False  # whether the keyboard was at the button that asked
         self._recipe = QComboBox()
         self._recipe.setEditable(True)
         self._recipe.setAccessibleName(self.tr("Recipe"))
@@ -54,6 +56,7 @@ class DeployForm(QWidget):
         self._deploy = QPushButton(self.tr("Deploy"))
         theme.mark(self._deploy, "kind", "primary")
         self._inspect = QPushButton(self.tr("Inspect with it now"))
+        theme.mark(self._inspect, "kind", "primary")
         self._inspect.hide()
         self._arrange()
         self._recipe.currentTextChanged.connect(self._on_recipe)
@@ -64,6 +67,9 @@ class DeployForm(QWidget):
         self._notes.textChanged.connect(self._tell_notes)
         self._deploy.clicked.connect(self._request)
         self._inspect.clicked.connect(self.inspect_requested)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        self._recipe.setFocus()
 
     def show_waiting(self) -> None:
         """The model is still being read."""
@@ -101,6 +107,8 @@ class DeployForm(QWidget):
         self._deploy.setEnabled(False)
         self._deploy.setText(self.tr("Deployed"))
         self._inspect.show()
+        if self._is_pressed:
+            self._inspect.setFocus()
         self._consequence.setText(
             self.tr("'{}', revision {}, uses this model from its next part on.").format(recipe.name, recipe.revision)
         )
@@ -214,6 +222,7 @@ class DeployForm(QWidget):
     @Slot()
     def _request(self) -> None:
         self._is_busy = True
+        self._is_pressed = self._deploy.hasFocus()
         self._problem.show_problem("")
         self._deploy.setEnabled(False)
         self.deploy_requested.emit()

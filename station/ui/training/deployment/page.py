@@ -23,7 +23,7 @@ from station.ui import theme, tokens
 from station.ui.training.deployment.form import DeployForm
 from station.ui.training.versions_card import VersionsCard
 from station.ui.training.wizard_page import WizardPage, WizardPorts
-from station.ui.training.words import false_alarm_words, rule_words
+from station.ui.training.words import false_alarm_words, pictures_of_good_parts, rule_words
 from station.ui.widgets.card import Card
 from station.workers.queries import Queries
 
@@ -154,8 +154,10 @@ class DeploymentPage(WizardPage):
         words = {
             "candidate": candidate.title,
             "method": METHODS[manifest.method].title if manifest.method in METHODS else manifest.method,
-            "pictures": self.tr("{} pictures of good parts").format(len(manifest.data.files)),
-            "threshold": f"{manifest.calibration.threshold:.4g}, {rule_words(manifest.calibration)}",
+            "pictures": pictures_of_good_parts(len(manifest.data.files)),
+            "threshold": self.tr("{}; raw score {}").format(
+                rule_words(manifest.calibration), f"{manifest.calibration.threshold:.4g}"
+            ),
             "false_alarms": false_alarm_words(manifest.calibration),
             "hash": manifest.model_hash[:12],
         }
@@ -163,6 +165,8 @@ class DeploymentPage(WizardPage):
             self._values[key].setText(text)
         source = proposed_source(project, self._ports.settings().source)
         self.form.show_choice(project.recipe or project.name, choice.recipes, source, project.notes)
+        if self.hasFocus():  # it came before there was anything to fill in
+            self.form.setFocus()
         self.changed.emit()
 
     @Slot(str)

@@ -31,6 +31,7 @@ class LearningPage(WizardPage):
         self._queue = QueueCard()
         self._run, self._notice = RunPanel(), NoticePanel()
         self._has_news = False  # whether the right side tells of a run
+        self._is_watched = False  # whether a run ended under the keyboard
         self._side = QStackedWidget()
         for panel in (self._notice, self._run):
             self._side.addWidget(panel)
@@ -91,6 +92,9 @@ class LearningPage(WizardPage):
         if not self._has_news:
             self._show_rest()
         self.changed.emit()
+        if self._is_watched and next_waiting(self._flow.project) is None:
+            self._is_watched = False
+            self.finished.emit()
 
     def _show_queue(self) -> None:
         self._queue.show_queue(self._flow.project.candidates, self._candidates)
@@ -138,6 +142,7 @@ class LearningPage(WizardPage):
     @Slot(object)
     def _on_ended(self, candidate: Candidate) -> None:
         if candidate.state == "trained":
+            self._is_watched = self._run.has_focus()
             self._run.show_done(self.tr("{} is trained").format(candidate.title), duration(candidate.seconds or 0))
             return
         can_continue = self._candidates.can_continue(candidate)

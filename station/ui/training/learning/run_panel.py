@@ -80,6 +80,11 @@ class RunPanel(Card):
             line.addWidget(chip)
         line.addStretch(1)
 
+    def has_focus(self) -> bool:
+        """Whether the keyboard is here."""
+        focused = self.window().focusWidget()
+        return focused is not None and self.isAncestorOf(focused)
+
     def begin(self, name: str, *, is_new: bool = True) -> None:
         """A run was asked for, of what is called `name`; nothing is heard of it yet. One that is not new has been
         going on for an unknown time.
@@ -159,6 +164,7 @@ class RunPanel(Card):
     def _ask_to_stop(self) -> None:
         self._cancel.setEnabled(False)
         self._stage.setText(self.tr("Stopping"))
+        self._left.clear()
         self._bar.setRange(0, 0)
         self.cancel_requested.emit()
 

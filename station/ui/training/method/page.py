@@ -155,6 +155,7 @@ class MethodPage(WizardPage):
     def _add(self) -> None:
         plan = self._plans.get(self._key())
         self._replace(with_shown(self._flow.project, None if plan is None else plan.seconds))
+        self.form.setFocus()  # the button that was pressed is of no use now
 
     @Slot(str)
     def _remove(self, candidate_id: str) -> None:
