@@ -1,5 +1,6 @@
 """The pictures to look at before one trusts a threshold: false alarms, missed defects, close calls."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from PySide6.QtCore import Qt, Slot
@@ -28,6 +29,7 @@ class WorstPictures(QWidget):
         self._strip = PictureStrip()
         self._strip.setAccessibleName(self.tr("Pictures"))
         self._view = JudgedView()
+        self._is_by_hand = False  # which group is shown
         self._overlay = QCheckBox(self.tr("Heat map"))
         self._overlay.setToolTip(self.tr("Heat map on or off (Ctrl+H)"))
         self._overlay.setChecked(True)
@@ -56,13 +58,17 @@ class WorstPictures(QWidget):
         shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
         shortcut.activated.connect(self._overlay.toggle)
         self._overlay.toggled.connect(self._view.set_overlay)
-        self._group.idClicked.connect(self._show_group)
+        self._group.idClicked.connect(self._choose_group)
         self._strip.chosen.connect(self._read)
         self._queries.answered.connect(self._on_picture)
         self._queries.failed.connect(self._on_problem)
 
     def show_judging(self, judging: Judging) -> None:
+        """The first group that has pictures, until one is chosen by hand."""
         self._judging = judging
+        if not self._is_by_hand:
+            filled = (number for number, rows in enumerate(self._rows(judging)) if rows)
+            self._group.button(next(filled, 0)).setChecked(True)
         self._show_group()
 
     def show_nothing(self) -> None:
@@ -73,12 +79,20 @@ class WorstPictures(QWidget):
         self._strip.close_down()
         self._queries.close()
 
+    def _rows(self, judging: Judging) -> tuple[Sequence[int], ...]:
+        return judging.false_calls(), judging.misses(), judging.close_calls(CLOSE_CALLS)
+
+    @Slot()
+    def _choose_group(self) -> None:
+        self._is_by_hand = True
+        self._show_group()
+
     @Slot()
     def _show_group(self) -> None:
         if self._judging is None:
             return
         judging = self._judging
-        rows = (judging.false_calls(), judging.misses(), judging.close_calls(CLOSE_CALLS))
+        rows = self._rows(judging)
         titles = (self.tr("False alarms"), self.tr("Missed defects"), self.tr("Close calls"))
         for number, (title, found) in enumerate(zip(titles, rows, strict=True)):
             self._group.button(number).setText(f"{title}  {len(found)}")
