@@ -51,7 +51,7 @@ class EmptyState(QWidget):
         demo_text = self.tr(
             "Loupe makes pictures of valve seats, learns from the good ones and inspects. About a minute."
         )
-        own_text = self.tr("Choose a folder with pictures of good parts, twenty or more. No defects are needed.")
+        own_text = self.tr("Choose a folder with pictures of good parts, thirty or more. No defects are needed.")
         cards = QHBoxLayout()
         cards.setSpacing(tokens.XL)
         cards.addWidget(self._card("play-circle", self.tr("See it work"), demo_text, self.first))

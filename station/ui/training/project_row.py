@@ -62,4 +62,5 @@ def _words(row: QWidget, summary: ProjectSummary) -> str:
         return summary.problem
     when = datetime.fromtimestamp(summary.changed_s).strftime("%Y-%m-%d %H:%M")
     kind = row.tr("Fine-tunes '{}'").format(summary.recipe) if summary.is_fine_tuning else row.tr("New model")
-    return row.tr("{}, {} pictures, at {}, {}").format(kind, summary.pictures, step_title(summary.step), when)
+    pictures = row.tr("1 picture") if summary.pictures == 1 else row.tr("{} pictures").format(summary.pictures)
+    return row.tr("{}, {}, at {}, {}").format(kind, pictures, step_title(summary.step), when)

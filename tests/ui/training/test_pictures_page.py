@@ -150,6 +150,13 @@ def test_that_a_dropped_folder_without_pictures_is_told(page: PicturesPage, tmp_
     assert not project_of(page).pictures and page._report.isVisible()
 
 
+def test_that_a_folder_of_which_nothing_can_be_read_says_why(page: PicturesPage, tmp_path: Path, qtbot: QtBot) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    drop(page, tmp_path)
+    qtbot.waitUntil(lambda: page._report._words.text().startswith("No picture was added: "))
+    assert "broken.png" in page._report._words.text()
+
+
 def test_that_files_left_out_are_listed_with_their_reasons(page: PicturesPage, parts: Path, qtbot: QtBot) -> None:
     (parts / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     drop(page, parts)

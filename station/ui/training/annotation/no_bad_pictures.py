@@ -18,7 +18,7 @@ class NoBadPictures(QWidget):
         words = theme.label(
             self.tr(
                 "Models learn from good parts alone: go on with Next. With some pictures of bad parts the judgement "
-                "also tells how well defects are found and located, and Conv-Processing can learn from them. To add "
+                "also tells how well defects are found and located, and the heat map can learn from them. To add "
                 "some, go back to Pictures, add their folder and label them bad."
             ),
             "body",

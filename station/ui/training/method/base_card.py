@@ -6,6 +6,7 @@ from ml.artifact import Manifest
 from ml.catalogue import METHODS
 from station.ui import theme
 from station.ui.training.method.estimate_line import EstimateLine
+from station.ui.training.words import pictures_of_good_parts
 from station.ui.widgets.card import Card
 
 
@@ -17,12 +18,10 @@ class BaseCard(Card):
         self._title = theme.label(self.tr("The model in use goes on learning"), "emphasised", bold=True)
         self._model = theme.label("")
         self._kept = theme.label("", "body", "secondary")
-        self._settings = theme.label("", "caption", "secondary")
         self.estimate = EstimateLine()
-        for label in (self._title, self._model, self._kept, self._settings):
+        for label in (self._title, self._model, self._kept):
             label.setWordWrap(True)
             self.add(label)
-        self._settings.hide()
         self.add(self.estimate)
         self._kept.setText(
             self.tr(
@@ -35,11 +34,10 @@ class BaseCard(Card):
     def show_manifest(self, manifest: Manifest) -> None:
         info = METHODS.get(manifest.method)
         method = info.title if info is not None else manifest.method
-        words = self.tr("{}: {}. Pictures that it has learnt from: {}")
-        self._model.setText(words.format(manifest.name, method, len(manifest.data.files)))
+        words = self.tr("{}: {}, learnt from {}")
+        self._model.setText(words.format(manifest.name, method, pictures_of_good_parts(len(manifest.data.files))))
         settings = [f"{name.replace('_', ' ')} {value}" for name, value in manifest.parameters.items()]
-        self._settings.setText(" · ".join(settings))
-        self._settings.setVisible(bool(settings))
+        self._model.setToolTip("\n".join(settings))
 
     def show_problem(self, reason: str) -> None:
         self._model.setText(reason)

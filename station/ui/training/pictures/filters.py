@@ -36,14 +36,17 @@ class PictureFilters(QFrame):
         self._share.setRange(0, MOST_SHARE)
         self._share.setSuffix(" %")
         self._share.setAccessibleName(self.tr("Share of the good parts that is held out for testing"))
+        self._share.setToolTip(
+            self.tr("Not learnt but tested with. Drawn part by part, so that few parts meet it only roughly.")
+        )
         self._grouping = QLineEdit()
         self._grouping.setAcceptDrops(False)  # pictures are dropped on the whole page
-        self._grouping.setPlaceholderText(r"^(\d+)_")
+        self._grouping.setPlaceholderText(self.tr("each its own part"))
         self._grouping.setAccessibleName(self.tr("Part in the name, as a pattern"))
         self._grouping.setToolTip(
             self.tr(
                 "Where several pictures show one part: a regular expression whose first group finds the part in the "
-                "name. Empty: every picture shows a part of its own."
+                r"name, for example ^(\d+)_ for 17_left and 17_right. Empty: every picture shows a part of its own."
             )
         )
         self._split = theme.label("", "caption", "secondary")
@@ -108,9 +111,9 @@ class PictureFilters(QFrame):
         for chip in self._chips.values():
             column.addWidget(chip)
         column.addStretch(1)
-        column.addWidget(theme.label(self.tr("Held out for testing"), "caption", "secondary"))
+        column.addWidget(theme.label(self.tr("Held out, about"), "caption", "secondary"))
         column.addWidget(self._share)
-        column.addWidget(theme.label(self.tr("Part in the name"), "caption", "secondary"))
+        column.addWidget(theme.label(self.tr("Pictures of one part"), "caption", "secondary"))
         column.addWidget(self._grouping)
         column.addWidget(self._problem)
         column.addWidget(self._split)

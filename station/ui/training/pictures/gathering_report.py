@@ -59,11 +59,15 @@ class GatheringReport(QFrame):
     def show_end(self, gathered: Gathered) -> None:
         """Only what is out of the ordinary stays to be read, also after the checks that follow."""
         self._is_busy, self._last = False, gathered
+        if gathered.refused and not (gathered.added or gathered.already or gathered.is_cancelled):
+            reason = self.tr("No picture was added: {}").format(gathered.refused[0].reason)
+            self._show(reason, gathered.refused, is_problem=True)
+            return
         words = []
         if gathered.is_cancelled:
             words.append(self.tr("Cancelled after {} pictures").format(gathered.added))
         if gathered.already:
-            words.append(self.tr("In the project before: {}").format(gathered.already))
+            words.append(self.tr("Already in the project: {}").format(gathered.already))
         if gathered.refused:
             words.append(self.tr("Left out: {}").format(len(gathered.refused)))
         self._show(", ".join(words), gathered.refused)
