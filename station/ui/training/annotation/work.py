@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ml.annotation.annotation import AnnotatedRegion, Annotation, region_of
 from ml.annotation.formats import Export, Format, read_annotations, write_annotations
-from ml.annotation.smart_fill import fill_around, fill_box
 from ml.annotation.store import AnnotationStore
 from ml.errors import AnnotationError
 from ml.inspection_area import Rectangle
@@ -51,11 +50,16 @@ def opened(picture: ProjectPicture, store: AnnotationStore) -> Opened:
 
 def filled(source: Opened, box: Rectangle, kind: str) -> Filled:
     """What stands out in a box."""
+    # Imported here: it takes a third of a second, which the first visit of the page would have to wait for.
+    from ml.annotation.smart_fill import fill_box
+
     return Filled(source.picture.name, region_of(fill_box(source.pixels, box), kind))
 
 
 def filled_around(source: Opened, x: float, y: float, kind: str) -> Filled:
     """What stands out where the picture was clicked."""
+    from ml.annotation.smart_fill import fill_around
+
     return Filled(source.picture.name, region_of(fill_around(source.pixels, x, y), kind))
 
 
