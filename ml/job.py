@@ -1,6 +1,5 @@
 """The training order: everything that decides what model comes out, as one versioned JSON file. No torch."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
@@ -8,7 +7,7 @@ from typing import Any, Final, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ml.errors import ParameterError
-from ml.files import write_atomically
+from ml.files import read_document, write_atomically
 from ml.inspection_area import InspectionArea
 from ml.part_search import PartSearch
 from ml.picture_list import is_picture_list
@@ -156,17 +155,7 @@ class TrainingJob(BaseModel):
     @classmethod
     def load(cls, path: Path) -> Self:
         """Raises ParameterError naming the file and the field."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ParameterError(f"{path}: cannot read the training job: {error.strerror}.") from error
-        except (ValueError, RecursionError) as error:
-            raise ParameterError(f"{path}: not a training job: {error}.") from error
-        if isinstance(document, dict) and document.get("version", JOB_VERSION) != JOB_VERSION:
-            raise ParameterError(
-                f"{path}: training job of version {document['version']}; this Loupe reads version {JOB_VERSION}."
-            )
-        return cls.checked(document, f"{path}: ")
+        return cls.checked(read_document(path, "training job", JOB_VERSION), f"{path}: ")
 
     @classmethod
     def checked(cls, fields: Any, prefix: str = "") -> Self:

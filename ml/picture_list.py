@@ -4,16 +4,15 @@ Where folders alone cannot say it: pictures from several places, a test set that
 several pictures show, masks and kinds of defects.
 """
 
-import json
 from collections.abc import Collection
 from hashlib import sha256 as hash_of
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ml.errors import ParameterError, PictureChangedError
-from ml.files import write_atomically
+from ml.files import read_document, write_atomically
 from ml.pictures import read_picture_bytes
 
 LIST_VERSION: Final = 1
@@ -80,17 +79,7 @@ class PictureList(BaseModel):
     def load(cls, path: Path) -> Self:
         """With all files absolute. Raises ParameterError naming the file and the field."""
         try:
-            document: Any = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ParameterError(f"{path}: cannot read the list of pictures: {error.strerror}.") from error
-        except (ValueError, RecursionError) as error:
-            raise ParameterError(f"{path}: not a list of pictures: {error}.") from error
-        if isinstance(document, dict) and document.get("version", LIST_VERSION) != LIST_VERSION:
-            raise ParameterError(
-                f"{path}: list of pictures of version {document['version']}; this Loupe reads version {LIST_VERSION}."
-            )
-        try:
-            found = cls.model_validate(document)
+            found = cls.model_validate(read_document(path, "list of pictures", LIST_VERSION))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
