@@ -1,5 +1,7 @@
 """Changes of where a project looks: stored at once, taken back and made again."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Signal, Slot
 
 from station.projects.flow import Flow
@@ -43,15 +45,19 @@ class LooksEditor(QObject):
 
     @Slot()
     def undo(self) -> None:
-        before = self._steps.undo()
-        if before is not None and self._store(before):
-            self.changed.emit()
+        self._step(self._steps.undo(), self._steps.redo)
 
     @Slot()
     def redo(self) -> None:
-        after = self._steps.redo()
-        if after is not None and self._store(after):
+        self._step(self._steps.redo(), self._steps.undo)
+
+    def _step(self, looks: Looks | None, take_back: Callable[[], Looks | None]) -> None:
+        if looks is None:
+            return
+        if self._store(looks):
             self.changed.emit()
+        else:
+            take_back()
 
     def _store(self, looks: Looks) -> bool:
         try:
