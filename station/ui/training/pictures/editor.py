@@ -80,23 +80,26 @@ class PicturesEditor(QObject):
 
     @Slot()
     def undo(self) -> None:
-        self._restore(self._undo.undo())
+        self._restore(self._undo.undo(), self._undo.redo)
 
     @Slot()
     def redo(self) -> None:
-        self._restore(self._undo.redo())
+        self._restore(self._undo.redo(), self._undo.undo)
 
     def _step(self, changed: Project) -> None:
         if self._store(changed):
             self._undo.push(changed.pictures)
             self.changed.emit()
 
-    def _restore(self, pictures: Pictures | None) -> None:
-        if pictures is not None:
-            known = {one.name: self._found[one.name] for one in pictures if one.name in self._found}
-            project = self.project.model_copy(update={"pictures": pictures})
-            if self._store(choices.with_findings(project, known)):
-                self.changed.emit()
+    def _restore(self, pictures: Pictures | None, take_back: Callable[[], Pictures | None]) -> None:
+        if pictures is None:
+            return
+        known = {one.name: self._found[one.name] for one in pictures if one.name in self._found}
+        project = self.project.model_copy(update={"pictures": pictures})
+        if self._store(choices.with_findings(project, known)):
+            self.changed.emit()
+        else:
+            take_back()
 
     def _store(self, changed: Project) -> bool:
         try:
