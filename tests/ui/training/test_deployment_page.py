@@ -108,3 +108,12 @@ def test_that_a_model_file_that_is_gone_is_told_and_nothing_is_deployed(
     assert "the trained model is gone" in page.form._problem.text()
     assert not page.form._deploy.isEnabled()
     page.close_down()
+
+
+def test_that_a_model_that_was_read_late_is_not_offered(show_page: ShowPage) -> None:
+    page = show_page()
+    read, candidate = page._choice, page._shown_candidate
+    assert read is not None and candidate is not None
+    page._choice = None
+    page._show(candidate.model_copy(update={"title": "Chosen before"}), read)
+    assert page._choice is None and page._values["candidate"].text() == candidate.title

@@ -443,6 +443,26 @@ def test_that_past_parts_whose_verdict_would_flip_are_listed_and_follow_the_thre
     qtbot.waitUntil(lambda: "1 of 2 parts" in panel._words.text())
 
 
+def test_that_an_order_to_judge_past_parts_outlives_the_threshold_and_not_its_stop(
+    make_page: Callable[..., JudgementPage], ports: WizardPorts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_past(ports.archive, Verdict.NG)
+    page = make_page("PatchCore", recipe=RECIPE)
+    panel = page._flips
+    page._tabs.setCurrentWidget(panel)
+    qtbot.waitUntil(lambda: "Judge the newest parts" in panel._words.text())
+    started: list[tuple[Path, ...]] = []
+    monkeypatch.setattr(panel._scoring, "start", lambda *files: started.append(files))
+    panel._start.click()
+    panel._stop.click()
+    assert panel._start.isVisible() and not panel._stop.isVisible()
+    qtbot.waitUntil(lambda: "Judge the newest parts" in panel._words.text())  # asked behind the order
+    assert not started
+    panel._start.click()
+    page._settled()
+    qtbot.waitUntil(lambda: bool(started))
+
+
 def test_that_a_recipe_without_past_parts_says_so(make_page: Callable[..., JudgementPage], qtbot: QtBot) -> None:
     page = make_page("PatchCore", recipe=RECIPE)
     page._tabs.setCurrentWidget(page._flips)
