@@ -14,7 +14,7 @@ from ml.annotation.formats import FORMATS, Format, read_annotations, write_annot
 from ml.errors import AnnotationError
 from ml.inspection_area import Rectangle
 from ml.pictures import encode_png, read_picture
-from station.projects.annotating import AnnotatingDesk, annotated_pictures, matched, store_imported
+from station.projects.annotating import AnnotatingDesk, Matched, annotated_pictures, matched, store_imported
 from station.projects.flow import Flow
 from station.projects.project import Project, ProjectPicture
 from station.projects.steps.annotation import bad_pictures, is_outlined, mask_files, readiness
@@ -178,3 +178,13 @@ def test_that_an_import_that_cannot_be_stored_changes_nothing_and_says_so(flow: 
     desk.adopt(imported)
     assert not imported.now and "cannot be saved" in imported.left_out[0].why
     assert desk.open("bad/2.png") == before and not desk.can_undo("bad/2.png")
+
+
+def test_that_an_import_passes_over_a_picture_that_was_removed_meanwhile(flow: Flow) -> None:
+    desk = AnnotatingDesk(flow)
+    one, other = "bad/1.png", "bad/2.png"
+    wanted = {one: with_box(EMPTY, 3, 3), other: with_box(EMPTY, 9, 9)}
+    imported = store_imported(flow.project, desk.store, Matched(wanted, ()))
+    flow.change(pictures=tuple(each for each in flow.project.pictures if each.name != other))
+    desk.adopt(imported)
+    assert desk.open(one) == wanted[one] and is_outlined(bad_pictures(flow.project)[0])
