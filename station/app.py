@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from station.ui.training.projects_page import ProjectsPage
     from station.workers.demo_setup import DemoSetup
     from station.workers.deploying import Deploying
+    from station.workers.estimate import Estimator
     from station.workers.inspection import JudgedPart, LoadedRecipe
     from station.workers.line import InspectionLine
     from station.workers.training import TrainingOutcome, TrainingProcess
@@ -145,6 +146,7 @@ class Station(QObject):
         self._demo: DemoSetup | None = None
         self._history_page: HistoryPage | None = None
         self._training_page: ProjectsPage | None = None
+        self._estimator: Estimator | None = None
         self._settings_page: SettingsPage | None = None
         self._device = ""
         theme.apply(_application(), settings.theme)
@@ -291,6 +293,8 @@ class Station(QObject):
             if page is not None:
                 page.close_down()
         self.keeper.close()
+        if self._estimator is not None:  # after the page that asks it
+            self._estimator.close()
         if self._opened_archive is not None:
             self._opened_archive.close()
         forget_unforeseen()
@@ -328,12 +332,13 @@ class Station(QObject):
         from station.workers.estimate import Estimator
 
         assert self._deploying is not None and self._status is not None
+        self._estimator = Estimator(parent=self)
         ports = WizardPorts(
             home=self._home,
             archive=self.archive,
             projects=ProjectStore(self._home.projects),
             training=self._training,
-            estimator=Estimator(parent=self),
+            estimator=self._estimator,
             deploying=self._deploying,
             identifier=TypedNames(),
             open_camera=_open_camera,
