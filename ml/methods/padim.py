@@ -138,7 +138,7 @@ class Padim(FeatureMethod):
         else:
             raise TrainingError(
                 "This PaDiM model was made by a version of Loupe that did not keep the sums which it goes on from. "
-                "Give the pictures that it learnt from too (--replay), or train it once anew."
+                "Add the pictures that it learnt from (--replay on the command line), or train it once anew."
             )
         self._fit_to(self._gathered(moments, parts, progress, cancelled), progress, cancelled)
 

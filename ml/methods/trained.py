@@ -105,8 +105,8 @@ class TrainedMethod(Method):
         """
         if not len(parts) or not len(past.replay):
             raise TrainingError(
-                "A network that goes on learning from new pictures alone forgets the old ones. Give good pictures that "
-                "the model learnt from too (--replay)."
+                "A network that goes on learning from new pictures alone forgets the old ones. Add good pictures that "
+                "the model learnt from (--replay on the command line)."
             )
         self.load_tensors(past.tensors)
         self.is_continued = True

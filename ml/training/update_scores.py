@@ -60,8 +60,8 @@ def old_scores_of(method: Method, base: Manifest, pictures: OldAndNew, parts: Se
     if base.data.held_out:
         raise TrainingError(
             f"The threshold also comes from the parts that were held out when '{base.name}' was trained, and "
-            f"{_different(parts, pictures.held_out)} of {len(base.data.held_out)} of their pictures are at hand. Give "
-            "the pictures that it was trained on (--replay)."
+            f"{_different(parts, pictures.held_out)} of {len(base.data.held_out)} of their pictures are at hand. Add "
+            "the pictures that it was trained on (--replay on the command line)."
         )
     if method.replays or source == "hold-out":
         raise TrainingError(
@@ -71,8 +71,8 @@ def old_scores_of(method: Method, base: Manifest, pictures: OldAndNew, parts: Se
     if _different(parts, pictures.learnt) < MIN_PARTS_TO_SPLIT:
         raise TrainingError(
             f"The threshold must hold for the old parts too, and pictures of {_different(parts, pictures.learnt)} of "
-            f"them are at hand; at least {MIN_PARTS_TO_SPLIT} are needed. Give the pictures that '{base.name}' was "
-            "trained on (--replay)."
+            f"them are at hand; at least {MIN_PARTS_TO_SPLIT} are needed. Add the pictures that '{base.name}' was "
+            "trained on (--replay on the command line)."
         )
     return "in turn"
 

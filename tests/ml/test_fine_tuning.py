@@ -165,7 +165,7 @@ def test_that_the_same_seed_gives_the_same_model(
 def test_that_a_method_that_needs_old_pictures_says_which_are_missing(
     method: str, base_of: ModelOf, new: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match="--replay"):
+    with pytest.raises(TrainingError, match=r"Add .*pictures .*\(--replay on the command line\)"):
         run(_order(base_of(method), new, tmp_path / "tuned.loupe"))
     assert not (tmp_path / "tuned.loupe").exists()
 
