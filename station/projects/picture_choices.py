@@ -41,6 +41,17 @@ def removed(project: Project, names: Collection[str]) -> Project:
     )
 
 
+def base_noted(project: Project, before: Project) -> Project:
+    """Having noted which pictures of the base have gone since `before`, and which are back: what was taken out, in
+    whatever way, is not added again by itself."""
+    if project.pictures is before.pictures:
+        return project
+    here = {one.sha256 for one in project.pictures}
+    gone = dict.fromkeys(one.sha256 for one in before.pictures if one.origin == "base")
+    left_out = tuple(content for content in {**dict.fromkeys(project.base_left_out), **gone} if content not in here)
+    return project if left_out == project.base_left_out else project.model_copy(update={"base_left_out": left_out})
+
+
 def labelled(project: Project, names: Collection[str], label: Label) -> Project:
     """With another label. Only a bad picture has a kind of defect."""
 
@@ -49,7 +60,7 @@ def labelled(project: Project, names: Collection[str], label: Label) -> Project:
             was_given_as_good = picture.label != "bad" and picture.use == "learn" and picture.origin != "base"
             return {"label": label} | ({"use_given": False} if was_given_as_good else {})
         changes: dict[str, object] = {"label": label, "kind": None}
-        if picture.label == "bad" and (picture.use == "learn" or not picture.use_given):
+        if picture.label == "bad" and picture.origin != "base" and (picture.use == "learn" or not picture.use_given):
             changes |= {"use": "learn", "use_given": False}  # it was the defect that decided its use
         return changes
 
@@ -62,9 +73,15 @@ def with_kind(project: Project, names: Collection[str], kind: str) -> Project:
 
 
 def learnt_from(project: Project, names: Collection[str], is_learnt: bool) -> Project:
-    """Give bad pictures to the methods that can learn from defects, or keep them to test with."""
+    """Give bad pictures to the methods that can learn from defects, or keep them to test with; except those of the
+    model that is fine-tuned: what it has learnt cannot test, and its tests stay tests."""
     use = "learn" if is_learnt else "test"
-    return _changed(project, names, lambda one: {"use": use, "use_given": True} if one.label == "bad" else {})
+    return _changed(project, names, lambda one: {"use": use, "use_given": True} if is_use_open(one) else {})
+
+
+def is_use_open(picture: ProjectPicture) -> bool:
+    """Whether the engineer may choose what the picture is used for."""
+    return picture.label == "bad" and picture.origin != "base"
 
 
 def set_aside(project: Project, names: Collection[str]) -> Project:

@@ -187,6 +187,8 @@ class Project(_Record):
     chosen: str | None = None
     notes: str = ""
     deployed_revision: int | None = None
+    base_left_out: tuple[Sha256, ...] = ()
+    """Contents of pictures of the base that were taken out of the project: they are not added again by themselves."""
     pictures: tuple[ProjectPicture, ...] = Field(default=(), exclude=True)
     """Kept in a file of their own."""
 

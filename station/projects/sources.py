@@ -1,15 +1,16 @@
-"""Where a project's pictures come from: folders, the history, the model that is fine-tuned. No Qt.
+"""Where a project's pictures come from: folders, the history; for those of the model that is fine-tuned see
+`base_pictures`. No Qt.
 
 Each source offers files with what is known of them from where they lie; `admit` looks into one and takes it in.
 """
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
+from types import MappingProxyType
 
-from ml.artifact import Manifest
 from ml.dataset import GOOD, read_mvtec
 from ml.errors import PictureError, TrainingError
 from ml.generation.marking import mark_in
@@ -21,7 +22,6 @@ from station.core.verdict import Verdict
 from station.history.filters import HistoryFilter
 from station.history.reader import HistoryReader
 from station.history.records import InspectionRow
-from station.history.store import PictureStore
 from station.projects.project import Origin, ProjectPicture
 from station.projects.store import ProjectError
 
@@ -53,11 +53,42 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture that the model which is fine-tuned has learnt, or was tested with."""
+
+    name: str
+    label: Label
+    use: Use
+    kind: str | None = None
+    part: str | None = None
+    mask: Path | None = None
+
+    def claimed(self, offer: Offer) -> Offer:
+        """The offer of this very picture, wherever it lies: it is used as before. What its source says of it counts
+        where nothing else is known, unless that is only what any file of a folder is taken for."""
+        says_itself = offer.use_given or offer.origin == "history"
+        label = self.label if self.label != "unsure" or not says_itself else offer.label
+        is_bad = label == "bad"
+        return replace(
+            offer,
+            label=label,
+            use=self.use,
+            use_given=True,
+            part=self.part or offer.part,
+            kind=(self.kind or offer.kind) if is_bad else None,
+            mask=(self.mask or offer.mask) if is_bad else None,
+            origin="base",
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Offers:
-    """What a source has, in its order; `refused` already without opening a file."""
+    """What a source has, in its order; `refused` already without opening a file. `seen`: by their contents, pictures
+    that the model which is fine-tuned has seen, if they should be among them."""
 
     pictures: tuple[Offer, ...]
     refused: tuple[Refused, ...] = ()
+    seen: Mapping[str, Seen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,38 +156,9 @@ def history_name(row: InspectionRow) -> str:
     return " ".join(word.replace("/", "-") for word in words if word)
 
 
-def from_base(manifest: Manifest, store: PictureStore) -> Offers:
-    """What the model that is fine-tuned has learnt and was tested with, where the contents are kept still.
-
-    Only what it was tested with tests again: the rest it has seen. Whether a test picture showed a good part, the model
-    does not say: its name does where it comes from an MVTec layout, else the engineer has to.
-    """
-    data, generated = manifest.data, frozenset(manifest.data.generated)
-    listed: list[tuple[str, str, Label, Use]] = []
-    listed += [(name, content, "good", "learn") for name, content in data.files if name not in generated]
-    listed += [(name, content, "bad", "learn") for name, content in data.defects]
-    listed += [(name, content, _label_in(name), "test") for name, content in data.tests]
-    found: list[Offer] = []
-    refused: list[Refused] = []
-    for name, content, label, use in listed:
-        try:
-            file = store.path(content)
-        except StorageError:
-            refused.append(Refused(name, f"{name}, which the model has seen, is not kept on this station."))
-            continue
-        found.append(Offer(name, file, label=label, use=use, use_given=True, origin="base"))
-    return Offers(tuple(found), tuple(refused))
-
-
-def _label_in(name: str) -> Label:
-    folders = Path(name).parts[:-1]
-    if folders[:1] != ("test",) or len(folders) != 2:
-        return "unsure"
-    return "good" if folders[1] == GOOD else "bad"
-
-
-def admit(offer: Offer, taken: Container[str]) -> Admitted:
-    """Look into the file and make it a picture of the project, under a name that is not yet `taken`.
+def admit(offer: Offer, taken: Container[str], seen: Mapping[str, Seen] = MappingProxyType({})) -> Admitted:
+    """Look into the file and make it a picture of the project, under a name that is not yet `taken`. What is `seen` is
+    known by its content.
 
     Raises PictureError for what cannot be read, is too small to learn from, or was taken by no camera.
     """
@@ -174,6 +176,8 @@ def admit(offer: Offer, taken: Container[str]) -> Admitted:
             f"{offer.file} is {facts.width_px} x {facts.height_px} px. Each side must have at least "
             f"{MIN_TRAINING_SIDE_PX} px."
         )
+    if facts.sha256 in seen:
+        offer = seen[facts.sha256].claimed(offer)
     picture = ProjectPicture(
         name=unique_name(offer, taken),
         file=offer.file.absolute(),

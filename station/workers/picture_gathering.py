@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from ml.picture_facts import PictureFacts, examine, load_facts, save_facts
 from ml.pictures import read_picture_bytes
 from station.projects.checking import findings_of
 from station.projects.project import Finding, Project, ProjectPicture
-from station.projects.sources import Admitted, Offer, Offers, Refused, admit
+from station.projects.sources import Admitted, Offer, Offers, Refused, Seen, admit
 from station.workers.queries import Queries
 
 BATCH_S, LONGEST_BATCH_S = 0.3, 3.0
@@ -53,6 +53,7 @@ class _Order:
     refused: list[Refused]
     taken: set[str]
     files: set[Path]
+    seen: Mapping[str, Seen]
     added: int = 0
     already: int = 0
 
@@ -177,7 +178,7 @@ class PictureGathering(QObject):
                 order.already += 1
                 continue
             try:
-                taken_in = admit(offer, order.taken)
+                taken_in = admit(offer, order.taken, order.seen)
                 self._refuse_other_depth(taken_in, depth_of or (found[0] if found else None))
             except PictureError as error:
                 order.refused.append(Refused(offer.name, str(error)))
@@ -282,7 +283,7 @@ class PictureGathering(QObject):
 
 
 def _order(offers: Offers, names: set[str], files: set[Path]) -> _Order:
-    return _Order(deque(offers.pictures), len(offers.pictures), list(offers.refused), names, files)
+    return _Order(deque(offers.pictures), len(offers.pictures), list(offers.refused), names, files, offers.seen)
 
 
 def _gone_or_back(pictures: tuple[ProjectPicture, ...]) -> dict[str, tuple[Finding, ...]]:

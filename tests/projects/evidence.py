@@ -21,7 +21,9 @@ def held_out() -> Calibration:
     return calibrate(HELD_OUT, HELD_OUT, [str(number) for number in range(20)], alpha=0.1, source="hold-out")
 
 
-def write_candidate(path: Path, rules: RegionRules | None = None, fill: float = 0.0) -> Manifest:
+def write_candidate(
+    path: Path, rules: RegionRules | None = None, fill: float = 0.0, data: DataFingerprint | None = None
+) -> Manifest:
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_model(
         path,
@@ -49,7 +51,7 @@ def write_candidate(path: Path, rules: RegionRules | None = None, fill: float = 
             contrast=(0.1, 0.3),
             focus=(5.0, 20.0),
         ),
-        data=DataFingerprint(files=(("good.png", "0" * 64),)),
+        data=data or DataFingerprint(files=(("good.png", "0" * 64),)),
         seed=0,
         tensors={"bank": np.full((2, 3), fill, np.float32)},
         rules=rules,

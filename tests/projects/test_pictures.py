@@ -7,22 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.artifact import DataFingerprint
 from ml.errors import PictureError
 from ml.generation.marking import Mark, encode_marked
 from ml.pictures import encode_png
 from station.core.verdict import Verdict
 from station.history.filters import HistoryFilter
 from station.history.records import InspectionRow, Review
-from station.history.store import PictureStore
 from station.projects import picture_choices as choices
 from station.projects.checking import findings_of
 from station.projects.project import Finding, Project, ProjectPicture
-from station.projects.sources import Offer, admit, from_base, from_history, from_paths, proposed_label
+from station.projects.sources import Offer, admit, from_history, from_paths, proposed_label
 from station.projects.splitting import LEAST_NEW_PARTS, parts_of, split, unnamed
 from station.projects.steps.pictures import readiness
 from station.projects.store import ProjectError
-from tests.projects.evidence import write_candidate
 from tests.ui.demo_history import open_demo_history
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -153,6 +150,17 @@ def test_that_a_defect_among_the_good_pictures_of_a_layout_tests() -> None:
     assert not held_out(choices.labelled(project, ["001.png"], "good"))
     seen = choices.labelled(project_of(*many(5, use_given=True, origin="base")), ["001.png"], "bad")
     assert not held_out(seen), "what the base has learnt cannot test"
+
+
+def test_that_what_the_base_has_seen_keeps_its_use_whatever_it_is_labelled() -> None:
+    learnt = picture(1, use_given=True, origin="base", label="bad")
+    tested = picture(2, use_given=True, origin="base", label="unsure", use="test")
+    project = project_of(learnt, tested, *many(60, start=10), base_model="a" * 64, test_share=0.5)
+    for label in ("good", "bad", "unsure", "good"):
+        project = choices.labelled(project, ["001.png", "002.png"], label)  # type: ignore[arg-type]
+        for is_learnt in (True, False):
+            project = choices.learnt_from(project, ["001.png", "002.png"], is_learnt)
+            assert [(one.use, one.use_given) for one in project.pictures[:2]] == [("learn", True), ("test", True)]
 
 
 # What is decided
@@ -289,31 +297,6 @@ def test_that_the_label_is_what_a_person_found(
     assert proposed_label(changed) == label
 
 
-def test_that_a_fine_tuning_begins_with_what_its_model_has_seen(tmp_path: Path) -> None:
-    store = PictureStore(tmp_path / "store")
-    contents = [store.put(write(tmp_path / "in" / f"{seed}.png", seed).read_bytes(), ".png") for seed in range(4)]
-    gone = "f" * 64
-    manifest = write_candidate(tmp_path / "model.loupe").model_copy(
-        update={
-            "data": DataFingerprint(
-                files=(("0.png", contents[0]), ("gone.png", gone), ("made.png", "e" * 64)),
-                generated=("made.png",),
-                defects=(("bad.png", contents[1]),),
-                tests=(("test/good/2.png", contents[2]), ("loose.png", contents[3])),
-            )
-        }
-    )
-    offers = from_base(manifest, store)
-    assert [(one.name, one.label, one.use) for one in offers.pictures] == [
-        ("0.png", "good", "learn"),
-        ("bad.png", "bad", "learn"),
-        ("test/good/2.png", "good", "test"),
-        ("loose.png", "unsure", "test"),
-    ]
-    assert all(one.origin == "base" and one.use_given for one in offers.pictures)
-    assert [one.name for one in offers.refused] == ["gone.png"]
-
-
 # The step
 
 
@@ -339,4 +322,16 @@ def test_that_a_fine_tuning_needs_new_good_pictures() -> None:
     base = many(3, origin="base", use_given=True)
     assert "new picture" in readiness(project_of(*base, base_model="a" * 64)).obstacle
     ready = readiness(project_of(*base, *many(2, start=9), base_model="a" * 64))
-    assert not ready.obstacle and ready.consequence == "2 new good, 3 good learnt before"
+    assert not ready.obstacle and ready.consequence.startswith("2 new good, 3 good learnt before. No old test pictures")
+
+
+def test_that_a_fine_tuning_says_what_it_has_to_test_with_as_before() -> None:
+    tests = [
+        *many(4, start=100, origin="base", use="test", use_given=True),
+        *many(2, start=200, origin="base", use="test", use_given=True, label="bad"),
+    ]
+    unlabelled = many(12, start=300, origin="base", use="test", use_given=True, label="unsure")
+    known = project_of(*many(2), *tests, base_model="a" * 64)
+    assert readiness(known).consequence == "2 new good, 0 good learnt before. To test with as before: 4 good, 2 bad"
+    unknown = readiness(project_of(*many(2), *unlabelled, base_model="a" * 64)).consequence
+    assert unknown.endswith("before. 12 old test pictures: label them to see what is still found")

@@ -4,7 +4,7 @@ from collections import Counter
 
 from station.projects.flow import Readiness
 from station.projects.picture_choices import proposed
-from station.projects.project import Project
+from station.projects.project import Project, ProjectPicture
 
 USUAL_LEAST = 30
 """Good pictures to learn from; with fewer, the threshold is uncertain."""
@@ -53,7 +53,9 @@ def _lack_of_good(project: Project) -> str:
 def _consequence(project: Project) -> str:
     if not project.pictures:
         return ""
-    learnt, held_out = len(project.used("good", "learn")), len(project.used("good", "test"))
+    others = [one for one in project.pictures if not (one.set_aside or _is_old_test(one))]
+    learnt = len(project.used("good", "learn"))
+    held_out = sum(one.label == "good" and one.use == "test" for one in others)
     words = [f"{learnt} good"]
     if project.is_fine_tuning:
         words = [f"{_new_good(project)} new good", f"{learnt - _new_good(project)} good learnt before"]
@@ -62,15 +64,33 @@ def _consequence(project: Project) -> str:
     aside = Counter(one.set_aside for one in project.pictures if one.set_aside)
     words += [f"{number} set aside {reason}" for reason, number in aside.most_common()]
     for label in ("bad", "unsure"):
-        number = sum(one.label == label and not one.set_aside for one in project.pictures)
+        number = sum(one.label == label for one in others)
         words += [f"{number} {label}"] if number else []
     waiting = len(proposed(project))
     if waiting:
         words.append(f"{waiting} marked, to be decided")
     line = ", ".join(words)
-    if 0 < learnt < USUAL_LEAST and not project.is_fine_tuning:
-        line += f". {USUAL_LEAST} or more good pictures are better"
+    if project.is_fine_tuning:
+        return line + _old_tests_words(project)
+    return f"{line}. {USUAL_LEAST} or more good pictures are better" if 0 < learnt < USUAL_LEAST else line
+
+
+def _old_tests_words(project: Project) -> str:
+    """What tells whether the fine-tuned model still does what the old one did."""
+    tests = [one for one in project.pictures if _is_old_test(one) and not one.set_aside]
+    if not tests:
+        return ". No old test pictures are here: what is still found cannot be told"
+    count = Counter(one.label for one in tests)
+    labelled = [f"{count[label]} {label}" for label in ("good", "bad") if count[label]]
+    line = f". To test with as before: {', '.join(labelled)}" if labelled else ""
+    if count["unsure"]:
+        which = "it" if count["unsure"] == 1 else "them"
+        line += f". {_counted(count['unsure'], 'old test picture')}: label {which} to see what is still found"
     return line
+
+
+def _is_old_test(picture: ProjectPicture) -> bool:
+    return picture.origin == "base" and picture.use == "test"
 
 
 def _new_good(project: Project) -> int:

@@ -39,7 +39,7 @@ _LETS_THROUGH: dict[PictureFilter, Callable[[ProjectPicture], bool]] = {
     PictureFilter.HELD_OUT: lambda one: one.use == "test" and one.is_used,
     PictureFilter.ASIDE: lambda one: bool(one.set_aside),
     PictureFilter.MARKED: is_proposed,
-    PictureFilter.BASE: lambda one: one.origin == "base",
+    PictureFilter.BASE: lambda one: one.origin == "base" and one.use == "learn",
     PictureFilter.NEW: lambda one: one.origin != "base",
 }
 

@@ -12,12 +12,13 @@ from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
+from ml.artifact import DataFingerprint
 from ml.pictures import encode_png
 from station.capture.simulated import SimulatedCamera
 from station.core.ports import Camera
 from station.core.verdict import Verdict
 from station.projects.project import Finding, Project, ProjectPicture
-from station.projects.sources import admit, from_paths
+from station.projects.sources import Offer, admit, from_paths
 from station.projects.store import ProjectError
 from station.ui import theme
 from station.ui.training.picture_words import PictureFilter
@@ -26,6 +27,7 @@ from station.ui.training.pictures.page import PicturesPage
 from station.ui.training.tile_thumbnails import TileThumbnails
 from station.ui.training.wizard_page import WizardPorts
 from tests.history.parts import inspected
+from tests.projects.evidence import write_candidate
 from tests.projects.test_pictures import picture
 from tests.ui.training.conftest import OpenFlow
 
@@ -367,6 +369,62 @@ def test_that_a_file_that_has_gone_is_named_when_the_page_is_entered_again(
     filled.leave()
     filled.enter()
     qtbot.waitUntil(lambda: "002.png" in filled._flow.readiness().obstacle, timeout=WAIT_MS)
+
+
+# Fine-tuning
+
+
+@pytest.fixture
+def base(ports: WizardPorts, parts: Path, tmp_path: Path) -> str:
+    """A model that has learnt six of the parts and was tested with two; what it has seen is kept."""
+    contents = [
+        (file.name, ports.archive.pictures.put(file.read_bytes(), ".png")) for file in sorted(parts.glob("00*.png"))
+    ]
+    data = DataFingerprint(files=tuple(contents[:6]), tests=tuple(contents[6:8]))
+    write_candidate(tmp_path / "base.loupe", data=data)
+    return ports.archive.models.add(tmp_path / "base.loupe").model_hash
+
+
+def test_that_what_the_base_has_seen_is_completed_at_the_next_opening(
+    ports: WizardPorts, open_flow: OpenFlow, base: str, parts: Path, qtbot: QtBot
+) -> None:
+    kept = ports.archive.pictures.path(admit(Offer("000.png", parts / "000.png"), ()).picture.sha256)
+    some = admit(Offer("000.png", kept, origin="base", use_given=True), ()).picture  # then the power failed
+    flow = open_flow(Project(name="Next", base_model=base, pictures=(some,)))
+    first = shown(PicturesPage(flow, ports), qtbot)
+    wait_checked(first, qtbot, 8)
+    assert [one.label for one in flow.project.pictures if one.use == "test"] == ["unsure", "unsure"]
+    assert "2 old test pictures: label them" in flow.readiness().consequence
+    click(first, "Learnt before  6")
+    first._grid.select(["003.png"])
+    press(first, Qt.Key.Key_Delete)
+    assert len(flow.project.pictures) == 7
+    first.close_down()
+    again = shown(PicturesPage(flow, ports), qtbot)
+    drop(again, parts / "008.png")
+    wait_checked(again, qtbot, 8)
+    assert "003.png" not in {one.name for one in flow.project.pictures}, "the engineer took it out"
+    again.close_down()
+
+
+def test_that_a_part_that_the_base_has_learnt_is_known_when_it_is_dropped(
+    ports: WizardPorts, open_flow: OpenFlow, base: str, parts: Path, qtbot: QtBot
+) -> None:
+    for file in ports.archive.pictures.folder.rglob("*.png"):
+        file.unlink()
+    page = shown(PicturesPage(open_flow(Project(name="Next", base_model=base)), ports), qtbot)
+    qtbot.waitUntil(lambda: page._report._list.toPlainText().count("is not kept") == 8, timeout=WAIT_MS)
+    drop(page, *sorted(parts.glob("00*.png")))
+    wait_checked(page, qtbot, COUNT)
+    assert [(one.origin, one.use) for one in project_of(page).pictures] == [
+        *[("base", "learn")] * 6,
+        *[("base", "test")] * 2,
+        ("folder", "learn"),
+    ]
+    page._grid.select(["000.png"])
+    press(page, Qt.Key.Key_B)
+    assert page._detail._kind.isVisible() and not page._detail._learn.isVisible(), "its use is decided"
+    page.close_down()
 
 
 # The item model

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QLineEdit, QPushBu
 from ml.picture_list import Label
 from ml.pictures import default_window, highest_count, read_picture
 from station.core.presentation import displayed
-from station.projects.picture_choices import is_proposed
+from station.projects.picture_choices import is_proposed, is_use_open
 from station.projects.project import ProjectPicture
 from station.ui import theme, tokens
 from station.ui.training.picture_words import LABEL_SHAPES, label_word, use_words
@@ -125,12 +125,13 @@ class PictureDetail(QFrame):
             button.setEnabled(bool(selected))
         bad = [one for one in selected if one.label == "bad"]
         self._kind.setVisible(bool(bad))
-        self._learn.setVisible(bool(bad))
+        open_ones = [one for one in bad if is_use_open(one)]
+        self._learn.setVisible(bool(open_ones))
         with QSignalBlocker(self._kind), QSignalBlocker(self._learn):
             kinds = {one.kind or "" for one in bad}
             if not self._kind.hasFocus():
                 self._kind.setText(kinds.pop() if len(kinds) == 1 else "")
-            self._learn.setChecked(bool(bad) and all(one.use == "learn" for one in bad))
+            self._learn.setChecked(bool(open_ones) and all(one.use == "learn" for one in open_ones))
         self._picture.setVisible(current is not None)
 
     def show_pixels(self, shown: Shown) -> None:

@@ -103,7 +103,7 @@ class PicturesEditor(QObject):
 
     def _store(self, changed: Project) -> bool:
         try:
-            self._flow.replace(changed)
+            self._flow.replace(choices.base_noted(changed, self.project))
         except ProjectError as error:
             self.failed.emit(str(error))
             return False

@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout
 
 from ml.picture_list import Label
 from station.projects import picture_choices as choices
+from station.projects.base_pictures import BasePictures
 from station.projects.flow import Flow
 from station.projects.project import Finding, FindingKind, ProjectPicture
-from station.projects.sources import from_base, from_paths
+from station.projects.sources import from_paths
 from station.ui import theme, tokens
 from station.ui.training.picture_words import PictureFilter
 from station.ui.training.pictures.detail import PictureDetail, PictureReader, Shown
@@ -37,6 +38,7 @@ class PicturesPage(WizardPage):
         self._gathering = PictureGathering(flow.folder, self)
         self._thumbnails = TileThumbnails(self._thumbnail_file, self)
         self._reader = PictureReader(self)
+        self._base = _base_of(flow, ports)
         self._has_looked_at_base = False
         self._shown_content = ""
         self._problem = ""
@@ -183,17 +185,17 @@ class PicturesPage(WizardPage):
         self._problem = ""
         self._report.clear()
         self._report.show_progress(Progress(self.tr("Looking for pictures"), 0, 0))
-        self._gathering.gather(source, lambda: self._flow.project)
+        base = self._base
+        self._gathering.gather(source if base is None else lambda: base.claiming(source()), lambda: self._flow.project)
 
     def _add_base(self) -> None:
-        """What the model that is fine-tuned has learnt, once."""
-        base = self._flow.project.base_model
+        """What the model that is fine-tuned has seen and is not here yet, once each time the project is opened."""
+        base, project = self._base, self._flow.project
         if base is None or self._has_looked_at_base:
             return
         self._has_looked_at_base = True
-        if not any(one.origin == "base" for one in self._flow.project.pictures):
-            archive = self._ports.archive
-            self._gather(lambda: from_base(archive.models.manifest(base), archive.pictures))
+        but = {*project.base_left_out, *(one.sha256 for one in project.pictures)}
+        self._gather(lambda: base.offers(but))
 
     @Slot()
     def _ask_folder(self) -> None:
@@ -218,7 +220,8 @@ class PicturesPage(WizardPage):
             self._report.show_problem(self._problem)
             return
         self._report.show_end(gathered)
-        self._gathering.check(self._flow.project.pictures)
+        if not self._editor.is_checked:
+            self._gathering.check(self._flow.project.pictures)
 
     @Slot(object)
     def _on_checked(self, found: dict[str, tuple[Finding, ...]]) -> None:
@@ -363,6 +366,13 @@ class PicturesPage(WizardPage):
             shortcut = QShortcut(QKeySequence(keys), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
+
+
+def _base_of(flow: Flow, ports: WizardPorts) -> BasePictures | None:
+    base, archive = flow.project.base_model, ports.archive
+    if base is None:
+        return None
+    return BasePictures(base, flow.project.id, archive.models, archive.pictures, ports.projects)
 
 
 def _dropped(event: QDropEvent) -> list[Path]:
