@@ -68,7 +68,7 @@ def _consequence(project: Project) -> str:
         words += [f"{number} {label}"] if number else []
     waiting = len(proposed(project))
     if waiting:
-        words.append(f"{waiting} marked, to be decided")
+        words.append(f"{waiting} marked, to be decided: an odd one among the good raises the threshold")
     line = ", ".join(words)
     if project.is_fine_tuning:
         return line + _old_tests_words(project)
