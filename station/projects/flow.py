@@ -36,7 +36,7 @@ class Flow:
     @classmethod
     def begin(cls, store: ProjectStore, project: Project, rules: Mapping[Step, Rule]) -> Self:
         """A new project. Raises ProjectError."""
-        lock = store.lock(project.id)
+        lock = store.lock(project.id, is_new=True)
         try:
             store.save(project)
         except BaseException:

@@ -71,11 +71,15 @@ class ProjectStore:
             raise ProjectError(f"{self._folder}: the projects cannot be read ({error.strerror}).") from error
         return tuple(sorted(found, key=lambda one: -one.changed_s))
 
-    def lock(self, project_id: str) -> FileLock:
-        """Keep other windows out of a project until released. Raises ProjectError when another one has it open."""
+    def lock(self, project_id: str, *, is_new: bool = False) -> FileLock:
+        """Keep other windows out of a project until released; the folder of a new one is made.
+
+        Raises ProjectError when another one has it open, or when it is gone.
+        """
         path = self._folder / project_id / LOCK_FILE
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            if is_new:
+                path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock.take(path)
         except OSError as error:
             raise ProjectError(f"{path}: the project cannot be locked ({error.strerror}).") from error

@@ -41,6 +41,15 @@ def test_that_one_window_has_a_project_at_a_time(store: ProjectStore) -> None:
     Flow.reopen(store, flow.project.id, {}).close()
 
 
+def test_that_a_project_that_is_gone_leaves_no_folder_behind(store: ProjectStore, tmp_path: Path) -> None:
+    with Flow.begin(store, Project(name="Ring"), {}) as flow:
+        gone = flow.project.id
+    store.remove(gone)
+    with pytest.raises(ProjectError, match="No such file"):
+        Flow.reopen(store, gone, {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_that_a_step_is_shown_once_nothing_is_missing_before_it(store: ProjectStore) -> None:
     with Flow.begin(store, Project(name="Ring"), {Step.PICTURES: needs(1), Step.METHOD: needs(2)}) as flow:
         assert not flow.go(Step.AREA)

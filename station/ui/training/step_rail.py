@@ -58,8 +58,6 @@ class StepRail(QWidget):
             button.setEnabled(step in reachable or step is current)
             button.setToolTip("" if button.isEnabled() else obstacle)
             theme.mark(button, "step", state)
-            # After the mark: polishing would bring the old one back.
-            button.setFont(theme.font("body", bold=step is current))
 
     @Slot()
     def _tell(self) -> None:

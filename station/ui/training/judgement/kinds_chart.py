@@ -98,7 +98,11 @@ class KindsChart(QScrollArea):
         """None while they are not known."""
         words = []
         if areas is not None and areas.found is not None:
-            words.append(self.tr("The heat map meets {} of the marked defects.").format(percent(areas.found)))
+            words.append(
+                self.tr("Regions of the heat map, at its own threshold, meet {} of the marked defects.").format(
+                    percent(areas.found)
+                )
+            )
         if areas is not None and areas.false_per_good is not None:
             words.append(self.tr("A good part shows {:.2f} regions on average.").format(areas.false_per_good))
         self._areas.setText(" ".join(words))
