@@ -22,6 +22,7 @@ from station.core.verdict import Verdict
 from station.history.archive import Archive
 from station.projects.flow import Flow
 from station.projects.judging import final_model
+from station.projects.odd_good import OddGood
 from station.projects.project import Candidate, Project, Step
 from station.projects.store import ProjectError
 from station.ui.training.judgement.page import JudgementPage
@@ -481,3 +482,12 @@ def test_that_the_page_fits_the_window(make_page: Callable[..., JudgementPage], 
     assert (page.width(), page.height()) == (width, height), "the page's own minimum is too large"
     form = page._controls.widget()
     assert form.minimumSizeHint().width() <= page._controls.viewport().width()
+
+
+def test_that_the_picture_that_a_threshold_rests_on_is_named(
+    make_page: Callable[..., JudgementPage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("station.ui.training.judgement.page.odd_good", lambda manifest: OddGood("normal-31.jpg", 0.57))
+    page = make_page("PatchCore")
+    assert "rests on 'normal-31.jpg' alone: without it, it would be 0.57" in page._threshold._odd.text()
+    assert not page._threshold._odd.isHidden()

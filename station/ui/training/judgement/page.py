@@ -23,6 +23,7 @@ from station.projects.judgement_choices import (
     with_unsure,
 )
 from station.projects.judging import Judging, judged
+from station.projects.odd_good import odd_good
 from station.projects.project import Candidate, Project
 from station.projects.steps.judgement import trained_candidates
 from station.projects.store import ProjectError
@@ -114,6 +115,7 @@ class JudgementPage(WizardPage):
         manifest = known.evidence.manifest
         self._scores.show_ranking(manifest.calibration, known.ranking)
         self._threshold.set_defects(len(known.parts.bad))
+        self._threshold.show_odd(odd_good(manifest))
         self._rules.show_rules(rules_of(self._draft, manifest))
         self._show_areas(self._draft.id)
         self._rejudge()

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from ml.threshold_choice import ChoiceRule, ThresholdRule
 from ml.threshold_rules import FEW_DEFECTS, USUAL_ALPHA, USUAL_COSTS, USUAL_RECALL, HonestEstimate
+from station.projects.odd_good import OddGood
 from station.ui import theme, tokens
 from station.ui.widgets.card import Card
 from station.ui.widgets.form_fields import FormFields
@@ -76,6 +77,9 @@ class ThresholdCard(Card):
         self._share.setAccessibleName(self.tr("Share of good parts above the begin of UNSURE"))
         self._estimate = theme.label("", "caption", "secondary")
         self._estimate.setWordWrap(True)
+        self._odd = theme.label("", "caption", "unsure")
+        self._odd.setWordWrap(True)
+        self._odd.hide()
         self._ends = (0.0, 1.0)
         self._arrange()
         self._form_fields = FormFields(self)
@@ -137,6 +141,17 @@ class ThresholdCard(Card):
         self._estimate.setText(" ".join(words))
         self._estimate.setVisible(bool(words))
 
+    def show_odd(self, odd: OddGood | None) -> None:
+        """The good picture that the trained threshold rests on; None where no single one does."""
+        self._odd.setVisible(odd is not None)
+        if odd is not None:
+            self._odd.setText(
+                self.tr(
+                    "The trained threshold rests on '{}' alone: without it, it would be {:.2f}. Look at that picture, "
+                    "set it aside under Pictures if it is odd, and train again."
+                ).format(odd.name, odd.threshold_without)
+            )
+
     def _titles(self) -> tuple[str, ...]:
         return (
             self.tr("False alarms at most"),
@@ -176,6 +191,7 @@ class ThresholdCard(Card):
         band.addWidget(self._share, 1)
         self.add(band)
         self.add(self._estimate)
+        self.add(self._odd)
 
     def _connect(self) -> None:
         self._rules.currentIndexChanged.connect(self._choose_rule)
