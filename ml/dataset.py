@@ -111,6 +111,11 @@ def read_normals(folder: Path) -> tuple[Path, list[Path]]:
     return normals, pictures
 
 
+def is_mvtec(folder: Path) -> bool:
+    """Whether a folder tells good from bad pictures by its own folders, as the MVTec layout does."""
+    return (folder / "train" / GOOD).is_dir() or any((folder / "test").glob("*/"))
+
+
 def read_mvtec(folder: Path) -> list[LabelledPicture]:
     """The labelled test pictures of an MVTec layout: the good ones first, then kind by kind in natural order.
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from ml.annotation import coco, labelme, listed, mvtec
 from ml.annotation.exchange import AnnotatedPicture, AnnotatedSet, LeftOut, read_document
+from ml.dataset import is_mvtec
 from ml.errors import AnnotationError, CancelledError
 from ml.progress import Cancelled, Progress, never, silent
 
@@ -45,7 +46,7 @@ def recognised(path: Path) -> tuple[Format, Path]:
     if path.is_file():
         return _of_file(path), path
     has_labels = any(_kind(file) == "labelme" for file in path.rglob("*.json"))
-    if mvtec.is_mvtec(path) and not (has_labels and not (path / mvtec.TRUTH).is_dir()):
+    if is_mvtec(path) and not (has_labels and not (path / mvtec.TRUTH).is_dir()):
         return "mvtec", path  # label files beside the pictures of such a layout say more than it does without masks
     whole = _whole_file(path, ("coco", "list"))
     if whole is not None:

@@ -32,11 +32,6 @@ READING: Final = "Reading annotations"
 WRITING: Final = "Writing annotations"
 
 
-def is_mvtec(folder: Path) -> bool:
-    """Whether a folder has the layout's own folders."""
-    return (folder / TRAIN / GOOD).is_dir() or any((folder / TEST).glob("*/"))
-
-
 def read(folder: Path, progress: Progress = silent) -> AnnotatedSet:
     """Raises AnnotationError for another layout or none."""
     try:

@@ -11,7 +11,7 @@ from itertools import count, islice
 from pathlib import Path
 from types import MappingProxyType
 
-from ml.dataset import GOOD, read_mvtec
+from ml.dataset import GOOD, is_mvtec, read_mvtec
 from ml.errors import PictureError, TrainingError
 from ml.generation.marking import mark_in
 from ml.picture_facts import Examined, examine
@@ -205,11 +205,6 @@ def unique_name(offer: Offer, taken: Container[str]) -> str:
     return free[0] if free else next(name for number in count(2) if (name := f"{wanted[1]} ({number})") not in taken)
 
 
-def is_mvtec(folder: Path) -> bool:
-    """Whether a folder tells good from bad pictures by its own folders, as the MVTec layout does."""
-    return (folder / "train" / GOOD).is_dir() or (folder / "test" / GOOD).is_dir()
-
-
 def _from_folder(folder: Path) -> Iterable[Offer]:
     try:
         if is_mvtec(folder):
@@ -225,9 +220,8 @@ def _from_folder(folder: Path) -> Iterable[Offer]:
 def _from_mvtec(folder: Path) -> Iterable[Offer]:
     """Names are paths within the layout; what is learnt and what is tested with is as the layout says."""
     train, test = folder / "train" / GOOD, folder / "test"
-    found = []
-    if train.is_dir():
-        found = [Offer(f"train/{GOOD}/{path.name}", path, use_given=test.is_dir()) for path in list_pictures(train)]
+    goods = list_pictures(train if train.is_dir() else folder)
+    found = [Offer(path.relative_to(folder).as_posix(), path, use_given=test.is_dir()) for path in goods]
     for one in read_mvtec(folder) if test.is_dir() else ():
         label: Label = "good" if one.truth == "normal" else "bad"
         name = one.path.relative_to(folder).as_posix()

@@ -199,6 +199,18 @@ def test_that_findings_are_told_in_words_and_tests_come_before_what_repeats_them
 # Sources
 
 
+def test_that_kinds_of_defects_alone_are_a_layout_too(tmp_path: Path) -> None:
+    (tmp_path / "test" / "crack").mkdir(parents=True)
+    (tmp_path / "test" / "crack" / "1.png").write_bytes(encode_png(np.zeros((40, 50), np.uint8)))
+    (offer,) = from_paths([tmp_path]).pictures
+    assert (offer.label, offer.kind, offer.use) == ("bad", "crack", "test")
+    write(tmp_path / "0.png")
+    assert [(one.name, one.label) for one in from_paths([tmp_path]).pictures] == [
+        ("0.png", "good"),
+        ("test/crack/1.png", "bad"),
+    ]
+
+
 def test_that_a_plain_folder_holds_good_pictures(tmp_path: Path) -> None:
     for number in (10, 2):
         write(tmp_path / f"{number}.png")
