@@ -43,6 +43,8 @@ def show_page(flow: Flow, ports: WizardPorts, qtbot: QtBot, qapp: object) -> Ite
         qtbot.addWidget(page)
         page.resize(1000, 640)
         page.show()
+        page.activateWindow()
+        qtbot.waitActive(page)
         page.enter()
         qtbot.waitUntil(page.form.isEnabled)
         return page
