@@ -166,7 +166,7 @@ class DeployForm(QWidget):
         people.add_field(self.tr("Approved by"), self._approver)
         people.addRow(told)
         self._two_people.hide()
-        form.addRow(self._two_people)
+        form.insertRow(2, self._two_people)  # in sight: Deploy waits for it
 
     def foot(self) -> QWidget:
         """The button and what is wrong: stands below the form, in sight however far that is scrolled."""
@@ -201,9 +201,10 @@ class DeployForm(QWidget):
         is_known = not self._needs_approval or bool(self.deployer)
         is_complete = bool(self.recipe) and not self._source.problem() and is_known
         self._deploy.setEnabled(self.isEnabled() and is_complete and not self._is_busy)
-        self._deploy.setToolTip(
-            self.tr("Works where this model was approved before") if lacks_approval and self.recipe else ""
-        )
+        words = "" if is_known else self.tr("Type who deploys")
+        if lacks_approval and is_known:
+            words = self.tr("Works where this model was approved before")
+        self._deploy.setToolTip(words)
         if not self.recipe:
             self._consequence.setText(self.tr("Give the recipe a name."))
         elif known is None:
