@@ -11,7 +11,6 @@ from ml.catalogue import parse_settings
 from ml.errors import ParameterError, TrainingError
 from ml.job import TrainingJob
 from ml.map_filter import MAP_FILTER
-from ml.preprocessing import RegionOfInterest
 
 
 def with_base(job: TrainingJob, base: Manifest, given: Collection[str] = ()) -> TrainingJob:
@@ -75,7 +74,7 @@ def _kept(base: Manifest) -> dict[str, Any]:
         "patch": preprocessing.input_width if in_patches else None,
         "stride": preprocessing.stride,
         "window": (preprocessing.window_low, preprocessing.window_high),
-        "region": None if preprocessing.region is None else _region(preprocessing.region),
+        "region": preprocessing.region_of_interest,
         "area": preprocessing.area,
         "parts": preprocessing.parts,
         "clahe": preprocessing.clahe,
@@ -83,11 +82,6 @@ def _kept(base: Manifest) -> dict[str, Any]:
         "weights": None,
         "conv_processing": None if kernel is None else kernel.shape[0],
     }
-
-
-def _region(box: tuple[int, int, int, int]) -> RegionOfInterest:
-    x, y, width, height = box
-    return RegionOfInterest(x=x, y=y, width=width, height=height)
 
 
 def _differing(base: Manifest, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -257,9 +257,12 @@ class Detector:
         """Each part as a picture of its own; the highest score is that of the picture."""
         poses = all_parts(pixels, search)
         found: list[Detection] = []
+
+        def so_far() -> ScoreMap:
+            return put_back([one.score_map for one in found], poses[: len(found)], search, *pixels.shape[:2])
+
         for pose in poses:
             found.append(self._detect(cut_out(pixels, pose, search), preprocessing.of_part, None))
-            score_map = put_back([one.score_map for one in found], poses[: len(found)], search, *pixels.shape[:2])
             if on_partial is not None and len(poses) > 1:
-                on_partial(score_map)
-        return Detection(max(one.score for one in found), score_map)
+                on_partial(so_far())
+        return Detection(max(one.score for one in found), so_far())

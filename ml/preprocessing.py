@@ -109,6 +109,14 @@ class Preprocessing(BaseModel):
         return self
 
     @property
+    def region_of_interest(self) -> RegionOfInterest | None:
+        """`region` as jobs, recipes and projects hold it."""
+        if self.region is None:
+            return None
+        x, y, width, height = self.region
+        return RegionOfInterest(x=x, y=y, width=width, height=height)
+
+    @property
     def of_part(self) -> "Preprocessing":
         """The same without the search for parts."""
         return self if self.parts is None else self.model_copy(update={"parts": None})

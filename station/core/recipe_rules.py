@@ -1,7 +1,6 @@
 """How a recipe comes from a model, and when the two do not fit."""
 
 from ml.artifact import Manifest, PictureReference
-from ml.preprocessing import RegionOfInterest
 from station.core.errors import RecipeError
 from station.core.recipe import QualityLimits, Recipe
 
@@ -41,7 +40,6 @@ def recipe_for(
     The picture size stays open where the training pictures differed in size.
     """
     preprocessing, reference = manifest.preprocessing, manifest.reference
-    region = preprocessing.region
     return Recipe(
         name=name,
         model_hash=manifest.model_hash,
@@ -49,9 +47,7 @@ def recipe_for(
         width_px=reference.width_px if reference.has_one_size else None,
         height_px=reference.height_px if reference.has_one_size else None,
         window=(preprocessing.window_low, preprocessing.window_high),
-        region=None
-        if region is None
-        else RegionOfInterest(x=region[0], y=region[1], width=region[2], height=region[3]),
+        region=preprocessing.region_of_interest,
         quality=quality_limits(reference),
         acknowledge_ng=acknowledge_ng,
         serial_required=serial_required,

@@ -119,11 +119,8 @@ class JudgedCounts(_Record):
 
 def looks_of(preprocessing: Preprocessing) -> Looks:
     """How a trained model looks at pictures."""
-    region = preprocessing.region
     return Looks(
-        region=None
-        if region is None
-        else RegionOfInterest(x=region[0], y=region[1], width=region[2], height=region[3]),
+        region=preprocessing.region_of_interest,
         area=preprocessing.area,
         parts=preprocessing.parts,
         ring=preprocessing.ring,
