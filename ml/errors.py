@@ -53,6 +53,10 @@ class AnnotationError(LoupeError):
     """Annotations that cannot be read, stored, imported or exported."""
 
 
+class ExportError(LoupeError):
+    """A model that cannot be written in the wanted form."""
+
+
 class CancelledError(LoupeError):
     """The user asked to stop; nothing was written."""
 

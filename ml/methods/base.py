@@ -190,6 +190,14 @@ class Method(ABC):
     def score(self, embedded: Tensor) -> Scored:
         """Score embedded inputs (n, C, rows, columns); an input's score does not depend on the others in the batch."""
 
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        """`score(embed(inputs))` in operations that `ml.runtime.export` can trace, for any number of inputs.
+
+        No loop over data, no writing into slices, no autocast. Raises ExportError where the method, as it is set, has
+        none.
+        """
+        return self.score(self.embed(inputs))
+
     @abstractmethod
     def tensors(self) -> Tensors:
         """All that inference needs, frozen networks included, as arrays in the main memory."""
