@@ -21,6 +21,9 @@ class _Graph(nn.Module):
     def __init__(self, method: Method) -> None:
         super().__init__()
         self._method = method
+        for name, value in vars(method).items():
+            if isinstance(value, nn.Module):  # its weights are then in the graph once, however often it is called
+                self.add_module(name, value)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         scored = self._method.scored_in_graph(inputs)
