@@ -26,6 +26,7 @@ def open_camera(spec: str) -> Camera:
     have changed. `folder:PATH`: its pictures in natural order, with their truth where it is of the MVTec layout.
     `watch:PATH`: pictures that are put into the folder from now on. `camera:NUMBER`: a USB camera. `video:PATH`: a
     video file. `rtsp://...`, `rtsps://...`: a network camera.
+    Where pictures wait until they are asked for, the next one is fetched while the one before is judged.
     Raises CameraError when `spec` is none of these.
     """
     kind, _, rest = spec.strip().partition(":")
@@ -35,11 +36,11 @@ def open_camera(spec: str) -> Camera:
         case "folder":
             from station.capture.folder import FolderCamera
 
-            return FolderCamera(_path(spec, rest))
+            return _fetched_ahead(FolderCamera(_path(spec, rest)))
         case "watch":
             from station.capture.watched_folder import WatchedFolderCamera
 
-            return WatchedFolderCamera(_path(spec, rest))
+            return _fetched_ahead(WatchedFolderCamera(_path(spec, rest)))
         case "camera":
             from station.capture.opencv import usb_camera
 
@@ -62,9 +63,14 @@ def _demo_line(spec: str, rest: str) -> Camera:
     name, _, batch = option.partition("=")
     if has_option and name != "batch":
         raise CameraError(f"'{spec}': the demo line knows no '{name}', only a batch, as in demo:1?batch=2.")
-    return SimulatedCamera(
-        _whole_number(spec, seed) if rest else 0, batch=_whole_number(spec, batch) if has_option else 1
-    )
+    seed_number = _whole_number(spec, seed) if rest else 0
+    return _fetched_ahead(SimulatedCamera(seed_number, batch=_whole_number(spec, batch) if has_option else 1))
+
+
+def _fetched_ahead(source: Camera) -> Camera:
+    from station.capture.ahead import AheadCamera
+
+    return AheadCamera(source)
 
 
 def _whole_number(spec: str, text: str) -> int:
