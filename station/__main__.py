@@ -6,7 +6,6 @@ import signal
 import sys
 from io import TextIOWrapper
 
-EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 
@@ -22,9 +21,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):  # a file's name may hold what the terminal's encoding cannot show
             stream.reconfigure(errors="backslashreplace")
     try:
-        from station.cli import run_command
-
-        code = run_command(sys.argv[1:])
+        code = _carry_out(sys.argv[1:])
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     if code == EXIT_INTERRUPTED:
@@ -33,6 +30,18 @@ def main() -> None:
         print("Stopped; nothing was left half-written.", file=sys.stderr)
     gc.freeze()  # torch's modules alone would take a second to be looked through at exit
     sys.exit(code)
+
+
+def _carry_out(arguments: list[str]) -> int:
+    """The window does not wait for the import of all the other commands."""
+    if not arguments or arguments[0] == "run":
+        from station.commands.ending import carry_out
+        from station.commands.window import window_app
+
+        return carry_out(window_app(), arguments)
+    from station.cli import run_command
+
+    return run_command(arguments)
 
 
 if __name__ == "__main__":

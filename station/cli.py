@@ -5,8 +5,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a picture was a FAULT, 4 a pictur
 """
 
 import json
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from ml.catalogue.pipelines import PIPELINES
 from ml.catalogue.pipelines import pipeline as find_pipeline
 from ml.errors import CancelledError, LoupeError, ParameterError
 from ml.job import MOST_GENERATED, MOST_SEED, USUAL_GENERATED, TrainingJob
+from station.commands.ending import EXIT_FAILED, carry_out
 from station.commands.options import (
     FINE_TUNING,
     GENERATED,
@@ -36,101 +35,22 @@ from station.commands.options import (
     StrideOption,
     TemplatesOption,
 )
-from station.commands.terminal import native_words_dropped, one_line, print_json, say
-from station.core.errors import StationError
+from station.commands.terminal import native_words_dropped, print_json, say
+from station.commands.window import STATION, run, window_app
 
-EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_FAULT = 3
 EXIT_NG = 4
-EXIT_INTERRUPTED = 130
 
-app = typer.Typer(
-    name="loupe",
-    help="Visual inspection that has only ever seen good parts. Without a command the station opens.",
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = window_app()
 console = Console(stderr=True, highlight=False)
 
-STATION, MODELS = "Station", "Models"
-"""Groups of commands in `loupe --help`."""
+MODELS = "Models"
+"""A group of commands in `loupe --help`."""
 
 
 def run_command(arguments: Sequence[str]) -> int:
     """Carry out one command line and give its exit code; a foreseen failure is told in one line on stderr."""
-    try:
-        return app(list(arguments), prog_name="loupe", standalone_mode=False) or 0
-    except CancelledError:
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever read our output is gone: nobody is left to tell
-        return EXIT_FAILED
-    except typer.TyperException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "loupe"
-        text, code = f"{error.format_message().replace('Value error, ', '')} See {command} --help.", error.exit_code
-    except LoupeError as error:
-        command, text = "loupe", str(error)
-        code = EXIT_USAGE if isinstance(error, ParameterError) else EXIT_FAILED
-    except MemoryError:
-        command, code = "loupe", EXIT_FAILED
-        text = "Out of memory. Close other programs, or use a smaller size or fewer pictures."
-    except OSError as error:
-        command, code = "loupe", EXIT_FAILED
-        text = f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
-    print(f"{command}: {one_line(text)}", file=sys.stderr)
-    return code
-
-
-@app.callback()
-def default(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(f"loupe {installed('loupe')}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        run()
-
-
-@app.command(rich_help_panel=STATION)
-def run(
-    home: HomeOption = None,
-    recipe: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Recipe to start with.", show_default=False)
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SPEC",
-            help="demo, folder:PATH, watch:PATH, camera:0, video:PATH or rtsp://... to start with.",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """Open the station."""
-    _require_display()
-    if source is not None and source != "demo":
-        from station.capture import open_camera
-
-        open_camera(source)  # only looks at the text; what cannot be reached yet is told in the window
-    from station.app import run_station
-
-    raise typer.Exit(run_station(home, recipe, source))
-
-
-def _require_display() -> None:
-    """Without this Qt would abort the process."""
-    names = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in names):
-        raise StationError(
-            "There is no display to open a window on. Start from a desktop, or try `loupe demo --headless`."
-        )
+    return carry_out(app, arguments)
 
 
 @app.command(rich_help_panel=MODELS)

@@ -18,7 +18,8 @@ from ml.comparison.table import Row, markdown, table_of
 from ml.errors import ComparisonError
 from ml.files import write_atomically
 from ml.progress import Progress
-from station.commands.terminal import one_line, plain_table, progress_bar, say
+from station.commands.ending import one_line
+from station.commands.terminal import plain_table, progress_bar, say
 
 LOG_INTERVAL_S = 30.0
 REPORT, TABLE, RESULTS, CELLS = "report.html", "table.md", "results.json", "cells"

@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ml.errors import LoupeError
-from station.commands.terminal import one_line, progress_bar
+from station.commands.ending import one_line
+from station.commands.terminal import progress_bar
 from station.home import Home
 from station.settings import Settings
 

@@ -18,7 +18,8 @@ from ml.generation.catalogue import GENERATORS
 from ml.generation.marking import mark_of
 from ml.judging import judge
 from ml.pictures import encode_png, list_pictures, read_picture
-from station.commands.terminal import VERDICT_STYLE, one_line, progress_bar, say
+from station.commands.ending import one_line
+from station.commands.terminal import VERDICT_STYLE, progress_bar, say
 from station.core.errors import StorageError
 from station.core.frame import Frame
 from station.core.inspector import faulted

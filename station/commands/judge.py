@@ -12,8 +12,9 @@ from ml.dataset import read_judged
 from ml.judging import judge
 from ml.picture_list import ListedPicture
 from ml.score_sheet import ScoredRow, ScoreSheet, refuse_other_files
+from station.commands.ending import one_line
 from station.commands.reporter import JsonReporter, PrintJson
-from station.commands.terminal import one_line, plain_table, progress_bar, say
+from station.commands.terminal import plain_table, progress_bar, say
 from station.core.verdict import Verdict
 
 if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that

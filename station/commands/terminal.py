@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ml.progress import Progress
+from station.commands.ending import one_line
 from station.core.verdict import Verdict
 
 STDERR = 2  # the descriptor
@@ -43,11 +44,6 @@ def native_words_dropped() -> Iterator[None]:
             own.flush()
             os.dup2(own.fileno(), STDERR)
             sys.stderr = before
-
-
-def one_line(text: str) -> str:
-    """The text with line breaks, control characters and what no encoding has written out: file names may hold them."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def say(console: Console, text: str, style: str | None = None) -> None:

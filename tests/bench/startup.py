@@ -1,6 +1,10 @@
-"""How long until the window stands: process start to first paint, and what was imported by then.
+"""How long from process start until the window is painted, and until the first part has its verdict.
 
-python -m tests.bench.startup [REPEATS]    (needs a display, e.g. under Xvfb)
+python -m tests.bench.startup [REPEATS] [HOME]    (needs a display, e.g. under Xvfb)
+
+`loupe` is started again and again, the disk warm: with an empty home until the window is painted, then with a home
+whose recipe judges the demo line until a part has its verdict, Inspect being pressed once the recipe is loaded. HOME is
+such a home, used as it is (its settings name the recipe); without one a small model is trained first.
 """
 
 import json
@@ -9,42 +13,59 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from pathlib import Path
 
-CHILD = """
-import json, sys, time
-import psutil
-from station import app
+from station.settings import Settings
 
-def watch(station):
-    def painted():
-        seconds = time.time() - psutil.Process().create_time()
-        print(json.dumps({"seconds": seconds, "torch": "torch" in sys.modules, "modules": len(sys.modules)}))
-        station.window.close()
-    station.window.first_painted.connect(painted)
+STAGES = ("window shown", "history open", "recipe loaded", "first verdict", "longest wait")
+"""In seconds since the process began; the last: of the GUI thread for its own timer between window and verdict."""
 
-sys.exit(app.run_station(None, None, None, on_start=watch))
-"""
+
+def start(home: Path, until: str) -> dict[str, object]:
+    """One start; what was told."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.watched_start", str(time.monotonic()), until],
+        env={**os.environ, "LOUPE_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    told: dict[str, object] = json.loads(done.stdout.splitlines()[0])
+    assert "failed" not in told, told["failed"]
+    return told
+
+
+def demo_home(folder: Path) -> Path:
+    """A home that starts with the demo line's recipe."""
+    from station.capture.demo_recipe import DEMO_RECIPE
+    from tests.e2e.driver import prepare_demo_home
+
+    home = folder / "demo"
+    prepare_demo_home(home)
+    Settings(active_recipe=DEMO_RECIPE).save(home / "settings.json")
+    return home
+
+
+def print_stages(starts: list[dict[str, object]]) -> None:
+    for stage in STAGES:
+        seconds = [float(str(told[stage])) for told in starts if stage in told]
+        if seconds:
+            print(f"  {stage:14s} {statistics.median(seconds):5.2f} s   ({min(seconds):.2f} to {max(seconds):.2f})")
+    print(f"  {starts[-1]['modules']} modules before the window; at the end {starts[-1]['imported'] or 'nothing slow'}")
 
 
 def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 7
-    seconds = []
-    for _ in range(repeats + 1):  # the first one warms the disk
-        with tempfile.TemporaryDirectory() as home:
-            done = subprocess.run(
-                [sys.executable, "-c", CHILD],
-                env={**os.environ, "LOUPE_HOME": home},
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-        told = json.loads(done.stdout.splitlines()[0])
-        assert not told["torch"], "torch was imported before the window stood"
-        seconds.append(told["seconds"])
-    print(
-        f"window shown after {statistics.median(seconds[1:]):.2f} s "
-        f"(median of {repeats}; {min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}); {told['modules']} modules"
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        # The first start of each kind warms the disk.
+        empty = [start(Path(folder) / f"empty-{number}", "window") for number in range(repeats + 1)][1:]
+        print(f"Empty home, median of {repeats}:")
+        print_stages(empty)
+        home = Path(sys.argv[2]) if len(sys.argv) > 2 else demo_home(Path(folder))
+        demo = [start(home, "verdict") for _ in range(repeats + 1)][1:]
+        print(f"Recipe of the demo line, median of {repeats}:")
+        print_stages(demo)
 
 
 if __name__ == "__main__":
