@@ -1,49 +1,60 @@
-"""Icons of the Phosphor font in qtawesome, drawn in the colour that the theme has at the moment of painting.
+"""Icons of the Phosphor font that comes with qtawesome, drawn in the colour that the theme has at the moment of painting.
 
-qtawesome costs a quarter of a second to import, more than the first paint may spend: after `defer` icons stay blank
-until `load`, which the shell calls when the window stands.
+Only its files are used: qtawesome's own import loads eleven fonts and half of Qt, for longer than the window may take.
 """
 
-from collections.abc import Callable
+import json
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QIcon, QIconEngine, QPainter, QPixmap
 
 from station.ui.tokens import Role
 
 ColourOf = Callable[[Role], QColor]
 
-
-class _Font:
-    """Whether painting may import qtawesome yet."""
-
-    is_deferred = False
+log = logging.getLogger(__name__)
 
 
-def defer() -> None:
-    """Paint blank icons until `load`."""
-    _Font.is_deferred = True
+class _Glyphs(NamedTuple):
+    """A font's family, and the characters of its glyphs by name as hexadecimal numbers."""
+
+    family: str
+    characters: Mapping[str, str]
 
 
-def load() -> None:
-    """Import qtawesome and its fonts now; later paints show the icons."""
-    import qtawesome
-
-    qtawesome.charmap("ph.check")
-    _Font.is_deferred = False
+@cache
+def _phosphor() -> _Glyphs:
+    """Loaded with the first icon. Without its files icons stay blank: what they mean stands beside them in words."""
+    package = find_spec("qtawesome")
+    fonts = Path(package.origin).parent / "fonts" if package and package.origin else Path()
+    try:
+        font, characters = next(fonts.glob("phosphor-[0-9]*.ttf")), next(fonts.glob("phosphor-charmap-*.json"))
+        number = QFontDatabase.addApplicationFont(str(font))
+        return _Glyphs(QFontDatabase.applicationFontFamilies(number)[0], json.loads(characters.read_bytes()))
+    except (StopIteration, IndexError, OSError, ValueError) as error:
+        log.warning("No icons: the Phosphor font of qtawesome cannot be read (%r). Install qtawesome again.", error)
+        return _Glyphs("", {})
 
 
 def draw_glyph(painter: QPainter, rect: QRectF, glyph: str, colour: QColor) -> None:
-    """Paint the Phosphor glyph `glyph` centred in `rect`, as large as its shorter side."""
-    if _Font.is_deferred:
+    """Paint the Phosphor glyph `glyph` centred in `rect`, as large as its shorter side. Raises KeyError for a name
+    that the font does not have."""
+    family, characters = _phosphor()
+    if not characters:
         return
-    import qtawesome
-
+    font = QFont(family)
+    font.setPixelSize(round(min(rect.width(), rect.height())))
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.TextAntialiasing)
-    painter.setFont(qtawesome.font("ph", round(min(rect.width(), rect.height()))))
+    painter.setFont(font)
     painter.setPen(colour)
-    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, qtawesome.charmap(f"ph.{glyph}"))
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, chr(int(characters[glyph], 16)))
     painter.restore()
 
 

@@ -4,7 +4,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
-from station.ui import icons, theme
+from station.ui import theme
 from station.ui.shell.help_panel import HelpPanel
 from station.ui.shell.page_entry import HelpKey, PageEntry
 from station.ui.shell.rail import Rail
@@ -17,12 +17,9 @@ FIRST_SIZE = QSize(1280, 800)
 
 
 class MainWindow(QMainWindow):
-    """Rail, pages, status bar, message banner, help panel.
+    """Rail, pages, status bar, message banner, help panel."""
 
-    Icons stay blank until the window has been painted once: their library costs more than the first paint may.
-    """
-
-    first_painted = Signal()  # the window stands and its icons are loaded: do now what the first paint did not need
+    first_painted = Signal()  # the window stands: do now what the first paint did not need
     page_shown = Signal(str)  # name of the page that is open now
     action_requested = Signal(str)  # Message.action of the message whose button was pressed
     closing = Signal()  # the user closes the window; it disappears when the receivers return
@@ -33,7 +30,6 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, QWidget] = {}
         self._current = ""
         self._is_painted = False
-        icons.defer()
         self._rail = Rail(entries)
         self._stack = QStackedWidget()
         self._banner = MessageBanner()
@@ -179,7 +175,4 @@ class MainWindow(QMainWindow):
     @Slot()
     def _after_first_paint(self) -> None:
         self.activateWindow()  # a kiosk without window manager gives no window the keys by itself
-        icons.load()
-        for widget in self.findChildren(QWidget):
-            widget.update()
         self.first_painted.emit()
