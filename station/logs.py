@@ -7,7 +7,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
@@ -73,6 +72,8 @@ class ReportHandler(logging.Handler):
         if failure in self._reported:
             return
         self._reported.add(failure)
+        from importlib.metadata import version  # with an e-mail parser in its train: not for every start
+
         now = datetime.now(UTC)
         text = (
             f"Loupe {version('loupe')} failed in a way that was not foreseen.\n{record.getMessage()}\n"

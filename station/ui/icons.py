@@ -1,4 +1,4 @@
-"""Icons of the Phosphor font that comes with qtawesome, drawn in the colour that the theme has at the moment of painting.
+"""Icons of the Phosphor font that comes with qtawesome, drawn in the colour that the theme has when they are painted.
 
 Only its files are used: qtawesome's own import loads eleven fonts and half of Qt, for longer than the window may take.
 """

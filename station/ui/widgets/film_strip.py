@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QImage, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QListView, QPushButton, QSizePolicy, QWidget
 
 from station.core.verdict import Verdict
 from station.ui import theme, tokens
 from station.ui.widgets.film_delegate import PART_ROLE, PICTURE_ROLE, FilmDelegate
+from station.ui.widgets.pixels import pixmap
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 LENGTH = 20
@@ -59,12 +60,12 @@ class FilmModel(QAbstractListModel):
             self._parts.pop()
             self.endRemoveRows()
         self.beginInsertRows(QModelIndex(), 0, 0)
-        self._parts.insert(0, (part, _pixmap(part.thumbnail)))
+        self._parts.insert(0, (part, _thumbnail(part)))
         self.endInsertRows()
 
     def replace_all(self, parts: tuple[FilmPart, ...]) -> None:
         self.beginResetModel()
-        self._parts = [(part, _pixmap(part.thumbnail)) for part in parts[:LENGTH]]
+        self._parts = [(part, _thumbnail(part)) for part in parts[:LENGTH]]
         self.endResetModel()
 
     def row_of(self, inspection_id: str) -> int | None:
@@ -216,9 +217,5 @@ class _Row(QListView):
         event.accept()
 
 
-def _pixmap(pixels: NDArray[np.uint8] | None) -> QPixmap | None:
-    if pixels is None:
-        return None
-    height, width = pixels.shape[:2]
-    image = QImage(np.ascontiguousarray(pixels).data, width, height, 3 * width, QImage.Format.Format_RGB888)
-    return QPixmap.fromImage(image)
+def _thumbnail(part: FilmPart) -> QPixmap | None:
+    return None if part.thumbnail is None else pixmap(part.thumbnail)

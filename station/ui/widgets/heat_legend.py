@@ -1,6 +1,5 @@
 """What the heat map's colours mean: the same for every part of a model."""
 
-import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -45,6 +44,8 @@ class HeatLegend(QWidget):
     def _colours(self) -> QImage:
         """Made at the first paint: the colour table's module is not needed before."""
         if self._strip is None:
+            import numpy as np
+
             from ml.maps import heat_rgba
 
             colours = heat_rgba(np.linspace(0, 2, STEPS, dtype=np.float32)[np.newaxis])

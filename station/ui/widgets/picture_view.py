@@ -1,11 +1,12 @@
 """The picture with its heat map and regions: zoom, pan, fit. Scene coordinates are pixels of the captured picture."""
 
-from math import isclose
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from math import isclose
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPixmap, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPixmap, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGestureEvent,
@@ -16,7 +17,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from station.ui.widgets.pixels import pixmap
 from station.ui.widgets.region_item import RegionItem, RegionMark
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ZOOM_STEP = 1.25
 MOST_ZOOM = 32.0
@@ -63,8 +69,7 @@ class PictureView(QGraphicsView):
             return
         self._pixels = pixels
         height, width = pixels.shape[:2]
-        image = QImage(np.ascontiguousarray(pixels).data, width, height, 3 * width, QImage.Format.Format_RGB888)
-        self._picture.setPixmap(QPixmap.fromImage(image))
+        self._picture.setPixmap(pixmap(pixels))
         self._picture.setScale(1 / scale)
         self._heat.setScale(1 / scale)
         extent = QRectF(0, 0, width / scale, height / scale)
@@ -75,12 +80,7 @@ class PictureView(QGraphicsView):
 
     def show_heat(self, heat: NDArray[np.uint8] | None) -> None:
         """`(h, w, 4)` uint8 RGBA, not premultiplied, of the picture's displayed size; None clears it."""
-        if heat is None:
-            self._heat.setPixmap(QPixmap())
-            return
-        height, width = heat.shape[:2]
-        image = QImage(np.ascontiguousarray(heat).data, width, height, 4 * width, QImage.Format.Format_RGBA8888)
-        self._heat.setPixmap(QPixmap.fromImage(image))
+        self._heat.setPixmap(QPixmap() if heat is None else pixmap(heat))
 
     def show_regions(self, marks: tuple[RegionMark, ...]) -> None:
         for item in self._regions:
