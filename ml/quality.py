@@ -4,14 +4,20 @@ They are measured on the training pictures, stored with the model as the recipe'
 every frame. No torch.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.area_average import area_average, area_means
+from ml.pictures import Pixels
+
 MEASURED_SIDE_PX = 512
 LIKENESS_SIDE_PX = 64
+
+Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,44 +35,56 @@ class PictureQuality:
     likeness: float | None
 
 
-def _grey(pixels: NDArray[np.uint8] | NDArray[np.uint16], window: tuple[float, float]) -> NDArray[np.float32]:
-    height, width = pixels.shape[:2]
-    shrink = min(1.0, MEASURED_SIDE_PX / max(height, width))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if shrink < 1 else pixels
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
-    low, high = window
-    values: NDArray[np.float32] = np.clip((grey.astype(np.float32) - low) / (high - low), 0, 1)
-    return values
-
-
-def reference_thumbnail(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Shrink to 64 x 64, any aspect: what `likeness` compares."""
-    shrunk: NDArray[np.float32] = cv2.resize(grey, (LIKENESS_SIDE_PX, LIKENESS_SIDE_PX), interpolation=cv2.INTER_AREA)
-    return shrunk
-
-
-def thumbnail_of(pixels: NDArray[np.uint8] | NDArray[np.uint16], window: tuple[float, float]) -> NDArray[np.float32]:
-    """The 64 x 64 grey thumbnail, float32 0 to 1, of a picture `(H, W)` or `(H, W, 3)` RGB."""
-    return reference_thumbnail(_grey(pixels, window))
+def thumbnail_of(pixels: Pixels, window: tuple[float, float]) -> NDArray[np.float32]:
+    """The 64 x 64 grey thumbnail, any aspect, float32 0 to 1, of a picture `(H, W)` or `(H, W, 3)` RGB."""
+    return _thumbnail(_grey(pixels, window), window)
 
 
 def measure(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16],
+    pixels: Pixels,
     window: tuple[float, float],
     reference: NDArray[np.float32] | None = None,
 ) -> PictureQuality:
     """Measure a picture `(H, W)` or `(H, W, 3)` RGB, uint8 or uint16, of any size."""
     grey = _grey(pixels, window)
-    contrast = float(grey.std())
-    laplacian = cv2.Laplacian(grey, cv2.CV_32F)
-    focus = 1e3 * float(laplacian.var()) / max(contrast**2, 1e-6)
-    likeness = None if reference is None else likeness_of(reference_thumbnail(grey), reference)
-    return PictureQuality(float(grey.mean()), contrast, focus, likeness)
+    span = window[1] - window[0]
+    mean, variance = _moments(grey)
+    contrast = math.sqrt(variance) / span
+    roughness = _moments(cv2.Laplacian(grey, cv2.CV_32F))[1] / span**2
+    likeness = None if reference is None else likeness_of(_thumbnail(grey, window), reference)
+    return PictureQuality((mean - window[0]) / span, contrast, 1e3 * roughness / max(contrast**2, 1e-6), likeness)
+
+
+def _grey(pixels: Pixels, window: tuple[float, float]) -> Grey:
+    """Counts of the grey picture shrunk to 512 px, held to the window. They are scaled once they are summed up."""
+    height, width = pixels.shape[:2]
+    shrink = min(1.0, MEASURED_SIDE_PX / max(height, width))
+    size = max(1, round(height * shrink)), max(1, round(width * shrink))
+    small = area_average(pixels, *size) if shrink < 1 else pixels
+    counts = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
+    grey: Grey = counts.astype(np.float32)
+    low, high = window
+    if low > 0 or high < np.iinfo(counts.dtype).max:
+        np.clip(grey, low, high, out=grey)
+    return grey
+
+
+def _moments(values: Grey) -> tuple[float, float]:
+    """Mean and variance, summed in double precision by what is fastest at it."""
+    mean: float = cv2.mean(values)[0]
+    return mean, max(cv2.norm(values, cv2.NORM_L2) ** 2 / values.size - mean**2, 0.0)
+
+
+def _thumbnail(grey: Grey, window: tuple[float, float]) -> NDArray[np.float32]:
+    side = LIKENESS_SIDE_PX
+    is_larger = min(grey.shape) >= side
+    shrunk = area_means(grey, side, side) if is_larger else cv2.resize(grey, (side, side), interpolation=cv2.INTER_AREA)
+    values: NDArray[np.float32] = (shrunk - np.float32(window[0])) * np.float32(1 / (window[1] - window[0]))
+    return values
 
 
 def likeness_of(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
     """Correlation of two thumbnails, -1 to 1; 0 where one of them is of one grey all over."""
     first, second = first - first.mean(), second - second.mean()
     norm = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float((first * second).sum()) / norm if norm > 1e-6 else 0.0
+    return float(np.vdot(first, second)) / norm if norm > 1e-6 else 0.0
