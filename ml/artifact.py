@@ -3,16 +3,18 @@
     manifest.json        versioned JSON, see `Manifest`
     tensors.safetensors  the method's tensors and the backbone's weights
     thumbnail.png        what the training pictures look like; may be absent
+    graph.onnx           network and scoring for ONNX Runtime (`ml.runtime`); may be absent
 
 A model file is immutable. `model_hash` is the sha256 over canonical JSON (sorted keys, no blanks, floats in their
-shortest exact form) of all that decides a verdict; dates, versions, name, notes and thumbnail stay outside it. The
-hash is taken of the JSON as it is stored, so that a field which a later version adds does not change it.
+shortest exact form) of all that decides a verdict; dates, versions, name, notes, thumbnail and graph stay outside it.
+The hash is taken of the JSON as it is stored, so that a field which a later version adds does not change it.
 """
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib import metadata
@@ -43,12 +45,14 @@ from ml.files import write_atomically
 from ml.pictures import check_pixels, decode_picture, encode_png
 from ml.preprocessing import Preprocessing
 from ml.region_rules import RegionRules
+from ml.runtime.scores import Reading, ScoreRule
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: may have a graph."""
 
-MANIFEST, TENSORS, THUMBNAIL = "manifest.json", "tensors.safetensors", "thumbnail.png"
+MANIFEST, TENSORS, THUMBNAIL, GRAPH = "manifest.json", "tensors.safetensors", "thumbnail.png", "graph.onnx"
 
-SIZE_LIMITS = {MANIFEST: 64 << 20, TENSORS: 16 << 30, THUMBNAIL: 4 << 20}
+SIZE_LIMITS = {MANIFEST: 64 << 20, TENSORS: 16 << 30, THUMBNAIL: 4 << 20, GRAPH: 2 << 30}
 """Bytes; far above any real model, so that a made-up file cannot fill the memory."""
 
 DTYPES = frozenset({"float16", "float32", "float64", "int32", "int64", "uint8", "bool"})
@@ -68,7 +72,16 @@ HASHED_FIELDS = (
 OPTIONAL_HASHED_FIELDS = ("rules",)
 """Hashed where the file has them: files of earlier versions have not, and models without them keep their hash."""
 
-VERSIONED_LIBRARIES = ("loupe", "torch", "torchvision", "timm", "numpy", "scipy", "opencv-python-headless")
+VERSIONED_LIBRARIES = (
+    "loupe",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "scipy",
+    "opencv-python-headless",
+    "onnxruntime",
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -139,8 +152,49 @@ class DataFingerprint(_Record):
         return document
 
 
+class Agreement(_Record):
+    """A graph held against torch on fixed pictures (`ml.runtime.agreement`).
+
+    largest_difference: of any cell or score, as a share of the model's score range. flips: pictures whose verdict
+    differed.
+    """
+
+    pictures: int = Field(ge=1)
+    largest_difference: float = Field(ge=0)
+    flips: int = Field(ge=0)
+
+
+class GraphRecord(_Record):
+    """What must be known to read the scores of a file's graph, see `ml.methods.base.Method`."""
+
+    sha256: Sha256
+    offset_px: tuple[float, float]
+    sigma_px: float = Field(ge=0)
+    score_rule: ScoreRule
+    agreement: Agreement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Graph:
+    """A graph to be written: an ONNX file's bytes, and its record without their hash."""
+
+    data: bytes
+    reading: Reading
+    agreement: Agreement
+
+    @property
+    def record(self) -> GraphRecord:
+        return GraphRecord(
+            sha256=sha256(self.data).hexdigest(),
+            offset_px=self.reading.offset_px,
+            sigma_px=self.reading.sigma_px,
+            score_rule=self.reading.score_rule,
+            agreement=self.agreement,
+        )
+
+
 class Manifest(_Record):
-    """All that a model file says about itself."""
+    """All that a model file says about itself. `graph_refused` says why it has no graph, where one was tried."""
 
     schema_version: int
     name: str
@@ -160,6 +214,8 @@ class Manifest(_Record):
     thumbnail_sha256: Sha256 | None
     notes: str = ""
     rules: RegionRules | None = None
+    graph: GraphRecord | None = None
+    graph_refused: str = ""
 
 
 def write_model(
@@ -178,6 +234,8 @@ def write_model(
     thumbnail: NDArray[np.uint8] | None = None,
     notes: str = "",
     rules: RegionRules | None = None,
+    graph: Graph | None = None,
+    graph_refused: str = "",
 ) -> Manifest:
     """Write a model file whole or not at all; a file that was there before stays when writing fails.
 
@@ -207,6 +265,10 @@ def write_model(
     }
     if rules is not None:
         document["rules"] = rules.model_dump(mode="json")
+    if graph is not None:
+        document["graph"] = graph.record.model_dump(mode="json")
+    if graph_refused:
+        document["graph_refused"] = graph_refused
     try:
         document["model_hash"] = model_hash(document)
         manifest = Manifest.model_validate_json(json.dumps(document))
@@ -215,6 +277,8 @@ def write_model(
     parts = {MANIFEST: json.dumps(document, indent=1, sort_keys=True).encode(), TENSORS: blob}
     if picture is not None:
         parts[THUMBNAIL] = picture
+    if graph is not None:
+        parts[GRAPH] = graph.data
     _write_parts(path, parts)
     return manifest
 
@@ -249,6 +313,43 @@ def read_model(path: Path) -> tuple[Manifest, dict[str, NDArray[Any]]]:
     return manifest, tensors
 
 
+def read_graph(path: Path, beside: Sequence[str] = ()) -> tuple[Manifest, dict[str, NDArray[Any]], bytes | None]:
+    """The manifest, those tensors of the names `beside` that the file has, and the graph; None where it has none.
+
+    Only what is given is read and verified: the other tensors may be a hundred times as large. Raises ModelFileError
+    like `read_manifest`.
+    """
+    with _opened(path) as archive:
+        manifest = _manifest(path, archive)
+        wanted = [name for name in beside if name in manifest.tensors]
+        tensors = {name: _one_tensor(path, archive, name, manifest.tensors[name]) for name in wanted}
+        graph = None if manifest.graph is None else _verified(path, archive, GRAPH, manifest.graph.sha256)
+    return manifest, tensors, graph
+
+
+def _graph_of(path: Path) -> Graph | None:
+    manifest, _, data = read_graph(path)
+    if manifest.graph is None or data is None:
+        return None
+    return Graph(data, manifest.graph, manifest.graph.agreement)
+
+
+def _one_tensor(path: Path, archive: ZipFile, name: str, entry: TensorEntry) -> NDArray[Any]:
+    """Out of the safetensors file in the archive: eight bytes with the header's length, the header, the tensors."""
+    with archive.open(TENSORS) as blob:
+        (length,) = struct.unpack("<Q", blob.read(8))
+        try:
+            header = json.loads(blob.read(min(length, SIZE_LIMITS[MANIFEST])))
+            begin, end = header[name]["data_offsets"]
+            blob.seek(8 + length + begin)
+            array = np.frombuffer(blob.read(end - begin), np.dtype(entry.dtype).newbyteorder("<")).reshape(entry.shape)
+        except (ValueError, TypeError, KeyError) as error:
+            raise _damaged(path, f"its tensor '{name}' cannot be read ({_first_line(error)})") from error
+    if _entry(array) != entry:
+        raise _damaged(path, f"its tensor '{name}' is not the one that its manifest describes")
+    return array
+
+
 def read_thumbnail(path: Path) -> NDArray[np.uint8] | None:
     """The thumbnail `(height, width)` grey or `(height, width, 3)` RGB, None where there is none.
 
@@ -268,7 +369,8 @@ def revised(path_in: Path, path_out: Path, calibration: Calibration, rules: Regi
     """Write the same model with another threshold, band or other region rules (None: without any): a new version
     with a hash of its own.
 
-    Raises ModelFileError, also when both paths are the same file.
+    The graph comes along with its agreement, whose flips were counted by the threshold of `path_in`. Raises
+    ModelFileError, also when both paths are the same file.
     """
     manifest, tensors = read_model(path_in)
     if path_out.exists() and path_in.samefile(path_out):
@@ -288,6 +390,8 @@ def revised(path_in: Path, path_out: Path, calibration: Calibration, rules: Regi
         thumbnail=read_thumbnail(path_in),
         notes=manifest.notes,
         rules=rules,
+        graph=_graph_of(path_in),
+        graph_refused=manifest.graph_refused,
     )
 
 
@@ -394,6 +498,7 @@ def _manifest(path: Path, archive: ZipFile) -> Manifest:
     if computed != manifest.model_hash:
         raise _damaged(path, f"its {MANIFEST} was altered: its contents do not give its model hash")
     expected = {MANIFEST, TENSORS} | ({THUMBNAIL} if manifest.thumbnail_sha256 else set())
+    expected |= {GRAPH} if manifest.graph else set()
     if members != expected:
         listed = [f"lacks {name}" for name in sorted(expected - members)]
         listed += [f"has the unknown part {name!r}" for name in sorted(members - expected)]

@@ -41,6 +41,10 @@ class DetectorError(LoupeError):
     """A loaded model cannot score a picture on this device."""
 
 
+class OutOfMemoryError(DetectorError):
+    """What was asked for at once does not fit into the memory."""
+
+
 class ComparisonError(LoupeError):
     """Methods cannot be compared with the given data sets or folder."""
 

@@ -1,4 +1,4 @@
-"""From captured pixels to network input and back: the one preprocessing that training and inspection both use.
+"""From captured pixels to network input and back: the one preprocessing of training and inspection. No torch.
 
 The geometry `whole` resizes the picture in the dtype in which it was captured, averaging where it shrinks and
 interpolating where it grows; `patches` cuts at native resolution. Before that the region of interest is cut out, what
@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ml.area_mask import blackened, cells_looked_at, cells_of_area
@@ -138,18 +137,18 @@ class PreparedPicture:
         height, width = self._laid_out
         return height / self.preprocessing.input_height, width / self.preprocessing.input_width
 
-    def inputs(self, start: int, stop: int) -> torch.Tensor:
+    def inputs(self, start: int, stop: int) -> NDArray[np.float32]:
         """Network inputs `start` to `stop - 1`: float32 `(n, 3, input_height, input_width)`, contiguous, RGB."""
         if not 0 <= start < stop <= self.count:
             raise ValueError(f"inputs {start} to {stop} of {self.count}")
         size = self.preprocessing.input_height, self.preprocessing.input_width
-        batch = torch.empty((stop - start, 3, *size), dtype=torch.float32)
+        batch = np.empty((stop - start, 3, *size), np.float32)
         pieces = iter([_resized(self.seen, *size)]) if self._grid is None else self._grid.cut(self.seen, start, stop)
-        for piece, values in zip(pieces, batch.numpy(), strict=True):
+        for piece, values in zip(pieces, batch, strict=True):
             self._standardise(piece, values)
         return batch
 
-    def masks(self, mask: NDArray[np.bool_], start: int, stop: int) -> torch.Tensor:
+    def masks(self, mask: NDArray[np.bool_], start: int, stop: int) -> Mask:
         """Where `mask`, bool `(picture_height, picture_width)`, is true in the inputs `start` to `stop - 1`.
 
         bool `(n, input_height, input_width)`: true where any marked pixel lies in the area of an input's pixel, so that
@@ -161,7 +160,7 @@ class PreparedPicture:
         seen = self._cut(np.where(marked, np.uint8(255), np.uint8(0))) > 0
         size = self.preprocessing.input_height, self.preprocessing.input_width
         pieces = [_any_in_area(seen, *size)] if self._grid is None else self._grid.cut(seen, start, stop)
-        return torch.from_numpy(np.stack(list(pieces)))
+        return np.stack(list(pieces))
 
     def _standardise(self, piece: Pixels, values: NDArray[np.float32]) -> None:
         planes = [piece] * 3 if piece.ndim == 2 else cv2.split(piece)

@@ -1,20 +1,18 @@
-"""From the cells that a method gives per network input to one map and one score per picture.
+"""From the cells that a method gives per network input to one map and one score per picture. No torch.
 
 Calibration and inspection both go through `assemble`, so that a threshold means the same in both.
 """
 
-import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from ml.errors import DetectorError
 from ml.images import PreparedPicture
-from ml.map_filter import Kernel, MarkedMap, filtered
+from ml.map_filter import Kernel, filtered
 from ml.maps import Detection, ScoreMap
-from ml.methods.base import Method, Scored
+from ml.runtime.scores import CellScores, Reading, ScoreRule
 
 TOP_SHARE = 0.01
 """Share of cells whose mean is the score under the rule `top1_raw`."""
@@ -24,9 +22,9 @@ MOST_PARTIALS = 50
 
 
 def assemble(
-    method: Method,
+    reading: Reading,
     prepared: PreparedPicture,
-    batches: Iterable[tuple[int, Scored]],
+    batches: Iterable[tuple[int, CellScores]],
     on_partial: Callable[[ScoreMap], None] | None = None,
     map_filter: Kernel | None = None,
 ) -> Detection:
@@ -34,19 +32,19 @@ def assemble(
 
     The raw map first passes the learned `map_filter`, where there is one: the score that is taken from the map is taken
     from the filtered one, and a score that a method gives itself stays as it is. Then the map is smoothed on its own
-    cells with the method's `sigma_px`, which is meant at the network input's scale.
+    cells with `sigma_px` of the `reading`, which is meant at the network input's scale.
     `on_partial` receives the smoothed map so far after each batch, the last included, but no more than about
     MOST_PARTIALS of them; nothing where the picture is one input. Raises DetectorError for scores that are no numbers.
     """
-    joiner = prepared.joiner(method.offset_px)
-    sigma_px = method.sigma_px * prepared.px_per_input_px
+    joiner = prepared.joiner(reading.offset_px)
+    sigma_px = reading.sigma_px * prepared.px_per_input_px
     own_scores: list[NDArray[np.float32]] = []
     done = offered = 0
     for start, scored in batches:
-        cells = _finite(scored.cells.float().cpu().numpy())
+        cells = finite(scored.cells)
         joiner.add(start, cells)
         if scored.scores is not None:
-            own_scores.append(_finite(scored.scores.float().cpu().numpy()))
+            own_scores.append(finite(scored.scores))
         done += len(cells)
         if on_partial is not None and done < prepared.count and (done - offered) * MOST_PARTIALS >= prepared.count:
             on_partial(filtered(joiner.score_map(), map_filter).smoothed(sigma_px))
@@ -55,31 +53,12 @@ def assemble(
     smooth = raw.smoothed(sigma_px)
     if on_partial is not None and prepared.count > 1:
         on_partial(smooth)
-    score = float(max(part.max() for part in own_scores)) if own_scores else _reduce(method.score_rule, raw, smooth)
+    score = float(max(part.max() for part in own_scores)) if own_scores else _reduce(reading.score_rule, raw, smooth)
     return Detection(score=score, score_map=smooth)
 
 
-def marked_map(
-    method: Method, prepared: PreparedPicture, batches: Iterable[tuple[int, Scored]], mask: NDArray[np.bool_]
-) -> MarkedMap:
-    """Join scored inputs into the raw map that `assemble` would filter, with the cells that hold any marked pixel.
-
-    `mask` is bool (height, width) of the picture. Raises DetectorError for scores that are no numbers.
-    """
-    scores, truth = prepared.joiner(method.offset_px), prepared.joiner(method.offset_px)
-    for start, scored in batches:
-        cells = _finite(scored.cells.float().cpu().numpy())
-        scores.add(start, cells)
-        inputs = prepared.masks(mask, start, start + len(cells)).float()
-        # A cell stands for what lies around its centre, which may be shifted against an even grid over the input.
-        down, right = (math.floor(shift + 0.5) for shift in method.offset_px)
-        shifted = functional.pad(inputs, (-right, right, -down, down))
-        truth.add(start, functional.adaptive_max_pool2d(shifted, cells.shape[1:]).numpy())
-    raw = scores.score_map()
-    return MarkedMap(raw.cells, truth.score_map().cells > 0, raw.inside)
-
-
-def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The values themselves. Raises DetectorError where any is no number."""
     if not np.isfinite(values).all():  # half precision ends at 65,504, which the features of some networks exceed
         raise DetectorError(
             "The model gives scores that are no numbers for this picture. "
@@ -88,7 +67,7 @@ def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return values
 
 
-def _reduce(rule: str, raw: ScoreMap, smooth: ScoreMap) -> float:
+def _reduce(rule: ScoreRule, raw: ScoreMap, smooth: ScoreMap) -> float:
     if rule == "max_smoothed":
         return smooth.maximum
     if rule == "max_raw":

@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import torch
+
 from ml.calibration import Calibration, calibrate
 from ml.catalogue import method as method_info
 from ml.catalogue import min_pictures, parameters_of
@@ -22,10 +24,14 @@ from ml.dataset import LabelledPicture, read_tests
 from ml.detector import Detector
 from ml.errors import ParameterError, PictureError, TrainingError
 from ml.evaluation import ScoredPicture, measure_pictures
+from ml.images import prepare
 from ml.maps import Detection
 from ml.metrics import EvaluationReport
-from ml.pictures import Pixels, list_pictures, read_picture
+from ml.part_finder import upright_parts
+from ml.pictures import Pixels, check_pixels, list_pictures, read_picture
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.batches import Batches
+from ml.runtime.torch_runtime import TorchRuntime
 from ml.training.held_out import PERTURBED_COPIES
 from ml.training.perturbations import perturbed
 
@@ -36,7 +42,7 @@ class PairedDetector:
     def __init__(self, detector: Detector) -> None:
         """Takes `detector` over: what it had learnt is forgotten.
 
-        Raises ParameterError where its method does not learn from one picture.
+        Raises ParameterError where its method does not learn from one picture, or is not computed by torch.
         """
         manifest = detector.manifest
         info = method_info(manifest.method)
@@ -46,14 +52,17 @@ class PairedDetector:
                 f"{manifest.name}: {info.title} with these settings learns from {needed} pictures or more, and a pair "
                 "has one template. Use a model of the method 'template', or PatchCore's few-shot setting."
             )
+        if not isinstance(detector.runtime, TorchRuntime):
+            raise ParameterError(f"{manifest.name}: a graph cannot learn. Load the model with the runtime 'torch'.")
         self.manifest = manifest
         self._detector = detector
+        self._runtime = detector.runtime
         self._learnt: tuple[Pixels, Calibration] | None = None
 
     @classmethod
     def load(cls, path: Path, device: str = "auto") -> Self:
         """Raises ModelFileError, DetectorError and ParameterError."""
-        return cls(Detector.load(path, device))
+        return cls(Detector.load(path, device, runtime="torch"))
 
     def learn(self, template: Pixels) -> Calibration:
         """Learn one good picture; the threshold comes from perturbed copies of it, by the file's own rule.
@@ -64,9 +73,11 @@ class PairedDetector:
             return self._learnt[1]
         self._learnt = None
         own, seed = self.manifest.calibration, self.manifest.seed
-        self._detector.learn([template], seed)
+        self._fit(template, seed)
         copies = [self._detector.score(copy) for copy in perturbed(template, PERTURBED_COPIES, seed)]
-        if any(copy.score >= self._detector.failed_score for copy in copies):  # the threshold would pass everything
+        if any(
+            copy.score >= self._runtime.method.failed_score for copy in copies
+        ):  # the threshold would pass everything
             raise TrainingError("slightly changed copies of it cannot be brought to lie upon it")
         calibration = calibrate(
             [copy.score for copy in copies],
@@ -78,6 +89,17 @@ class PairedDetector:
         )
         self._learnt = template, calibration
         return calibration
+
+    def _fit(self, template: Pixels, seed: int) -> None:
+        """Forget what the model has learnt; each part on `template` is a picture of its own, with its variants."""
+        check_pixels(template)
+        batches = Batches(self._runtime.first_batch, self._runtime.release)
+        parts = []
+        for part in upright_parts(template, self.manifest.preprocessing.parts):
+            seen = [part, *self._runtime.method.variants(part, seed)]
+            inputs = [prepare(variant, self.manifest.preprocessing.of_part) for variant in seen]
+            parts.append(torch.cat([batch for one in inputs for _, batch in batches.run(one, self._runtime.embed)]))
+        self._runtime.method.fit(parts, seed)
 
     @property
     def calibration(self) -> Calibration | None:

@@ -1,4 +1,4 @@
-"""How many threads torch computes with, and how they wait. No torch before `configure` is called.
+"""How many threads compute, and how torch's wait. No torch before `configure` is called.
 
 torch's OpenMP threads spin while they wait: on a machine where anything else runs, one call can take eight times as
 long. Waiting passively cures that and costs up to twice the time on an idle machine, through waking for each of a
@@ -46,27 +46,24 @@ def configure(threads: int | None = None) -> int:
     return chosen
 
 
-def settle(work: Callable[[], object]) -> int:
-    """Let this thread compute with the number of threads that does `work` fastest now, and give it.
+def settle(use: Callable[[int], object], work: Callable[[], object]) -> int | None:
+    """Let `use` set the number of threads that does `work` fastest now, and give it; None where there is no choice.
 
     One thread against all physical cores, alternating, so that a busy machine slows both alike: an idle one is faster
     with all, a busy one with one. An OMP_NUM_THREADS in the environment is the user's own choice and stays.
     """
-    import torch
-
     cores = min(psutil.cpu_count(logical=False) or 1, MOST_BY_DEFAULT)
-    counts = sorted({1, cores})
-    if "OMP_NUM_THREADS" in os.environ or len(counts) == 1:
-        return torch.get_num_threads()
-    times: dict[int, list[float]] = {count: [] for count in counts}
+    if "OMP_NUM_THREADS" in os.environ or cores == 1:
+        return None
+    times: dict[int, list[float]] = {1: [], cores: []}
     for _ in range(SETTLE_REPEATS):
-        for count in counts:
-            torch.set_num_threads(count)
+        for count, seconds in times.items():
+            use(count)
             begun = time.perf_counter()
             work()
-            times[count].append(time.perf_counter() - begun)
-    best = min(counts, key=lambda count: sorted(times[count])[SETTLE_REPEATS // 2])
-    torch.set_num_threads(best)
+            seconds.append(time.perf_counter() - begun)
+    best = min(times, key=lambda count: sorted(times[count])[SETTLE_REPEATS // 2])
+    use(best)
     return best
 
 

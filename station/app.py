@@ -160,7 +160,7 @@ class Station(QObject):
         catch_unforeseen(self._on_exception)
 
     def _connect(self) -> None:
-        # Queued: the icons are painted before the rest is imported.
+        # Queued: what was painted goes to the screen before the rest is imported.
         self.window.first_painted.connect(self._open, Qt.ConnectionType.QueuedConnection)
         self.window.action_requested.connect(self._act)
         self._first_window.raise_requested.connect(self._raise_window)
@@ -262,16 +262,15 @@ class Station(QObject):
             self._start_demo()
 
     def _load_detector(self, model_hash: str) -> Detector:
-        """Called in the inspection thread: torch is imported here."""
-        from ml.threads import configure
-
+        """Called in the inspection thread: the runtime is imported here."""
         settings = self.keeper.settings
         chosen = settings.torch_threads or settings.probed_threads
-        configure(chosen)
         from ml.detector import Detector
+        from ml.threads import default_threads
 
         assert self.archive is not None
-        detector = Detector.load(self.archive.models.path(model_hash))
+        threads = chosen or default_threads()
+        detector = Detector.load(self.archive.models.path(model_hash), runtime=settings.runtime, threads=threads)
         detector.warm_up(settles_threads=chosen is None)
         return detector
 

@@ -31,14 +31,14 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
     import torch
 
     from ml.comparison.thumbnails import KeptPictures
-    from ml.detector import Detector, device_title
+    from ml.detector import Detector
     from ml.evaluation import evaluate
     from ml.training.pipeline import run
 
     began = time.monotonic()
     result = run(job.training, progress, checkpoints=False)  # a cell that is stopped is computed again
     peak = peak_memory_bytes()
-    detector = Detector.load(result.path)
+    detector = Detector.load(result.path, runtime="auto" if job.template_dir is None else "torch")  # only torch learns
     preprocessing = result.manifest.preprocessing
     kept = KeptPictures((preprocessing.window_low, preprocessing.window_high), WORST_PICTURES)
     data, templates = job.training.data, job.template_dir
@@ -67,7 +67,7 @@ def carry_out(job: CellJob, progress: Progress = silent) -> DoneCell:
         fit_s=result.seconds,
         seconds=time.monotonic() - began,
         peak_memory_bytes=peak,
-        machine=this_machine(device_title(detector.device), torch.get_num_threads()),
+        machine=this_machine(detector.runtime.title, torch.get_num_threads()),
     )
 
 

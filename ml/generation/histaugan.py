@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ml.detector import best_device
 from ml.generation.catalogue.histaugan import CROP_MULTIPLE_PX, HistauganParameters
 from ml.generation.colour_transfer import carried_over
 from ml.generation.colours import ColourSpan, Figures, figures
@@ -38,6 +37,7 @@ from ml.generation.value_window import Look, Values, ValueWindow, shrunk
 from ml.networks.histaugan import HistauganNetworks
 from ml.pictures import Pixels, read_picture
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.devices import best_device
 from ml.training.loop import run_lesson, seconds_per_step
 
 PICTURES_KEPT = 500

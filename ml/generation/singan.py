@@ -24,7 +24,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ml.detector import best_device
 from ml.errors import ParameterError, TrainingError
 from ml.generation.catalogue.singan import SinganParameters
 from ml.generation.colours import within_palette
@@ -37,6 +36,7 @@ from ml.generation.value_window import Values, ValueWindow, shrunk
 from ml.networks.singan import LEAST_SIDE_PX, Scale
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.devices import best_device
 from ml.training.loop import run_lesson, seconds_per_step
 
 SCALES_PER_DOUBLING = 4

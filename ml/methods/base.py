@@ -15,10 +15,10 @@ from torch import Tensor
 from ml.catalogue import min_pictures, needs_defects, needs_masks
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.scores import ScoreRule
 from ml.training.loop import Watch
 
 Geometry = Literal["whole", "patches"]
-ScoreRule = Literal["max_raw", "max_smoothed", "top1_raw"]
 HeldOut = Literal["folds", "hold-out"]
 Tensors = dict[str, NDArray[Any]]
 

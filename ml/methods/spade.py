@@ -30,9 +30,10 @@ from ml.catalogue.spade import SpadeParameters
 from ml.errors import CancelledError, TrainingError
 from ml.feature_scale import ChannelStatistics
 from ml.memory_bank import MemoryBank, greedy_coreset
-from ml.methods.base import Geometry, Past, Scored, ScoreRule, Tensors
+from ml.methods.base import Geometry, Past, Scored, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.scores import ScoreRule
 
 _HALF_LIMIT = torch.finfo(torch.float16).max
 _MB = 2**20

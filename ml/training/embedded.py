@@ -9,19 +9,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.artifact import PictureReference
-from ml.detector import Batches
 from ml.errors import PartNotFoundError, TrainingError
 from ml.feature_cache import FeatureCache, key_of, to_half
 from ml.images import PreparedPicture, prepare
 from ml.map_filter import Kernel, MarkedMap
 from ml.maps import Detection
-from ml.methods.base import Method, Scored
+from ml.methods.base import Method
 from ml.part_search import PartSearch
 from ml.pictures import Pixels
 from ml.preprocessing import Preprocessing
 from ml.progress import Cancelled
 from ml.quality import likeness_of, measure, thumbnail_of
-from ml.scoring import assemble, marked_map
+from ml.runtime.batches import Batches
+from ml.runtime.scores import CellScores
+from ml.runtime.torch_runtime import TorchRuntime, as_cells
+from ml.scoring import assemble
+from ml.training.marked_maps import marked_map
 from ml.training.survey import Survey, check_cancelled
 
 FEATURE_BUDGET_BYTES = 2 * 2**30  # features beyond this are read or computed again instead of kept
@@ -55,7 +58,7 @@ class InputPictures(Sequence[Tensor]):
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]  # no slices
         check_cancelled(self._cancelled)
         prepared = _prepared(self._survey, index, self._survey.read(index).pixels, self._preprocessing)
-        return prepared.inputs(0, prepared.count)
+        return torch.from_numpy(prepared.inputs(0, prepared.count))
 
 
 def inputs_per_picture(survey: Survey, preprocessing: Preprocessing) -> int:
@@ -91,7 +94,8 @@ class EmbeddedPictures(Sequence[Tensor]):
         self._method = method
         self._device = device
         self._seed = seed
-        self._batches = Batches(method, device)
+        self._runtime = TorchRuntime(method, device)
+        self._batches = Batches(self._runtime.first_batch, self._runtime.release)
         self._cache = FeatureCache()
         self._cancelled = cancelled
         self._shapes: dict[int, tuple[int, ...]] = {}
@@ -162,12 +166,10 @@ class EmbeddedPictures(Sequence[Tensor]):
 
     def _embedded(self, prepared: PreparedPicture) -> Tensor:
         features = torch.empty(0)
-        with torch.inference_mode():
-            for start, batch in self._batches.run(prepared, Tensor.cpu):
-                if start == 0:  # room for all of them at once: joining them at the end would take it twice
-                    with torch.inference_mode(False):  # networks learn from them by gradient
-                        features = torch.empty(prepared.count, *batch.shape[1:])
-                features[start : start + len(batch)] = batch
+        for start, batch in self._batches.run(prepared, self._runtime.embed):
+            if start == 0:  # room for all of them at once: joining them at the end would take it twice
+                features = torch.empty(prepared.count, *batch.shape[1:])
+            features[start : start + len(batch)] = batch
         return features
 
     def detect(self, index: int) -> Detection:
@@ -187,7 +189,7 @@ class EmbeddedPictures(Sequence[Tensor]):
     def masks(self, pixels: Pixels, mask: NDArray[np.bool_]) -> Tensor:
         """The mask of any picture, bool `(height, width)`, cut like its inputs: bool `(n, input height, width)`."""
         prepared = prepare(pixels, self._preprocessing)
-        return prepared.masks(mask, 0, prepared.count)
+        return torch.from_numpy(prepared.masks(mask, 0, prepared.count))
 
     def marked_map(self, pixels: Pixels, mask: NDArray[np.bool_], index: int | None = None) -> MarkedMap:
         """The raw map of any picture, with the method as it is fitted now, and its cells that `mask` touches.
@@ -209,10 +211,10 @@ class EmbeddedPictures(Sequence[Tensor]):
             scored = self._scored(features[: prepared.count])
             return assemble(self._method, prepared, scored, map_filter=self.map_filter)
 
-    def _scored(self, features: Tensor) -> Iterator[tuple[int, Scored]]:
+    def _scored(self, features: Tensor) -> Iterator[tuple[int, CellScores]]:
         for start in range(0, len(features), SCORED_AT_A_TIME):
             batch = features[start : start + SCORED_AT_A_TIME].to(self._device)
-            yield start, self._method.score(batch)
+            yield start, as_cells(self._method.score(batch))
 
     def _look_at(self, index: int, pixels: Pixels) -> None:
         """At the whole picture, as the station does before a part is sought in it."""

@@ -19,7 +19,7 @@ from ml.base_model import refuse_another_recipe, with_base
 from ml.catalogue import MethodInfo, parameters_of
 from ml.catalogue import method as method_info
 from ml.dataset import LabelledPicture
-from ml.detector import REFERENCE_THUMBNAIL, best_device
+from ml.detector import REFERENCE_THUMBNAIL
 from ml.errors import ModelFileError, ParameterError, TrainingError
 from ml.job import TrainingJob
 from ml.map_filter import MAP_FILTER, checked_filter
@@ -27,8 +27,10 @@ from ml.methods.base import Method, Tensors
 from ml.methods.trained import update_steps
 from ml.progress import Cancelled, Progress
 from ml.quality import likeness_of
+from ml.runtime.devices import best_device
 from ml.training.checkpoint import Checkpoint, Order
 from ml.training.embedded import EmbeddedPictures, InputPictures, inputs_per_picture
+from ml.training.graph import graph_of
 from ml.training.labels import defects_hashed, defects_of, teach
 from ml.training.loop import Watch
 from ml.training.old_and_new import OldAndNew, gather
@@ -142,6 +144,10 @@ def carry_out(
     check_cancelled(cancelled)
     reference, thumbnail = _merged(base, tuning.tensors[REFERENCE_THUMBNAIL], pictures, len(tuning.pictures.new))
     kept = {MAP_FILTER: tuning.tensors[MAP_FILTER]} if MAP_FILTER in tuning.tensors else {}
+    method.load_tensors(tensors)  # the last turn of the calibration may have left others
+    graph, graph_refused = graph_of(
+        method, base.preprocessing, calibration, reference, survey, pictures.map_filter, progress
+    )
     manifest = write_model(
         job.out,
         name=job.model_name,
@@ -157,6 +163,8 @@ def carry_out(
         rules=job.rules or base.rules,
         tensors={**tensors, **kept, REFERENCE_THUMBNAIL: thumbnail},
         thumbnail=pictures.display_thumbnail(),
+        graph=graph,
+        graph_refused=graph_refused,
     )
     if watch.checkpoint is not None:
         watch.checkpoint.remove()

@@ -16,18 +16,21 @@ from ml.calibration import MIN_PARTS, Calibration
 from ml.catalogue import method as method_info
 from ml.catalogue import parse_settings
 from ml.dataset import LabelledPicture
-from ml.detector import REFERENCE_THUMBNAIL, best_device, is_out_of_memory
+from ml.detector import REFERENCE_THUMBNAIL
 from ml.errors import TrainingError
 from ml.job import TrainingJob
 from ml.map_filter import MAP_FILTER, Kernel
 from ml.methods.base import Method
 from ml.methods.trained import TrainedMethod
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.devices import best_device
+from ml.runtime.torch_runtime import is_out_of_memory
 from ml.training import fine_tuning
 from ml.training.augmentation import augmented, check_augmentation, check_sources, described, generating_seconds
 from ml.training.checkpoint import Checkpoint, Order, read_order, refuse_another
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures, inputs_per_picture
 from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
+from ml.training.graph import graph_of
 from ml.training.held_out import FOLDS, fit_and_fold, fit_and_hold_out, fit_and_perturb, staged
 from ml.training.labels import defects_for_filter, defects_hashed, defects_of, teach
 from ml.training.loop import Watch
@@ -171,6 +174,9 @@ def _carried_out(
         method.watch = watch
     calibration = _fit(job, prepared, pictures, progress, cancelled)
     check_cancelled(cancelled)
+    graph, graph_refused = graph_of(
+        method, preprocessing, calibration, reference, survey, pictures.map_filter, progress
+    )
     manifest = write_model(
         job.out,
         name=job.model_name,
@@ -195,6 +201,8 @@ def _carried_out(
         rules=job.rules,
         tensors={**method.tensors(), REFERENCE_THUMBNAIL: thumbnail, **_filter_tensors(pictures)},
         thumbnail=pictures.display_thumbnail(),
+        graph=graph,
+        graph_refused=graph_refused,
     )
     if watch.checkpoint is not None:
         watch.checkpoint.remove()

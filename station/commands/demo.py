@@ -81,12 +81,11 @@ def _trained(place: Home, recipes: RecipeBook, models: ModelShelf, console: Cons
 
 def _loaded(model: Path, settings: Settings) -> "Detector":
     """As the station loads it."""
-    from ml.threads import configure
-
-    configure(settings.torch_threads or settings.probed_threads)
     from ml.detector import Detector
+    from ml.threads import default_threads
 
-    detector = Detector.load(model)
+    threads = settings.torch_threads or settings.probed_threads or default_threads()
+    detector = Detector.load(model, runtime=settings.runtime, threads=threads)
     detector.warm_up()
     return detector
 

@@ -101,7 +101,7 @@ def _package(name: str) -> Finding:
 def _device() -> Finding:
     if find_spec("torch") is None:
         return Finding("device", "fail", "torch is not installed", SET_UP_AGAIN)
-    from ml.detector import best_device, device_title
+    from ml.runtime.devices import best_device, device_title
 
     device = best_device()
     return Finding("device", "ok", f"{device}: {device_title(device)}")

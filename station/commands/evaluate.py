@@ -54,7 +54,7 @@ def measure(
     from ml.evaluation import evaluate
     from ml.template_pairs import PairedDetector, evaluate_pairs
 
-    detector = Detector.load(model, device)
+    detector = Detector.load(model, device, "auto" if template_dir is None else "torch")  # only torch learns
     with progress_bar(console) as progress:
         if template_dir is not None:
             return evaluate_pairs(PairedDetector(detector), data, template_dir, progress, on_fault=on_fault)

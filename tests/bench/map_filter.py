@@ -30,6 +30,7 @@ from ml.threads import configure
 from ml.training.pipeline import run
 from ml.training.splits import hold_out, parts_of
 from ml.training.survey import survey_pictures
+from tests.ml.small_models import method_of
 
 UNLIKE_THE_FILTERS = 1_000_000
 """Added to seeds: no defect here is one that the filter has learnt from."""
@@ -58,7 +59,7 @@ def main() -> None:
         )
         seconds = run(job).seconds
         manifest, tensors = read_model(job.out)
-        method = Detector.load(job.out, "cpu")._method
+        method = method_of(Detector.load(job.out, "cpu", "torch"))
     if not options.smooth:
         method.sigma_px = 0.0
     learned = tensors[MAP_FILTER]

@@ -20,6 +20,7 @@ from ml.images import prepare
 from ml.methods.patch_ganomaly import PatchGanomaly
 from ml.methods.patchwise import PATCHES_AT_ONCE
 from ml.preprocessing import Preprocessing
+from ml.runtime.torch_runtime import as_cells
 from ml.scoring import assemble
 from ml.threads import configure
 
@@ -47,14 +48,14 @@ def main() -> None:
         std=method.std,
     )
     prepared = prepare(pixels, preprocessing)
-    inputs = prepared.inputs(0, 1)
+    inputs = torch.from_numpy(prepared.inputs(0, 1))
     method.fit([inputs], seed=0)
     layout = method.layout
     patches = layout.patches(inputs, torch.arange(layout.count)).contiguous(memory_format=torch.channels_last)
     scores, accepted = torch.rand(1, layout.count), torch.ones(1, layout.count, dtype=torch.bool)
 
     def inspect() -> None:
-        assemble(method, prepared, [(0, method.score(prepared.inputs(0, 1)))])
+        assemble(method, prepared, [(0, as_cells(method.score(torch.from_numpy(prepared.inputs(0, 1)))))])
 
     @torch.inference_mode()
     def bare() -> None:

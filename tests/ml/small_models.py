@@ -9,8 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from ml.catalogue import METHODS
+from ml.detector import Detector
 from ml.job import TrainingJob
+from ml.methods.base import Method
 from ml.pictures import encode_png
+from ml.runtime.torch_runtime import TorchRuntime
 
 QUICK = {
     "patchcore": {"coreset_cap": 200, "candidates": 4000},
@@ -75,3 +78,9 @@ def quick_job(data: Path, out: Path, method: str = "patchcore", geometry: str = 
     """An order at the smallest useful settings; `fields` overrule."""
     settings = {"parameters": QUICK[method], **GEOMETRIES[geometry], **fields}
     return TrainingJob.checked({"data": data, "out": out, "method": method, **settings})
+
+
+def method_of(detector: Detector) -> Method:
+    """The method of a detector that was loaded with the runtime `torch`."""
+    assert isinstance(detector.runtime, TorchRuntime)
+    return detector.runtime.method

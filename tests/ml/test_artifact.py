@@ -416,7 +416,7 @@ def test_that_a_manifest_without_hashed_fields_is_refused(model):
 def test_that_a_newer_version_is_refused_by_both_versions_whatever_else_it_holds(model):
     alter_manifest(model, schema_version=7, surprise=1)
     repack(model, parts_of(model) | {"graph.onnx": b"x"})
-    assert_refused(model, "version 7, and this Loupe reads up to version 1. Update Loupe")
+    assert_refused(model, "version 7, and this Loupe reads up to version 2. Update Loupe")
 
 
 def test_that_a_flipped_byte_is_refused_or_harmless(model, tmp_path):

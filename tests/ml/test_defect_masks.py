@@ -18,11 +18,12 @@ from ml.job import TrainingJob
 from ml.map_filter import MAP_FILTER
 from ml.methods.base import Method, Scored
 from ml.preprocessing import Preprocessing
-from ml.scoring import marked_map
+from ml.runtime.torch_runtime import as_cells
 from ml.training import map_filtering
 from ml.training.labels import defects_for_filter, read_all
+from ml.training.marked_maps import marked_map
 from ml.training.pipeline import run
-from tests.ml.small_models import part, quick_job, write, write_parts
+from tests.ml.small_models import method_of, part, quick_job, write, write_parts
 
 
 def _preprocessing(stride: int | None = None, side: int = 64, **changes: Any) -> Preprocessing:
@@ -48,7 +49,7 @@ def _mask(*marked: tuple[slice, slice], height: int = 96, width: int = 128) -> N
 
 def _cut(mask: NDArray[np.bool_], preprocessing: Preprocessing) -> torch.Tensor:
     prepared = prepare(np.zeros(mask.shape, np.uint8), preprocessing)
-    return prepared.masks(mask, 0, prepared.count)
+    return torch.from_numpy(prepared.masks(mask, 0, prepared.count))
 
 
 def _defects(folder: Path, count: int = 3) -> tuple[Path, Path]:
@@ -121,10 +122,11 @@ def test_that_marked_cells_lie_under_the_cells_that_score_there(
     prepared = prepare(np.where(mask, np.uint8(255), np.uint8(0)), preprocessing)
     method = Seeing()
     method.offset_px = offset_px
+    every = prepared.inputs(0, prepared.count)
     found = marked_map(
         method,  # type: ignore[arg-type]
         prepared,
-        [(index, method.score(prepared.inputs(index, index + 1))) for index in range(prepared.count)],
+        [(index, as_cells(method.score(inputs))) for index, inputs in enumerate(torch.from_numpy(every).split(1))],
         mask,
     )
     np.testing.assert_array_equal(found.marked, found.cells > -1)
@@ -270,8 +272,8 @@ def test_that_a_filter_is_learnt_stored_hashed_and_applied(is_labelled: bool, te
     assert manifest.calibration.source == "hold-out"
     assert bool(manifest.data.defect_masks) == is_labelled
 
-    detector = Detector.load(job.out, "cpu")
-    bare = Detector(manifest, detector._method, "cpu")
+    detector = Detector.load(job.out, "cpu", "torch")
+    bare = Detector(manifest, detector.runtime, method_of(detector))
     pixels = part(60)
     pixels[40:60, 50:70] = 255
     with_filter, without = detector.score(pixels), bare.score(pixels)

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from ml.artifact import read_model, write_model
-from ml.detector import REFERENCE_THUMBNAIL, Detector, best_device, is_out_of_memory
+from ml.detector import REFERENCE_THUMBNAIL, Detector
 from ml.errors import DetectorError, ModelFileError, PictureError
 from ml.maps import ScoreMap
 from ml.pictures import read_picture
+from ml.runtime.devices import best_device
+from ml.runtime.torch_runtime import is_out_of_memory
 from ml.training.pipeline import run
-from tests.ml.small_models import GEOMETRIES, part, quick_job, write
+from tests.ml.small_models import GEOMETRIES, method_of, part, quick_job, write
 
 METHODS = ("patchcore", "padim")
 ModelFile = Callable[[str, str], Path]
@@ -31,7 +33,7 @@ def detector(request: pytest.FixtureRequest, model_file: ModelFile) -> Detector:
 
 @pytest.fixture
 def in_patches(model_file: ModelFile) -> Detector:
-    return Detector.load(model_file("patchcore", "patches"), "cpu")
+    return Detector.load(model_file("patchcore", "patches"), "cpu", "torch")
 
 
 def _with_square(top: int, left: int, side: int = 16, height: int = 96, width: int = 128) -> NDArray[np.uint8]:
@@ -133,8 +135,8 @@ def test_that_a_full_memory_halves_the_batch_for_good(
 ) -> None:
     picture = _with_square(40, 56, height=200, width=300)
     expected = in_patches.score(picture)
-    embedding = _full_above(1, error, in_patches._method.embed)
-    monkeypatch.setattr(in_patches._method, "embed", embedding)
+    embedding = _full_above(1, error, method_of(in_patches).embed)
+    monkeypatch.setattr(method_of(in_patches), "embed", embedding)
     in_patches._batches.size = 8
     found = in_patches.score(picture)
     np.testing.assert_allclose(found.score_map.cells, expected.score_map.cells, rtol=1e-4)
@@ -147,7 +149,7 @@ def test_that_a_memory_too_small_for_scoring_halves_the_batch_as_well(
     in_patches: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = in_patches.score(part(40)).score
-    monkeypatch.setattr(in_patches._method, "score", _full_above(1, OUT_OF_MEMORY[0], in_patches._method.score))
+    monkeypatch.setattr(method_of(in_patches), "score", _full_above(1, OUT_OF_MEMORY[0], method_of(in_patches).score))
     in_patches._batches.size = 8
     assert in_patches.score(part(40)).score == pytest.approx(expected, rel=1e-4)
 
@@ -156,8 +158,8 @@ def test_that_a_memory_too_small_for_scoring_halves_the_batch_as_well(
 def test_that_a_memory_too_small_for_one_input_is_told(
     in_patches: Detector, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    monkeypatch.setattr(in_patches._method, "embed", _full_above(0, error, in_patches._method.embed))
-    with pytest.raises(DetectorError, match=r"Not enough memory on cpu for one network input of 64x64 px\."):
+    monkeypatch.setattr(method_of(in_patches), "embed", _full_above(0, error, method_of(in_patches).embed))
+    with pytest.raises(DetectorError, match=r"Not enough memory for one network input of 64x64 px\."):
         in_patches.score(part(40))
 
 
@@ -165,7 +167,7 @@ def test_that_another_error_of_torch_is_not_taken_for_a_full_memory(
     in_patches: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = RuntimeError("mat1 and mat2 shapes cannot be multiplied")
-    monkeypatch.setattr(in_patches._method, "embed", _full_above(0, error, in_patches._method.embed))
+    monkeypatch.setattr(method_of(in_patches), "embed", _full_above(0, error, method_of(in_patches).embed))
     with pytest.raises(RuntimeError, match="mat1"):
         in_patches.score(part(40))
 
@@ -264,11 +266,13 @@ def test_that_warming_up_works_where_the_region_lies_far_out(tmp_path: Path) -> 
         Detector.load(run(job).path, "cpu").warm_up()
 
 
-def test_that_scoring_changes_nothing_in_the_model(detector: Detector) -> None:
-    before = {key: value.copy() for key, value in detector._method.tensors().items()}
+@pytest.mark.parametrize("method", METHODS)
+def test_that_scoring_changes_nothing_in_the_model(method: str, model_file: ModelFile) -> None:
+    detector = Detector.load(model_file(method, "patches"), "cpu", "torch")
+    before = {key: value.copy() for key, value in method_of(detector).tensors().items()}
     detector.warm_up()
     detector.score(_with_square(40, 56))
-    after = detector._method.tensors()
+    after = method_of(detector).tensors()
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[key], after[key]) for key in before)
 

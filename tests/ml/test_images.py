@@ -43,7 +43,7 @@ def picture(height: int = 128, width: int = 192, channels: int | None = 3, seed:
 
 def all_inputs(pixels: NDArray[Any], preprocessing: Preprocessing) -> torch.Tensor:
     prepared = prepare(pixels, preprocessing)
-    return prepared.inputs(0, prepared.count)
+    return torch.from_numpy(prepared.inputs(0, prepared.count))
 
 
 @BOTH
@@ -126,7 +126,7 @@ def test_that_patches_are_the_pixels_themselves() -> None:
     pixels = picture(100, 150)
     prepared = prepare(pixels, patches())
     assert prepared.count == 2 * 3
-    back = prepared.inputs(1, 2)[0].numpy().transpose(1, 2, 0) * STD + MEAN
+    back = prepared.inputs(1, 2)[0].transpose(1, 2, 0) * STD + MEAN
     np.testing.assert_allclose(back * 255, pixels[:64, 48:112], atol=1e-3)
 
 
@@ -135,7 +135,7 @@ def test_that_a_portion_equals_the_same_part_of_all(preprocessing: Preprocessing
     prepared = prepare(picture(300, 333), preprocessing)
     every = prepared.inputs(0, prepared.count)
     for start in range(prepared.count):
-        torch.testing.assert_close(prepared.inputs(start, start + 1)[0], every[start], rtol=0, atol=0)
+        np.testing.assert_array_equal(prepared.inputs(start, start + 1)[0], every[start])
 
 
 @BOTH
@@ -178,7 +178,7 @@ def test_that_what_a_network_sees_lies_in_the_map_where_it_lay_in_the_picture(
     pixels[200:216, 240:260] = 255
     prepared = prepare(pixels, preprocessing.model_copy(update={"region": region}))
     inputs = prepared.inputs(0, prepared.count)[:, :1] * STD[0] + MEAN[0]
-    shifted = ndimage.shift(inputs.numpy(), (0, 0, -stands_off[0], -stands_off[1]), order=1, mode="nearest")
+    shifted = ndimage.shift(inputs, (0, 0, -stands_off[0], -stands_off[1]), order=1, mode="nearest")
     cells = torch.nn.functional.avg_pool2d(torch.from_numpy(shifted), 8)[:, 0].numpy()
     joiner = prepared.joiner(stands_off)
     joiner.add(0, cells)
@@ -246,7 +246,7 @@ def test_that_a_defect_on_the_ring_comes_back_where_it_is(
     at_x, at_y = x + 60 * np.cos(angle), y + 60 * np.sin(angle)
     pixels = cv2.circle(ring(x, y), (round(at_x), round(at_y)), 6, 255, -1)
     prepared = prepare(as_rgb(pixels), of_ring(search, geometry, region=region))
-    inputs = prepared.inputs(0, prepared.count)[:, :1]
+    inputs = torch.from_numpy(prepared.inputs(0, prepared.count)[:, :1])
     joiner = prepared.joiner()
     joiner.add(0, torch.nn.functional.avg_pool2d(inputs, 4)[:, 0].numpy())
     score_map = joiner.score_map().smoothed(2.0)
@@ -329,7 +329,7 @@ def test_that_a_mask_goes_the_way_of_the_picture(search: RingSearch) -> None:
     bright = ring(noise=0)
     bright[mask] = 255
     prepared = prepare(bright, of_ring(search))
-    seen, marked = prepared.inputs(0, 1)[0, 0].numpy(), prepared.masks(mask, 0, 1)[0].numpy()
+    seen, marked = prepared.inputs(0, 1)[0, 0], prepared.masks(mask, 0, 1)[0]
     assert marked[np.unravel_index(int(seen.argmax()), seen.shape)]
     assert 0 < marked.mean() < 0.05
 

@@ -47,7 +47,7 @@ from ml.networks.unet import UNet
 from ml.pictures import Pixels, read_picture
 from ml.training.embedded import EmbeddedPictures
 from ml.training.pipeline import run
-from tests.ml.small_models import CASES, part, quick_job, write_parts
+from tests.ml.small_models import CASES, method_of, part, quick_job, write_parts
 
 COMPARE_CODES = {"patch_ganomaly", "tl_ganomaly"}
 """Their distances are between codes, which have no channels of a picture."""
@@ -78,7 +78,7 @@ def full_size_detectors(tmp_path_factory: pytest.TempPathFactory) -> Detectors:
     def trained(method: str, geometry: str) -> Detector:
         size = {"size": 256} if geometry == "whole" else {"size": None, "patch": 128, "stride": None}
         job = quick_job(folder / "parts", folder / f"{method}-{geometry}.loupe", method, geometry, **size)
-        return Detector.load(run(job).path, "cpu")
+        return Detector.load(run(job).path, "cpu", "torch")
 
     return trained
 
@@ -148,7 +148,7 @@ def test_rule_01_a_score_depends_neither_on_order_nor_on_what_was_scored_before(
 
 @every_case
 def test_rule_02_one_input_scores_as_it_does_in_a_batch(method: str, geometry: str, detectors: Detectors) -> None:
-    own = detectors(method, geometry)._method
+    own = method_of(detectors(method, geometry))
     inputs = some_inputs(own)
     with torch.inference_mode():
         together = own.score(own.embed(inputs)).cells
@@ -175,7 +175,7 @@ def test_rule_04_what_was_drawn_at_random_comes_back_from_the_file(
     method: str, geometry: str, trained_again: Callable[[str, str], tuple[Path, Method]]
 ) -> None:
     path, trained = trained_again(method, geometry)
-    loaded = Detector.load(path, "cpu")._method
+    loaded = method_of(Detector.load(path, "cpu", "torch"))
     before, after = trained.tensors(), loaded.tensors()
     # What only fine-tuning goes on from stays in the file.
     assert {name for name in before.keys() ^ after.keys() if not name.startswith(MOMENTS_PREFIX)} == set()
@@ -315,7 +315,7 @@ def test_that_what_an_area_ignores_changes_no_cell(method: str, geometry: str, d
     area = InspectionArea(width_px=128, height_px=96, ignore=(Rectangle(x=40, y=30, width=40, height=40),))
     preprocessing = known.manifest.preprocessing.model_copy(update={"area": area})
     manifest = known.manifest.model_copy(update={"preprocessing": preprocessing})
-    detector = Detector(manifest, known._method, "cpu")
+    detector = Detector(manifest, known.runtime, method_of(known))
     clean, marked = detector.score(part(50)), detector.score(with_square(42, 52, 16, 96, 128))
     assert marked.score == clean.score
     np.testing.assert_array_equal(marked.score_map.cells, clean.score_map.cells)

@@ -1,42 +1,25 @@
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
-from pydantic import BaseModel
+from numpy.typing import NDArray
 
 from ml.errors import DetectorError
 from ml.images import PreparedPicture, prepare
 from ml.maps import Detection, ScoreMap
-from ml.methods.base import Method, Scored, ScoreRule
 from ml.preprocessing import Preprocessing
+from ml.runtime.scores import CellScores, ScoreRule
 from ml.scoring import MOST_PARTIALS, assemble
 
 
-class _NoParameters(BaseModel):
-    """Nothing to choose."""
+@dataclass(frozen=True)
+class _Given:
+    """A reading of scores that the test makes up."""
 
-
-class _Given(Method):
-    """A method whose scores the test makes up."""
-
-    def __init__(self, score_rule: ScoreRule = "max_raw", sigma_px: float = 0.0) -> None:
-        super().__init__(_NoParameters(), "whole", (64, 64))
-        self.score_rule = score_rule
-        self.sigma_px = sigma_px
-
-    def fit(self, *arguments: Any, **named: Any) -> None: ...
-
-    def update(self, *arguments: Any, **named: Any) -> None: ...
-
-    def score(self, embedded: torch.Tensor) -> Scored:
-        return Scored(embedded)
-
-    def tensors(self) -> dict[str, Any]:
-        return {}
-
-    def load_tensors(self, tensors: Any) -> None: ...
+    score_rule: ScoreRule = "max_raw"
+    sigma_px: float = 0.0
+    offset_px: tuple[float, float] = (0.0, 0.0)
 
 
 def _prepared(stride: int | None = None, height: int = 128, width: int = 192) -> PreparedPicture:
@@ -53,40 +36,42 @@ def _prepared(stride: int | None = None, height: int = 128, width: int = 192) ->
     return prepare(np.zeros((height, width), np.uint8), preprocessing)
 
 
-def _cells(prepared: PreparedPicture) -> torch.Tensor:
-    return torch.rand(prepared.count, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
+def _cells(prepared: PreparedPicture) -> NDArray[np.float32]:
+    return np.random.default_rng(0).random((prepared.count, 8, 8), np.float32) + 1
 
 
-def _one_by_one(cells: torch.Tensor, scores: torch.Tensor | None = None) -> Iterator[tuple[int, Scored]]:
+def _one_by_one(
+    cells: NDArray[np.float32], scores: NDArray[np.float32] | None = None
+) -> Iterator[tuple[int, CellScores]]:
     for index in range(len(cells)):
-        yield index, Scored(cells[index : index + 1], None if scores is None else scores[index : index + 1])
+        yield index, CellScores(cells[index : index + 1], None if scores is None else scores[index : index + 1])
 
 
 def test_that_each_score_rule_takes_what_it_says() -> None:
     prepared = _prepared()
-    cells = torch.ones(1, 20, 20)
+    cells = np.ones((1, 20, 20), np.float32)
     cells[0, 3, 4], cells[0, 3, 5] = 9, 7
 
     def score(rule: ScoreRule) -> float:
-        return assemble(_Given(rule, sigma_px=8), prepared, [(0, Scored(cells))]).score
+        return assemble(_Given(rule, sigma_px=8), prepared, [(0, CellScores(cells))]).score
 
     assert score("max_raw") == 9
     assert score("top1_raw") == pytest.approx((9 + 7 + 1 + 1) / 4)
-    detection = assemble(_Given("max_smoothed", sigma_px=8), prepared, [(0, Scored(cells))])
+    detection = assemble(_Given("max_smoothed", sigma_px=8), prepared, [(0, CellScores(cells))])
     assert 1 < detection.score < 9
     assert detection.score == detection.score_map.maximum
 
 
 def test_that_a_methods_own_score_beats_the_maps_and_the_worst_patch_counts() -> None:
     prepared = _prepared(stride=32)
-    scores = torch.arange(prepared.count, dtype=torch.float32)
+    scores = np.arange(prepared.count, dtype=np.float32)
     assert assemble(_Given(), prepared, _one_by_one(_cells(prepared), scores)).score == prepared.count - 1
 
 
 def test_rule_01_batches_in_any_portions_and_order_give_one_result() -> None:
     prepared = _prepared(stride=32)
     cells = _cells(prepared)
-    at_once = assemble(_Given(), prepared, [(0, Scored(cells))])
+    at_once = assemble(_Given(), prepared, [(0, CellScores(cells))])
     backwards = assemble(_Given(), prepared, reversed(list(_one_by_one(cells))))
     np.testing.assert_allclose(backwards.score_map.cells, at_once.score_map.cells, rtol=1e-6)
     assert backwards.score == pytest.approx(at_once.score)
@@ -119,9 +104,9 @@ def test_that_a_large_picture_is_not_slowed_by_thousands_of_partial_maps() -> No
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_that_scores_that_are_no_numbers_never_become_a_map(bad: float) -> None:
-    cells = torch.ones(1, 8, 8)
+    cells = np.ones((1, 8, 8), np.float32)
     cells[0, 0, 0] = bad
     with pytest.raises(DetectorError, match="no numbers"):
-        assemble(_Given(), _prepared(), [(0, Scored(cells))])
+        assemble(_Given(), _prepared(), [(0, CellScores(cells))])
     with pytest.raises(DetectorError, match="no numbers"):
-        assemble(_Given(), _prepared(), [(0, Scored(torch.ones(1, 8, 8), torch.tensor([bad])))])
+        assemble(_Given(), _prepared(), [(0, CellScores(np.ones((1, 8, 8), np.float32), np.array([bad], np.float32)))])

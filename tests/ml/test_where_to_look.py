@@ -53,7 +53,7 @@ def printed(text: str, at: tuple[int, int] = (72, 34)) -> NDArray[np.uint8]:
 
 def inputs_of(pixels: NDArray[Any], how: Preprocessing) -> torch.Tensor:
     prepared = prepare(pixels, how)
-    return prepared.inputs(0, prepared.count)
+    return torch.from_numpy(prepared.inputs(0, prepared.count))
 
 
 # --- what an area ignores ---

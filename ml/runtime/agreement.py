@@ -1,0 +1,131 @@
+"""A graph held against torch, and made only where it agrees: what is in a model file was checked on this machine.
+
+Both compute the same pictures through the same preprocessing. The pictures are fixed: good ones of the training, where
+it is at hand, and made ones, blank, smooth and noisy, in the size and depth of the training pictures. Differences are
+shares of the score range, which is what lies between the typical good part and the threshold (0 to 1 on the normalised
+scale); of a higher score, a share of its own distance from the typical one, as scores far beyond the threshold
+are large numbers and decide nothing. A picture flips whose verdict by its score is another one.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.artifact import Agreement, Graph, PictureReference
+from ml.calibration import Calibration
+from ml.errors import DetectorError, ExportError, ModelFileError
+from ml.images import PreparedPicture, prepare
+from ml.map_filter import Kernel
+from ml.maps import Detection
+from ml.methods.base import Method
+from ml.pictures import Pixels
+from ml.preprocessing import Preprocessing
+from ml.progress import Progress, silent
+from ml.runtime.batches import Batches
+from ml.runtime.export import export_graph
+from ml.runtime.onnx_runtime import OnnxRuntime
+from ml.runtime.scores import Runtime
+from ml.runtime.torch_runtime import TorchRuntime
+from ml.scoring import assemble
+
+LARGEST_DIFFERENCE = 1e-3
+"""Of the score range: a graph that differs more is refused."""
+
+LONGEST_SIDE_PX = 512
+"""Of a made picture."""
+
+MOST_INPUTS = 64
+"""Of the training pictures: one of a hundred megapixels has thousands of patches."""
+
+
+def checked_graph(
+    method: Method,
+    preprocessing: Preprocessing,
+    calibration: Calibration,
+    reference: PictureReference,
+    pictures: Iterable[Pixels] = (),
+    map_filter: Kernel | None = None,
+    progress: Progress = silent,
+) -> Graph:
+    """The graph of a fitted method on the CPU, with how far it agrees on `pictures` as captured and on made ones.
+
+    Raises ExportError where the method has no graph, where ONNX Runtime cannot compute it, and where it differs by more
+    than LARGEST_DIFFERENCE.
+    """
+    progress("Writing the graph", 0, 1)
+    data = export_graph(method)
+    try:
+        both = TorchRuntime(method, "cpu"), OnnxRuntime(data)
+    except ModelFileError as error:
+        raise ExportError(f"{method.name}: {error}") from error
+    # A made picture has no part that could be found, and the network sees the same wherever it lies.
+    anywhere = preprocessing.model_copy(update=dict.fromkeys(("region", "ring", "area", "parts", "clahe")))
+    looks = list(_within(MOST_INPUTS, (prepare(pixels, preprocessing.of_part) for pixels in pictures)))
+    looks += [prepare(pixels, anywhere) for pixels in _made(reference, preprocessing)]
+    largest, flips = 0.0, 0
+    for look in looks:
+        by_torch = _detected(both[0], method, look, map_filter)
+        try:
+            by_graph = _detected(both[1], method, look, map_filter)
+        except DetectorError as error:
+            raise ExportError(f"{method.name} has no graph: {error}") from error
+        largest = max(largest, _difference(by_torch, by_graph, calibration))
+        flips += calibration.judge(by_torch.score) != calibration.judge(by_graph.score)
+    progress("Writing the graph", 1, 1)
+    if not largest <= LARGEST_DIFFERENCE:
+        raise ExportError(
+            f"The graph of {method.name} differs from torch by {largest:.2g} of the score range, and in the verdict on "
+            f"{flips} of {len(looks)} pictures; at most {LARGEST_DIFFERENCE:g} of the range is allowed."
+        )
+    return Graph(data, method, Agreement(pictures=len(looks), largest_difference=largest, flips=flips))
+
+
+def _within(most: int, prepared: Iterable[PreparedPicture]) -> Iterator[PreparedPicture]:
+    """Those pictures that together make no more than so many inputs."""
+    for one in prepared:
+        if one.count <= most:
+            most -= one.count
+            yield one
+
+
+def _detected(runtime: Runtime, method: Method, prepared: PreparedPicture, map_filter: Kernel | None) -> Detection:
+    scored = Batches(1, runtime.release).run(prepared, runtime.score)
+    return assemble(method, prepared, scored, map_filter=map_filter)
+
+
+def _difference(reference: Detection, graph: Detection, calibration: Calibration) -> float:
+    """The largest one of the score and of the map's cells, as the module says."""
+    score = _share(
+        calibration.normalise(reference.score) - calibration.normalise(graph.score),
+        calibration.normalise(reference.score),
+    )
+    cells, others = (calibration.normalise_map(one.score_map.cells) for one in (reference, graph))
+    return max(score, _share(cells - others, cells))
+
+
+def _share(difference: NDArray[np.floating] | float, normalised: NDArray[np.floating] | float) -> float:
+    return float(np.max(np.abs(difference) / np.maximum(np.abs(normalised), 1)))
+
+
+def _made(reference: PictureReference, preprocessing: Preprocessing) -> Iterator[Pixels]:
+    """Four pictures as large and deep as the training's, the same for the same model."""
+    height, width = (min(side, LONGEST_SIDE_PX) for side in (reference.height_px, reference.width_px))
+    if preprocessing.stride is not None:  # two patches by two
+        height = min(reference.height_px, preprocessing.input_height + preprocessing.stride)
+        width = min(reference.width_px, preprocessing.input_width + preprocessing.stride)
+    shape = (height, width) if reference.is_grey else (height, width, 3)
+    low, high = preprocessing.window_low, preprocessing.window_high
+    random = np.random.default_rng(0)
+    down, right = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)
+    slope = (down + right) / 2 if reference.is_grey else ((down + right) / 2)[..., None]
+    noise = random.random(shape)
+    made: Iterable[NDArray[np.float64]] = (
+        np.zeros(shape),
+        np.broadcast_to(slope, shape),
+        noise,
+        0.5 + (np.broadcast_to(slope, shape) > 0.5) * 0.3 + (noise - 0.5) * 0.1,
+    )
+    for values in made:
+        counts = np.round(np.clip(low + values * (high - low), 0, 2**reference.bit_depth - 1))
+        yield counts.astype(np.uint8) if reference.bit_depth <= 8 else counts.astype(np.uint16)
