@@ -5,12 +5,13 @@ fusions of convolution and activation are made for the graphs that it writes.
 """
 
 import warnings
-from io import BytesIO
+from contextlib import redirect_stdout
+from io import BytesIO, StringIO
 
 import torch
 from torch import Tensor, nn
 
-from ml.errors import ExportError
+from ml.errors import ExportError, first_line
 from ml.methods.base import Method
 
 OPSET = 17
@@ -42,7 +43,7 @@ def export_graph(method: Method) -> bytes:
     outputs = [CELLS, SCORES] if has_scores else [CELLS]
     written = BytesIO()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")  # what tracing fixes is fixed on purpose, and held against torch afterwards
             torch.onnx.export(
                 _Graph(method).eval(),
@@ -55,5 +56,5 @@ def export_graph(method: Method) -> bytes:
                 dynamic_axes={name: {0: "n"} for name in (INPUTS, *outputs)},
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-        raise ExportError(f"{method.name} cannot be written as an ONNX graph: {error}") from error
+        raise ExportError(f"{method.name} cannot be written as an ONNX graph: {first_line(error)}") from error
     return written.getvalue()

@@ -16,8 +16,9 @@ from ml.errors import DetectorError, ModelFileError, OutOfMemoryError, first_lin
 from ml.runtime.scores import CellScores
 from ml.threads import default_threads, settle
 
-_ERRORS: tuple[type[Exception], ...] = tuple(
-    kind for kind in vars(bindings).values() if isinstance(kind, type) and issubclass(kind, Exception)
+_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,
+    *(kind for kind in vars(bindings).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 """What the library raises: a dozen classes without one above them."""
 
@@ -77,7 +78,7 @@ class OnnxRuntime:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
-        except (*_ERRORS, ValueError) as error:
+        except _ERRORS as error:
             raise ModelFileError(
                 f"its graph does not suit ONNX Runtime {onnxruntime.__version__}: {first_line(error)}"
             ) from error
