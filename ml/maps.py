@@ -316,10 +316,12 @@ def _connected(score_map: ScoreMap, threshold: float) -> Iterator[tuple[Region, 
     gathered into clusters, far enough apart that no two clusters' pixels touch, and only their boxes are interpolated.
     """
     cells = score_map.cells
+    lowest, highest = float(cells.min()), float(cells.max())
     # Rounding may lift a pixel above its cells by some parts in 10 million: a wider net costs nothing.
-    hot = (cells >= threshold - 1e-6 * float(np.abs(cells).max())).astype(np.uint8)
-    if not hot.any():
+    net = threshold - 1e-6 * max(-lowest, highest)
+    if highest < net:
         return
+    hot = (cells >= net).view(np.uint8)
     pitch_y, pitch_x = score_map._cell_pitch_px
     reach = max(1, math.ceil(1 / pitch_y), math.ceil(1 / pitch_x))
     grown = cv2.dilate(hot, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
@@ -328,45 +330,48 @@ def _connected(score_map: ScoreMap, threshold: float) -> Iterator[tuple[Region, 
     picture_y = np.arange(score_map.top, score_map.top + score_map.height)
     picture_x = np.arange(score_map.left, score_map.left + score_map.width)
     cell_y, cell_x = score_map.cell_positions(picture_y, picture_x)
-    for cluster, (column, row, columns, rows, _) in enumerate(boxes[1:], start=1):
+    for cluster, (column, row, columns, rows, _) in enumerate(boxes.tolist()[1:], start=1):
         inside_y = _span(cell_y, row, rows - 1)
         inside_x = _span(cell_x, column, columns - 1)
         values = score_map._interpolated(cell_y[inside_y], cell_x[inside_x])
-        for box, pixels in _components(values >= threshold):
-            peak_y, peak_x = np.unravel_index(np.argmax(np.where(pixels, values[box], -np.inf)), pixels.shape)
-            y, x = inside_y.start + box[0].start, inside_x.start + box[1].start
+        corner = score_map.left + inside_x.start, score_map.top + inside_y.start
+        for region, pixels, (peak_x, peak_y) in _components(values, threshold, corner):
             # Boxes of two clusters may overlap; a region belongs to the cluster of the cells around its peak.
-            near = (slice(int(position), int(position) + 2) for position in (cell_y[y + peak_y], cell_x[x + peak_x]))
-            if cluster_of_cell[tuple(near)].max() == cluster:
-                corner = int(picture_x[x]), int(picture_y[y])
-                yield _measured(corner, pixels, values[box]), pixels
+            near_y, near_x = int(cell_y[inside_y.start + peak_y]), int(cell_x[inside_x.start + peak_x])
+            if (cluster_of_cell[near_y : near_y + 2, near_x : near_x + 2] == cluster).any():
+                yield region, pixels
 
 
-def _measured(corner: tuple[int, int], pixels: NDArray[np.bool_], values: NDArray[np.float32]) -> Region:
-    """The region of the `pixels` of a box that starts at `corner` (x, y) and holds `values`."""
-    height, width = pixels.shape
-    rows, columns = np.nonzero(pixels)
-    scores = values[rows, columns]
-    return Region(
-        *corner,
-        width,
-        height,
-        area_px=len(rows),
-        peak=float(scores.max()),
-        strength=float(scores.mean(dtype=np.float64)),
-        centre_x=corner[0] + float(columns.mean()),
-        centre_y=corner[1] + float(rows.mean()),
-    )
+def _components(
+    values: NDArray[np.float32], threshold: float, corner: tuple[int, int]
+) -> Iterator[tuple[Region, NDArray[np.bool_], tuple[int, int]]]:
+    """Each 8-connected region of `values`, its pixels in its box, and the place (x, y) among the values of its peak.
 
-
-def _components(mask: NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, slice], NDArray[np.bool_]]]:
-    """The bounding box of each 8-connected component, and its pixels in that box."""
+    `corner` (x, y) is where in the picture the values begin.
+    """
+    mask = (values >= threshold).view(np.uint8)
     if not mask.any():  # also where it has no pixels at all: OpenCV crashes on those (opencv/opencv#29854)
         return
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    for label, (x, y, width, height, _) in enumerate(boxes.tolist()[1:], start=1):
+    _, labels, boxes, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    for label, (x, y, width, height, area) in enumerate(boxes.tolist()[1:], start=1):
         box = slice(y, y + height), slice(x, x + width)
-        yield box, labels[box] == label
+        pixels: NDArray[np.bool_] = labels[box] == label
+        _, peak, _, (peak_x, peak_y) = cv2.minMaxLoc(values[box], pixels.view(np.uint8))
+        left, top = corner[0] + x, corner[1] + y
+        # From the mean place among all values back to the sum, which is a whole number, and to the mean in the box.
+        sum_x, sum_y = (round(mean * area) for mean in centres[label].tolist())
+        region = Region(
+            left,
+            top,
+            width,
+            height,
+            area_px=area,
+            peak=peak,
+            strength=float(np.add.reduce(values[box][pixels], dtype=np.float64)) / area,
+            centre_x=left + (sum_x - area * x) / area,
+            centre_y=top + (sum_y - area * y) / area,
+        )
+        yield region, pixels, (x + peak_x, y + peak_y)
 
 
 def _span(positions: NDArray[np.floating], start: float, length: float) -> slice:
