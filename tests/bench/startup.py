@@ -18,8 +18,9 @@ from pathlib import Path
 
 from station.settings import Settings
 
-STAGES = ("window shown", "history open", "recipe loaded", "first verdict", "longest wait")
-"""In seconds since the process began; the last: of the GUI thread for its own timer between window and verdict."""
+STAGES = ("CPU", "window shown", "history open", "recipe loaded", "first verdict", "longest wait")
+"""In seconds since the process began. CPU: its own computing until the window was shown, which tells even where others
+compute too; longest wait: of the GUI thread for its own timer between window and verdict."""
 
 
 def start(home: Path, until: str) -> dict[str, object]:

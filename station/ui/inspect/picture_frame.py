@@ -28,6 +28,8 @@ class PictureFrame(QFrame):
         self.look_back = LookBackBar()
         self.look_back.hide()
         self._legend = HeatLegend(self.view)
+        self._legend.hide()
+        self._is_overlay_shown = True
         self._word = theme.label("", "emphasised", "secondary")
         self._word.setParent(self.view)
         self._word.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -46,6 +48,7 @@ class PictureFrame(QFrame):
         self.view.show_heat(view.heat)
         self.view.show_regions(region_marks(view))
         self.view.set_stale(False)
+        self._legend.setVisible(self._is_overlay_shown)
         self.show_word("")
 
     def show_no_picture(self) -> None:
@@ -65,7 +68,8 @@ class PictureFrame(QFrame):
 
     def set_overlay(self, opacity: float, is_shown: bool) -> None:
         self.view.set_overlay(opacity, is_shown)
-        self._legend.setVisible(is_shown)
+        self._is_overlay_shown = is_shown
+        self._legend.setVisible(is_shown and self.view.has_picture())
 
     def set_looking_back(self, is_looking_back: bool) -> None:
         self.look_back.setVisible(is_looking_back)
