@@ -143,6 +143,9 @@ class FakeLog:
     def prepare(self, frame: Frame) -> None:
         return
 
+    def prepare_map(self, inspected: Inspected) -> None:
+        return
+
     def record(self, inspected: Inspected) -> Inspection:
         if self.bug is not None:
             raise self.bug

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,20 +29,28 @@ class Staged:
     final: Path
 
     def place(self) -> str:
-        """Give it its name, lasting through a power cut from here on; returns the hash. Raises StorageError."""
-        try:
-            if self.temporary is not None:
-                _make_folder(self.final.parent)
-                self.temporary.replace(self.final)
-            _sync_folder(self.final.parent)
-        except OSError as error:
-            raise _storage_error(self.final, error) from error
+        """`place_all` of this one; returns the hash."""
+        place_all([self])
         return self.hash
 
     def discard(self) -> None:
         """Remove what was not placed; does nothing afterwards."""
         if self.temporary is not None:
             self.temporary.unlink(missing_ok=True)
+
+
+def place_all(contents: Sequence[Staged]) -> None:
+    """Give each its name, lasting through a power cut from here on. Raises StorageError.
+
+    All are renamed before any folder is flushed: where the file system keeps a journal, the first flush takes all the
+    names with it and the others have next to nothing to wait for.
+    """
+    for step in (_rename, lambda content: _sync_folder(content.final.parent)):
+        for content in contents:
+            try:
+                step(content)
+            except OSError as error:
+                raise _storage_error(content.final, error) from error
 
 
 class PictureStore:
@@ -63,7 +72,10 @@ class PictureStore:
         return self.stage(data, suffix).place()
 
     def stage(self, data: bytes, suffix: str) -> Staged:
-        """The slow part of `put`: hash, write and flush under a temporary name. May run in any thread."""
+        """The slow part of `put`: hash, write and flush under a temporary name, and the folder that it will lie in.
+
+        May run in any thread.
+        """
         digest = hashlib.sha256(data).hexdigest()
         temporary = self._incoming / f"{uuid4()}.part"
         kept = self._find(digest)
@@ -76,6 +88,7 @@ class PictureStore:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            _make_folder(final.parent)
         except OSError as error:
             with suppress(OSError):  # the disk that failed may fail again
                 temporary.unlink(missing_ok=True)
@@ -97,9 +110,9 @@ class PictureStore:
         """Whether the content lies here."""
         return bool(_HASH.fullmatch(content_hash)) and self._find(content_hash) is not None
 
-    def put_map(self, score_map: ScoreMap) -> str:
-        """Keep a score map at its own grid's size; returns its hash. Raises StorageError."""
-        return self.put(score_map.to_bytes(), _MAP_SUFFIX)
+    def stage_map(self, score_map: ScoreMap) -> Staged:
+        """`stage` for a score map, at its own grid's size. Raises StorageError."""
+        return self.stage(score_map.to_bytes(), _MAP_SUFFIX)
 
     def read_map(self, content_hash: str) -> ScoreMap:
         """The map as it was stored. Raises StorageError when it is gone or damaged."""
@@ -129,6 +142,12 @@ class PictureStore:
 
     def _find(self, digest: str) -> Path | None:
         return next(self._shard(digest).glob(f"{digest}.*"), None)
+
+
+def _rename(content: Staged) -> None:
+    if content.temporary is not None:
+        _make_folder(content.final.parent)  # as a rule `stage` has; a clean-up of empty folders may have come between
+        content.temporary.replace(content.final)
 
 
 def _make_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from station.core.inspection import Inspected, Inspection
 from station.database.tables import inspections
 from station.database.transactions import writing
 from station.history.rows import inspection_values
-from station.history.store import PictureStore, Staged
+from station.history.store import PictureStore, Staged, place_all
 
 _GB = 1e9
 _SIGNATURES = {
@@ -37,8 +37,10 @@ class HistoryWriter:
         self._engine = engine
         self._store = store
         self._min_free_bytes = min_free_bytes
-        self._encoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="picture-encoder")
-        self._prepared: dict[str, Future[Staged]] = {}
+        # Two, so that a map need not wait for its large picture's encoding.
+        self._stager = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture-encoder")
+        self._pictures: dict[str, Future[Staged]] = {}
+        self._maps: dict[str, Future[Staged]] = {}
         store.discard_abandoned()
 
     def prepare(self, frame: Frame) -> Future[Staged]:
@@ -47,9 +49,13 @@ class HistoryWriter:
         Only the newest frame is kept in preparation: one that was never recorded is thrown away.
         """
         self._discard_prepared()
-        future = self._encoder.submit(self._stage, frame)
-        self._prepared[frame.id] = future
-        return future
+        self._pictures[frame.id] = self._stager.submit(self._stage_picture, frame)
+        return self._pictures[frame.id]
+
+    def prepare_map(self, inspected: Inspected) -> None:
+        """The same for the score map, where there is one: for what is to be done between judging and recording."""
+        if inspected.score_map is not None:
+            self._maps[inspected.inspection.id] = self._stager.submit(self._store.stage_map, inspected.score_map)
 
     def record(self, inspected: Inspected) -> Inspection:
         """Store picture and map, then commit the row; returns the inspection with their hashes.
@@ -57,19 +63,21 @@ class HistoryWriter:
         Returns only when all of it has reached the disk. Raises StorageError (disk full or nearly, read-only,
         damaged); then there is no row, at most files that no row names.
         """
+        picture, score_map = self._staged_picture(inspected), self._staged_map(inspected)
+        place_all([content for content in (picture, score_map) if content is not None])
         stored = replace(
             inspected.inspection,
-            picture_hash=self._place_picture(inspected.frame),
-            map_hash=self._store.put_map(inspected.score_map) if inspected.score_map is not None else None,
+            picture_hash=picture.hash if picture else None,
+            map_hash=score_map.hash if score_map else None,
         )
         with writing(self._engine) as connection:
             connection.execute(insert(inspections), inspection_values(stored))
         return stored
 
     def close(self) -> None:
-        """Wait for the encoder and forget what was prepared. Safe to call twice."""
+        """Wait for the threads and forget what was prepared. Safe to call twice."""
         self._discard_prepared()
-        self._encoder.shutdown()
+        self._stager.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -79,13 +87,20 @@ class HistoryWriter:
     ) -> None:
         self.close()
 
-    def _place_picture(self, frame: Frame | None) -> str | None:
+    def _staged_picture(self, inspected: Inspected) -> Staged | None:
+        frame = inspected.frame
         if frame is None:
             return None
-        prepared = self._prepared.pop(frame.id, None)
-        return (prepared.result() if prepared else self._stage(frame)).place()
+        prepared = self._pictures.pop(frame.id, None)
+        return prepared.result() if prepared else self._stage_picture(frame)
 
-    def _stage(self, frame: Frame) -> Staged:
+    def _staged_map(self, inspected: Inspected) -> Staged | None:
+        if inspected.score_map is None:
+            return None
+        prepared = self._maps.pop(inspected.inspection.id, None)
+        return prepared.result() if prepared else self._store.stage_map(inspected.score_map)
+
+    def _stage_picture(self, frame: Frame) -> Staged:
         self._require_free_space(frame)
         return self._store.stage(*_encode(frame))
 
@@ -105,9 +120,10 @@ class HistoryWriter:
             )
 
     def _discard_prepared(self) -> None:
-        for future in self._prepared.values():
-            future.add_done_callback(_discard)
-        self._prepared.clear()
+        for prepared in (self._pictures, self._maps):
+            for future in prepared.values():
+                future.add_done_callback(_discard)
+            prepared.clear()
 
 
 def _encode(frame: Frame) -> tuple[bytes, str]:

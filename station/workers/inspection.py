@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +12,17 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from ml.artifact import Manifest
 from ml.errors import LoupeError
 from ml.maps import ScoreMap
-from station.core.errors import CameraError, CameraExhaustedError, NoPartYetError, StorageError
+from station.core.errors import CameraError, CameraExhaustedError, NoPartYetError
 from station.core.frame import Frame
 from station.core.inspection import Inspected, Inspection, PartView
 from station.core.inspector import Inspector, faulted
-from station.core.ports import Camera, Detector, InspectionLog
+from station.core.ports import Camera, Detector
 from station.core.presentation import THUMBNAIL_SIDE_PX, PartPresenter, displayed
 from station.core.recipe import Recipe
 from station.core.triggers import Trigger, TriggerQueue
 from station.core.verdict import Verdict
 from station.workers.latest import LatestSlot
+from station.workers.recording import FrameLog, Recorder
 
 GRAB_TIMEOUT_S = 2.0
 PREVIEW_INTERVAL_S = 0.1
@@ -34,14 +34,6 @@ NO_CAMERA = "No camera is open. Choose a source, then inspect again."
 SERIAL_NEEDED = "This recipe needs the serial number of each part. Scan or type it, then inspect."
 
 log = logging.getLogger(__name__)
-
-
-class FrameLog(InspectionLog, Protocol):
-    """The log as the worker needs it: it may start encoding a frame while the frame is being scored."""
-
-    def prepare(self, frame: Frame) -> object: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +108,7 @@ class InspectionWorker(QObject):
         self._suppliers = suppliers
         self._operator = operator
         self._triggers = TriggerQueue()
-        self._log: FrameLog | None = None
+        self._recorder = Recorder(suppliers.open_log)
         self._camera: Camera | None = None
         self._source = ""
         self._camera_problem = ""
@@ -151,13 +143,7 @@ class InspectionWorker(QObject):
     @Slot()
     def renew_log(self) -> None:
         """Open the log anew. Where that fails, each part tries again, and is a FAULT that is not stored meanwhile."""
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-        try:
-            self._log = self._suppliers.open_log()
-        except StorageError as error:
-            log.error("The history cannot be written: %s", error)
+        self._recorder.renew()
 
     @Slot(object, str)
     def load_recipe(self, recipe: Recipe, source: str) -> None:
@@ -241,9 +227,7 @@ class InspectionWorker(QObject):
         if self._camera is not None:
             self._camera.close()
             self._camera = None
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        self._recorder.close()
         self.stopped.emit()
 
     @Slot()
@@ -325,11 +309,11 @@ class InspectionWorker(QObject):
 
     def _inspect(self, frame: Frame, serial: str) -> None:
         assert self._inspector is not None and self._manifest is not None
-        if self._log is not None:
-            self._log.prepare(frame)
+        self._recorder.prepare(frame)
         presenter = PartPresenter(frame.pixels, self._inspector.recipe.window, self._manifest.calibration)
         self._previewed_at = time.monotonic()
         inspected = self._inspector.inspect(frame, serial, lambda so_far: self._preview(presenter, so_far))
+        self._recorder.prepare_map(inspected)
         self._record_and_show(inspected, presenter)
 
     def _preview(self, presenter: PartPresenter, so_far: ScoreMap) -> None:
@@ -351,31 +335,18 @@ class InspectionWorker(QObject):
         )
 
     def _record_and_show(self, inspected: Inspected, presenter: PartPresenter | None) -> None:
-        """Store first, show after. What cannot be stored is a FAULT, stored without its pictures if that fits."""
-        is_stored = True
-        try:
-            stored = self._record(inspected)
-        except StorageError as error:
-            log.error("Part %s was not stored: %s", inspected.inspection.id, error)  # foreseen
-            inspected = _unstored(inspected, str(error))
-            try:
-                stored = self._record(inspected)
-            except StorageError:
-                stored, is_stored = inspected.inspection, False
-            if self._is_continuous:
-                self._stop_continuous(str(error))
-        thumbnail = None
-        if presenter is not None:
-            self.views.put(presenter.view(inspected.score_map, stored))
-            thumbnail = displayed(presenter.picture, (0, 255), THUMBNAIL_SIDE_PX)
+        """Store first, show after; what will be shown is made while the map is on its way to the disk."""
+        view = presenter.view(inspected.score_map, inspected.inspection) if presenter is not None else None
+        thumbnail = displayed(view.picture, (0, 255), THUMBNAIL_SIDE_PX) if view is not None else None
+        recorded = self._recorder.record(inspected)
+        stored = recorded.inspection
+        if recorded.problem and self._is_continuous:
+            self._stop_continuous(recorded.problem)
+        if presenter is not None and view is not None:
+            self.views.put(presenter.view(None, stored) if recorded.problem else replace(view, inspection=stored))
         if stored.verdict is Verdict.NG and self._inspector is not None and self._inspector.recipe.acknowledge_ng:
             self._set_waiting_for_acknowledge(True)
-        self.verdict_ready.emit(JudgedPart(stored, thumbnail, is_stored))
-
-    def _record(self, inspected: Inspected) -> Inspection:
-        if self._log is None:
-            self._log = self._suppliers.open_log()
-        return self._log.record(inspected)
+        self.verdict_ready.emit(JudgedPart(stored, thumbnail, recorded.is_stored))
 
     def _stop_line(self, trigger: Trigger, bug: Exception) -> None:
         """A bug: the part is a FAULT, and no further part is judged until a recipe is loaded again."""
@@ -412,18 +383,3 @@ class InspectionWorker(QObject):
     def _tell_camera(self, name: str, problem: str) -> None:
         self._camera_problem = problem
         self.camera_changed.emit(CameraState(name, problem))
-
-
-def _unstored(inspected: Inspected, problem: str) -> Inspected:
-    """The same part as a FAULT without picture and map: what still fits on a disk that is nearly full."""
-    inspection = replace(
-        inspected.inspection,
-        verdict=Verdict.FAULT,
-        score=None,
-        normalised_score=None,
-        threshold=None,
-        threshold_low=None,
-        regions=(),
-        fault=f"The result could not be stored. {problem}",
-    )
-    return Inspected(inspection=inspection, frame=None, score_map=None)

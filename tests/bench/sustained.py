@@ -104,7 +104,7 @@ class TimedDetector:
 class TimedLog:
     def __init__(self, writer: HistoryWriter, watch: Stopwatch) -> None:
         self._writer, self._watch = writer, watch
-        self.prepare, self.close = writer.prepare, writer.close
+        self.prepare, self.prepare_map, self.close = writer.prepare, writer.prepare_map, writer.close
 
     def record(self, inspected: Inspected) -> Inspection:
         began = time.perf_counter()
@@ -116,18 +116,19 @@ class TimedLog:
 class Screen(QObject):
     """What the window does with the line: takes each part and its pictures, and begins a source again at its end."""
 
-    def __init__(self, line: InspectionLine, recipe: Recipe) -> None:
+    def __init__(self, line: InspectionLine, recipe: Recipe, minutes: float) -> None:
         super().__init__()
-        self._line, self._recipe = line, recipe
+        self._line, self._recipe, self._minutes = line, recipe, minutes
         self.faults: dict[str, int] = {}
-        line.worker.recipe_loaded.connect(self.inspect_on)
+        line.worker.recipe_loaded.connect(self.begin)
         line.worker.recipe_failed.connect(self.give_up)
         line.worker.verdict_ready.connect(self.note)
         line.worker.source_ended.connect(self.begin_again)
 
     @Slot(object)
-    def inspect_on(self, _: object = None) -> None:
+    def begin(self, _: object) -> None:
         self._line.set_continuous(True, 0)
+        QTimer.singleShot(round(self._minutes * 60_000), QCoreApplication.quit)
 
     @Slot(str, str)
     def give_up(self, name: str, reason: str) -> None:
@@ -143,7 +144,7 @@ class Screen(QObject):
     @Slot(str)
     def begin_again(self, _: str) -> None:
         self._line.open_source(self._recipe.source)
-        self.inspect_on()
+        self._line.set_continuous(True, 0)
 
 
 class Process(QObject):
@@ -191,10 +192,9 @@ def main() -> int:
         with home.lock(), Archive.open(home) as archive:
             recipe = _recipe(archive, arguments.model, arguments.source)
             line = InspectionLine(_suppliers(archive, watch))
-            screen, process = Screen(line, recipe), Process()
+            screen, process = Screen(line, recipe, arguments.minutes), Process()
             line.start()
             line.load_recipe(recipe, recipe.source)
-            QTimer.singleShot(round(arguments.minutes * 60_000), app.quit)
             app.exec()
             process.close()
             assert line.stop(), "the inspection thread hangs"

@@ -81,14 +81,14 @@ def test_that_only_hashes_name_pictures(store: PictureStore, name: str) -> None:
 
 def test_that_a_map_comes_back_as_it_was_stored(store: PictureStore) -> None:
     original = score_map()
-    restored = store.read_map(store.put_map(original))
+    restored = store.read_map(store.stage_map(original).place())
     np.testing.assert_allclose(restored.cells, original.cells, atol=1e-3)
     assert (restored.picture_height, restored.picture_width) == (48, 64)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a map"])
 def test_that_a_damaged_map_is_a_storage_error(store: PictureStore, damage: bytes) -> None:
-    digest = store.put_map(score_map())
+    digest = store.stage_map(score_map()).place()
     store.path(digest).write_bytes(damage)
     with pytest.raises(StorageError, match="changed after it was written"):
         store.read_map(digest)
