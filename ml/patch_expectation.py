@@ -15,7 +15,8 @@ from torch.nn import functional
 from ml.patch_scores import grey
 
 LOOKS = 3
-DESIGN = 1 + LOOKS + LOOKS * (LOOKS + 1) // 2
+_PAIRS = [(first, second) for first in range(LOOKS) for second in range(first, LOOKS)]
+DESIGN = 1 + LOOKS + len(_PAIRS)
 """Of a polynomial of second degree: the constant, each look, and each product of two."""
 
 _FINE_PX = 5
@@ -96,5 +97,5 @@ def _design(seen: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """(n, DESIGN) of looks (n, LOOKS)."""
     span = (high - low).clamp(min=1e-6)
     place = ((seen - low) / span).clamp(0, 1)
-    first, second = torch.triu_indices(LOOKS, LOOKS, device=seen.device)
+    first, second = (list(looks) for looks in zip(*_PAIRS, strict=True))
     return torch.cat([torch.ones_like(place[:, :1]), place, place[:, first] * place[:, second]], dim=1)

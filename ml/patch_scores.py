@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -71,15 +72,49 @@ class PatchLayout:
         row, column = chosen % self.count // self.grid.columns, chosen % self.grid.columns
         return windows[chosen // self.count, :, row, column]
 
+    def in_rows(self, covered: Tensor, first: int, last: int) -> Tensor:
+        """The patches of rows `first` to `last` - 1 of the grid, input by input: (n * their count, C, patch, patch).
+
+        covered: what the method of that name gives. In operations that can be traced.
+        """
+        within = np.arange(self.patch_px)
+        rows = np.arange(first, last)[:, np.newaxis] * self.stride_px + within
+        columns = np.arange(self.grid.columns)[:, np.newaxis] * self.stride_px + within
+        stripes = covered.index_select(2, torch.from_numpy(rows.ravel()))
+        cut = stripes.index_select(3, torch.from_numpy(columns.ravel()))
+        channels, side = int(covered.shape[1]), self.patch_px  # a number, for the exporter wants to know it
+        apart = cut.reshape(-1, channels, len(rows), side, len(columns), side)
+        return apart.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, side, side)
+
     def covered(self, inputs: Tensor) -> Tensor:
         """The inputs with their reflection, as far as the patches reach; what is as large already is given as it is."""
         height, width = inputs.shape[-2:]
         if height == self.grid.covered_height and width == self.grid.covered_width:
             return inputs
         rows, columns = self.rows.to(inputs.device), self.columns.to(inputs.device)
-        return inputs[..., rows[:, None], columns]
+        return inputs.index_select(-2, rows).index_select(-1, columns)
 
-    def map_of(self, scores: Tensor, accepted: Tensor, recombination: Recombination, threshold: float) -> Tensor:
+    def shown(self, covered: Tensor, window: "GreyWindow") -> Tensor:
+        """Which patches of what `covered` gave show the part, as `GreyWindow.accepts` says: bool (n, count).
+
+        A median lies above a limit where more than half of the pixels do: shares are found for all patches at once.
+        """
+        greys = grey(covered)[:, None]
+        lighter, darker = (
+            functional.avg_pool2d(pixels.float(), self.patch_px, self.stride_px).flatten(1)  # exact: powers of two
+            for pixels in (greys > window.low, greys < window.high)
+        )
+        return (lighter > 0.5) & (darker >= 0.5)  # of an even number of values torch takes the lower median
+
+    def map_of(
+        self,
+        scores: Tensor,
+        accepted: Tensor,
+        recombination: Recombination,
+        threshold: float,
+        # A constant score must come out constant. ONNX Runtime adds up patches in single precision alone.
+        precision: torch.dtype = torch.float64,
+    ) -> Tensor:
         """Scores and bool of patches (n, count) -> float32 cells (n, height / unit_px, width / unit_px).
 
         Each cell is the average of the scores of the accepted patches that hold it, by overlap-add: weighted by a
@@ -91,18 +126,21 @@ class PatchLayout:
             raise ValueError("an input without any accepted patch has no map")
         if recombination == "majority":
             scores = (scores >= threshold).to(scores.dtype)
-        places = self.patch_px // self.unit_px
-        along = torch.ones(places, dtype=torch.float64)
-        if recombination == "weighted":
-            # Sampled at the cells' middles, so that no weight is zero: what one patch alone holds keeps its score.
-            along = torch.sin(math.pi * (torch.arange(places, dtype=torch.float64) + 0.5) / places).square()
-        along = along.to(scores.device)
-        weights = self._added(accepted.double(), along)
-        # float64: a constant score must come out constant.
-        sums = self._added(torch.where(accepted, scores.double(), 0), along)
+        along = self._window(recombination).to(scores.device, precision)
+        weights = self._added(accepted.to(precision), along)
+        sums = self._added(torch.where(accepted, scores.to(precision), 0), along)
         values = torch.where(weights > 0, sums / weights, math.inf)
         lowest = values.amin((1, 2), keepdim=True)
         return torch.where(weights > 0, values, lowest).float()
+
+    def _window(self, recombination: Recombination) -> Tensor:
+        """A patch's weights along either axis, float64."""
+        places = self.patch_px // self.unit_px
+        if recombination != "weighted":
+            return torch.ones(places, dtype=torch.float64)
+        # Sampled at the cells' middles, so that no weight is zero: what one patch alone holds keeps its score.
+        middles = (np.arange(places) + 0.5) / places
+        return torch.from_numpy(np.sin(np.pi * middles) ** 2)
 
     def _added(self, values: Tensor, along: Tensor) -> Tensor:
         """A window per patch, times its value (n, count), and added up: (n, rows, columns) of cells.

@@ -16,6 +16,9 @@ SSIM_SIGMA_PX = 1.5
 SSIM_CONSTANTS = (0.01**2, 0.03**2)
 GMS_CONSTANT = 0.0026
 GMS_SCALES = 4
+_WINDOW = torch.softmax(
+    -torch.arange(-(SSIM_WINDOW_PX // 2), SSIM_WINDOW_PX // 2 + 1).float().square() / (2 * SSIM_SIGMA_PX**2), dim=0
+)
 _NO_SLOPE_AT_ZERO = 1e-12  # the root's derivative is infinite at 0
 
 
@@ -47,9 +50,16 @@ def gradient_magnitude(grey: Tensor) -> Tensor:
 def median_3x3(grey: Tensor) -> Tensor:
     """The median of each pixel and its eight neighbours, (n, 1, height, width); the border pixels are repeated."""
     padded = functional.pad(grey, (1, 1, 1, 1), mode="replicate")
-    height, width = grey.shape[-2:]
-    neighbours = [padded[..., top : top + height, left : left + width] for top in range(3) for left in range(3)]
-    return torch.stack(neighbours).median(dim=0).values
+    height, width = (int(side) for side in grey.shape[-2:])  # numbers in a traced graph, too
+    if grey.requires_grad:  # comparing by pairs would split the gradient where neighbours are equal
+        neighbours = [padded[..., top : top + height, left : left + width] for top in range(3) for left in range(3)]
+        return torch.stack(neighbours).median(dim=0).values
+    # Between the highest low, the middle middle and the lowest high of three sorted columns: a tenth of the time.
+    lows, middles, highs = _sorted_three(*(padded[..., top : top + height, :] for top in range(3)))
+    low, middle, high = ([row[..., left : left + width] for left in range(3)] for row in (lows, middles, highs))
+    highest_low = torch.maximum(torch.maximum(low[0], low[1]), low[2])
+    lowest_high = torch.minimum(torch.minimum(high[0], high[1]), high[2])
+    return _sorted_three(highest_low, _sorted_three(*middle)[1], lowest_high)[1]
 
 
 def gradient_pyramid(pictures: Tensor, scales: int = GMS_SCALES) -> list[Tensor]:
@@ -78,11 +88,16 @@ def gradient_similarities(first: Sequence[Tensor], second: Sequence[Tensor]) -> 
     ]
 
 
+def _sorted_three(first: Tensor, second: Tensor, third: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The three values at each place, the lowest first."""
+    low, high = torch.minimum(first, second), torch.maximum(first, second)
+    return torch.minimum(low, third), torch.maximum(low, torch.minimum(high, third)), torch.maximum(high, third)
+
+
 def _window_mean(values: Tensor) -> Tensor:
     """Gaussian mean of each pixel's surroundings, channel by channel."""
-    channels, reach = values.shape[1], SSIM_WINDOW_PX // 2
-    steps = torch.arange(-reach, reach + 1, dtype=values.dtype, device=values.device)
-    weights = torch.softmax(-steps.square() / (2 * SSIM_SIGMA_PX**2), dim=0)
+    channels, reach = int(values.shape[1]), SSIM_WINDOW_PX // 2
+    weights = _WINDOW.to(values).expand(channels, 1, 1, SSIM_WINDOW_PX)
     padded = functional.pad(values, (reach, reach, reach, reach), mode="reflect")
-    across = functional.conv2d(padded, weights.expand(channels, 1, 1, -1), groups=channels)
-    return functional.conv2d(across, weights[:, None].expand(channels, 1, -1, 1), groups=channels)
+    across = functional.conv2d(padded, weights, groups=channels)
+    return functional.conv2d(across, weights.mT, groups=channels)

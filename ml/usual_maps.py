@@ -29,3 +29,12 @@ def smoothed(maps: Tensor, sigma_px: float, input_size: PictureSize) -> Tensor:
     """Maps (n, rows, columns) of whole inputs, as `ml.scoring` smooths them."""
     cells = [ScoreMap.over(cells.copy(), *input_size).smoothed(sigma_px).cells for cells in maps.cpu().numpy()]
     return torch.stack([torch.from_numpy(values.copy()) for values in cells]).to(maps.device)
+
+
+def smoothed_in_graph(maps: Tensor, sigma_px: float, input_size: PictureSize) -> Tensor:
+    """As `smoothed`, within rounding, in operations that can be traced: one matrix per axis."""
+    vertical, horizontal = (
+        smoothed(torch.eye(cells)[:, :, None], sigma_px, (length_px, 1))[:, :, 0]  # a picture of one column per cell
+        for cells, length_px in zip(maps.shape[1:], input_size, strict=True)
+    )
+    return vertical.T @ maps @ horizontal

@@ -1,7 +1,7 @@
 """What methods share that redraw a whole input with a generator and judge it by the difference."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from ml.methods.base import Geometry, Scored
 from ml.methods.trained import TrainedMethod
 from ml.networks.ganomaly import SIZES
 from ml.pictures import LUMA
-from ml.usual_maps import smoothed, usual_and_spread
+from ml.usual_maps import PictureSize, smoothed, smoothed_in_graph, usual_and_spread
 
 MEASURED_INPUTS = 64
 """Of good parts, by which the state is chosen and by which it is known what is usual."""
@@ -29,6 +29,9 @@ LEAST_SPREAD_SHARE = 0.01
 """Of a term's mean, which is added to its spread: where all good parts are alike, rounding must not decide."""
 
 _LEAST_TERM_SPREAD = 1e-6  # where that mean is nothing, too
+
+Smoothing = Callable[[Tensor, float, PictureSize], Tensor]
+"""As `ml.usual_maps.smoothed`."""
 
 
 class Terms(NamedTuple):
@@ -118,11 +121,11 @@ class AdversarialMethod(TrainedMethod):
         middle, spread = self.statistics["middle"], self.statistics["spread"]
         return (terms.residual - middle[0]) / spread[0], (terms.latent - middle[1]) / spread[1]
 
-    def _judged(self, terms: Terms) -> Terms:
+    def _judged(self, terms: Terms, smooth: Smoothing = smoothed) -> Terms:
         if self._is_standardised:
             terms = terms._replace(maps=(terms.maps - self.statistics["usual"]) / self.statistics["places"])
         if self.parameters.residual == "peak":
-            terms = terms._replace(residual=smoothed(terms.maps, self.sigma_px, self.input_size).amax((1, 2)))
+            terms = terms._replace(residual=smooth(terms.maps, self.sigma_px, self.input_size).amax((1, 2)))
         return terms
 
     @torch.inference_mode()
@@ -130,4 +133,9 @@ class AdversarialMethod(TrainedMethod):
         self.require_fitted()
         # In one layout in memory, however the inputs were made: the convolutions' last bits depend on it.
         terms = self.terms(embedded.contiguous())
+        return Scored(terms.maps, self.combined(terms))
+
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        self.require_fitted()
+        terms = self._judged(self.differences(self.embed(inputs)), smoothed_in_graph)
         return Scored(terms.maps, self.combined(terms))

@@ -158,11 +158,12 @@ class Efficientad(TrainedMethod):
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
         self.require_fitted()
-        low, high = self.statistics["quantiles"].unbind(1)
-        scale = self.weights() * AT_HIGH_QUANTILE / (high - low).clamp(min=SMALLEST_SPREAD)
         # One by one: larger batches are slower per picture on a CPU, and wide students need much memory.
-        maps = torch.stack([torch.cat(self._maps(one[None])) for one in embedded])
-        return Scored(((maps - low[:, None, None]) * scale[:, None, None]).sum(1))
+        return self._scored(torch.stack([torch.cat(self._maps(one[None])) for one in embedded]))
+
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        self.require_fitted()
+        return self._scored(torch.stack(self._maps(inputs), dim=1))
 
     def weights(self) -> Tensor:
         """Of the student's and the autoencoder's map, (2,), together 1."""
@@ -181,23 +182,29 @@ class Efficientad(TrainedMethod):
         self.pyramid.to(device)
         return super().to(device)
 
-    def _answers(self, one: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the teacher, both halves of the student and the autoencoder say of one input, (1, C, rows, columns)."""
-        answers = self.networks["student"](reflect_padded(one, self.parameters.grid_stride))
-        surface, arrangement = answers.split(self.channels, dim=1)
-        return self.ask_teacher(one), surface, arrangement, self.networks["autoencoder"](one)
+    def _scored(self, maps: Tensor) -> Scored:
+        """Of the student's and the autoencoder's maps (n, 2, rows, columns)."""
+        low, high = self.statistics["quantiles"].unbind(1)
+        scale = self.weights() * AT_HIGH_QUANTILE / (high - low).clamp(min=SMALLEST_SPREAD)
+        return Scored(((maps - low[:, None, None]) * scale[:, None, None]).sum(1))
 
-    def _differences(self, one: Tensor) -> tuple[Tensor, Tensor]:
-        """Teacher - student and autoencoder - student, (1, C, rows, columns) each."""
-        said, surface, arrangement, remembered = self._answers(one)
+    def _answers(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the teacher, both halves of the student and the autoencoder say of inputs, (n, C, rows, columns)."""
+        answers = self.networks["student"](reflect_padded(inputs, self.parameters.grid_stride))
+        surface, arrangement = answers.split(self.channels, dim=1)
+        return self.ask_teacher(inputs), surface, arrangement, self.networks["autoencoder"](inputs)
+
+    def _differences(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Teacher - student and autoencoder - student, (n, C, rows, columns) each."""
+        said, surface, arrangement, remembered = self._answers(inputs)
         return said - surface, remembered - arrangement
 
-    def _maps(self, one: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared differences student - teacher and student - autoencoder, (1, rows, columns) each."""
+    def _maps(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared differences student - teacher and student - autoencoder, (n, rows, columns) each."""
         whitening = self.statistics["whitening"][:, :, :, None, None]
         surface, arrangement = (
             functional.conv2d(difference, matrix).square().mean(1)
-            for difference, matrix in zip(self._differences(one), whitening, strict=True)
+            for difference, matrix in zip(self._differences(inputs), whitening, strict=True)
         )
         return surface, arrangement
 

@@ -9,6 +9,7 @@ a picture of which everything would be left out is judged as a whole, since a mi
 background. Scores of one input depend on no other in the batch.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,13 @@ from ml.progress import Cancelled, Progress, never, silent
 
 PATCHES_AT_ONCE = 256
 """Bounds the memory: pictures have thousands of patches. Larger batches are no quicker per patch on a CPU."""
+
+MOST_PORTIONS = 64
+"""In a graph, which holds the networks' operations once for each."""
+
+SAME_SCORE = 1e-5
+"""Relative: in a graph, scores that are so close to the threshold of the majority reach it. It is the score of a good
+patch, and two runtimes round differently."""
 
 MEASURED_PICTURES = 24
 """Held-out good parts whose patches scale scores and set the threshold of the majority."""
@@ -107,6 +115,22 @@ class PatchwiseMethod(TrainedMethod):
         threshold = float(self.statistics["patch_threshold"])
         return Scored(self.layout.map_of(scores, accepted, self.parameters.recombination, threshold))
 
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        """Patches that do not count are judged too."""
+        self.require_fitted()
+        grid, covered = self.layout.grid, self.layout.covered(inputs)
+        rows = max(PATCHES_AT_ONCE // grid.columns, math.ceil(grid.rows / MOST_PORTIONS), 1)
+        found = []
+        for first in range(0, grid.rows, rows):
+            last = min(first + rows, grid.rows)
+            patches = self.layout.in_rows(covered, first, last)
+            found.append(self.patch_scores(patches).reshape(-1, (last - first) * grid.columns))
+        scores = torch.cat(found, dim=1)
+        threshold = float(self.statistics["patch_threshold"])
+        threshold -= SAME_SCORE * abs(threshold)
+        recombination = self.parameters.recombination
+        return Scored(self.layout.map_of(scores, self._accepted(covered), recombination, threshold, torch.float32))
+
     @property
     def _window(self) -> GreyWindow:
         return GreyWindow.of(self.statistics["grey_window"])
@@ -130,16 +154,10 @@ class PatchwiseMethod(TrainedMethod):
 
     def _accepted(self, covered: Tensor) -> Tensor:
         """bool (n, count): everything where an input would have nothing left."""
-        window = self._window
-        everything = torch.ones(len(covered) * self.layout.count, dtype=torch.bool, device=covered.device)
-        if window.accepts_everything:
-            return everything.reshape(len(covered), -1)
-        every = torch.arange(len(everything), device=covered.device)
-        portions = [
-            window.accepts(self.layout.patches(covered, portion)) for portion in torch.split(every, PATCHES_AT_ONCE)
-        ]
-        accepted = torch.cat(portions).reshape(len(covered), -1)
-        return accepted | ~accepted.any(1, keepdim=True)
+        if self._window.accepts_everything:
+            return torch.ones_like(covered[:, 0, 0, :1], dtype=torch.bool).expand(-1, self.layout.count)
+        shown = self.layout.shown(covered, self._window)
+        return shown | ~shown.any(1, keepdim=True)
 
 
 def some(parts: Sequence[Tensor], count: int) -> list[Tensor]:

@@ -32,6 +32,7 @@ from ml.drawing import below
 from ml.inpainting import disjoint_masks, paint_in
 from ml.methods.base import Geometry, Scored
 from ml.methods.trained import TrainedMethod
+from ml.networks.resizing import averaged
 from ml.networks.unet import SIDE_MULTIPLE_PX, UNet
 from ml.similarity import gradient_pyramid, gradient_similarities, structural_similarity
 from ml.training.loop import Lesson, Losses
@@ -74,7 +75,7 @@ class Riad(TrainedMethod):
         if self._is_standardised:
             rows, columns = -(-height // CELL_PX), -(-width // CELL_PX)
             self.statistics = {"usual": torch.zeros(rows, columns), "spread": torch.ones(rows, columns)}
-        self._masks = fixed_masks(parameters, height + -height % SIDE_MULTIPLE_PX, width + -width % SIDE_MULTIPLE_PX)
+        self._masks = fixed_masks(parameters, *_padded_size(height, width))
         self.prepare_networks()
 
     def build_networks(self) -> nn.Module:
@@ -98,29 +99,43 @@ class Riad(TrainedMethod):
     def score(self, embedded: Tensor) -> Scored:
         self.require_fitted()
         # One by one: larger batches are slower per picture on a CPU, and the passes of one picture keep a GPU busy.
-        cells = torch.cat([self._cells(picture[None]) for picture in embedded])
+        return self._scored(torch.cat([self._cells(picture[None]) for picture in embedded]))
+
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        self.require_fitted()
+        pictures = padded(inputs)
+        gradients = gradient_pyramid(as_shares(pictures))
+        of_sides = [
+            gradient_similarities(gradients, gradient_pyramid(as_shares(paint_in(self.networks, pictures, hidden))))
+            for hidden in self._masks
+        ]
+        return self._scored(self._mapped([torch.stack(scale).mean(0) for scale in zip(*of_sides, strict=True)]))
+
+    def _scored(self, cells: Tensor) -> Scored:
         if self._is_standardised:
             cells = (cells - self.statistics["usual"]) / self.statistics["spread"]
         return Scored(cells)
 
     def _cells(self, picture: Tensor) -> Tensor:
         """(1, rows, columns) for one input (1, 3, height, width)."""
-        height, width = picture.shape[-2:]
         picture = padded(picture)
         painted = torch.cat([paint_in(self.networks, picture, hidden.to(picture.device)) for hidden in self._masks])
         similarities = gradient_similarities(gradient_pyramid(as_shares(picture)), gradient_pyramid(as_shares(painted)))
+        return self._mapped([similarity.mean(0, keepdim=True) for similarity in similarities])
+
+    def _mapped(self, similarities: Sequence[Tensor]) -> Tensor:
+        """(n, rows, columns) of gradient similarities (n, 1, height, width) of padded inputs, scale by scale."""
+        height, width = self.input_size
+        size = _padded_size(height, width)
         unlike = torch.stack(
-            [
-                functional.interpolate(1 - similarity.mean(0, keepdim=True), size=picture.shape[-2:], mode="bilinear")
-                for similarity in similarities
-            ]
+            [functional.interpolate(1 - similarity, size=size, mode="bilinear") for similarity in similarities]
         ).mean(0)[..., :height, :width]
         if self.parameters.smoothing == "mean":
             reach = PUBLISHED_MEAN_PX // 2
             unlike = functional.avg_pool2d(
                 functional.pad(unlike, (reach, reach, reach, reach), mode="reflect"), PUBLISHED_MEAN_PX, stride=1
             )
-        return functional.adaptive_avg_pool2d(unlike, (-(-height // CELL_PX), -(-width // CELL_PX)))[:, 0]
+        return averaged(unlike, (-(-height // CELL_PX), -(-width // CELL_PX)))[:, 0]
 
 
 class InpaintingLesson(Lesson):
@@ -226,8 +241,13 @@ def fixed_masks(parameters: RiadParameters, height: int, width: int) -> list[Ten
 
 def padded(pictures: Tensor) -> Tensor:
     """Reflected at the bottom and on the right up to sides that the network takes."""
-    height, width = pictures.shape[-2:]
-    return functional.pad(pictures, (0, -width % SIDE_MULTIPLE_PX, 0, -height % SIDE_MULTIPLE_PX), mode="reflect")
+    height, width = (int(side) for side in pictures.shape[-2:])  # numbers in a traced graph, too
+    below, right = (long - side for long, side in zip(_padded_size(height, width), (height, width), strict=True))
+    return functional.pad(pictures, (0, right, 0, below), mode="reflect")
+
+
+def _padded_size(height: int, width: int) -> tuple[int, int]:
+    return height + -height % SIDE_MULTIPLE_PX, width + -width % SIDE_MULTIPLE_PX
 
 
 def as_shares(pictures: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from ml.area_rule import level_of_area
 from ml.backbones import FeatureExtractor, build_backbone
 from ml.catalogue.student_teacher import StudentTeacherParameters
-from ml.errors import ParameterError
+from ml.errors import ExportError, ParameterError
 from ml.methods.base import Geometry, Scored, Tensors
 from ml.methods.features import BACKBONE_PREFIX, FeatureMethod
 from ml.methods.trained import TrainedMethod
@@ -122,6 +122,14 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
         least = math.ceil(self.parameters.min_area_px / self.parameters.strides[0] ** 2)
         levels = [level_of_area(one, least) for one in cells.float().cpu().numpy()]
         return Scored(cells, torch.tensor(levels, dtype=torch.float32, device=cells.device))
+
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        if self.parameters.min_area_px:
+            raise ExportError(
+                f"{self.name} with min_area_px={self.parameters.min_area_px} has no ONNX graph, because ONNX knows no "
+                "connected regions."
+            )
+        return super().scored_in_graph(inputs)
 
     def tensors(self) -> Tensors:
         return {**self.backbone_tensors(), **super().tensors()}

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ml.networks.resizing import averaged
+
 _GRIDS = {16: 3, 32: 4, 64: 4}
 """Side of the last maps by the patch's side."""
 
@@ -31,7 +33,7 @@ class PatchCnn(nn.Module):
             *_layer(width, 2 * width),
             nn.MaxPool2d(2),
             *_layer(2 * width, 4 * width),
-            nn.AdaptiveAvgPool2d(grid) if side == 64 else nn.Identity(),
+            _Averaged(grid) if side == 64 else nn.Identity(),
             nn.Flatten(),
             nn.Linear(4 * width * grid**2, 16 * width),
             nn.ReLU(),
@@ -47,6 +49,17 @@ class PatchCnn(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         return torch.squeeze(self.layers(patches), 1)
+
+
+class _Averaged(nn.Module):
+    """Maps of any size, averaged to squares of `side`."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self._size = side, side
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return averaged(maps, self._size)
 
 
 def _layer(channels_in: int, channels_out: int) -> tuple[nn.Conv2d, nn.ReLU]:

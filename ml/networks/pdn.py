@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ml.errors import ParameterError
+from ml.networks.resizing import antialiased
 
 GridStride = Literal[4, 8]
 Size = Literal["small", "medium"]
@@ -105,7 +106,7 @@ class Autoencoder(nn.Module):
     def forward(self, pictures: Tensor, random: torch.Generator | None = None) -> Tensor:
         """`random`, of the CPU: where dropout takes its numbers from; without it nothing is dropped."""
         if pictures.shape[-2:] != (self.side_px, self.side_px):
-            pictures = functional.interpolate(pictures, (self.side_px, self.side_px), mode="bilinear", antialias=True)
+            pictures = antialiased(pictures, (self.side_px, self.side_px))
         code = self.encoder(pictures)
         for size, stage in zip(self._sizes, self.stages, strict=True):
             code = functional.interpolate(code, (size, size), mode="bilinear")

@@ -10,11 +10,11 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ml.backbones import build_backbone
 from ml.catalogue import BACKBONES
 from ml.errors import WeightsError
+from ml.networks.resizing import antialiased
 from ml.weights import load_weights, read_weights
 
 VGG16 = "vgg16"
@@ -58,7 +58,7 @@ class Trunk(nn.Module):
     def forward(self, patches: Tensor) -> Tensor:
         least = LEAST_CELLS * STRIDE_PX
         if patches.shape[-1] < least:
-            patches = functional.interpolate(patches, (least, least), mode="bilinear", antialias=True)
+            patches = antialiased(patches, (least, least))
         features: Tensor = self.network(((patches + 1) / 2 - self.mean) / self.std)[-1]
         return features
 
