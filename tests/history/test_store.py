@@ -9,6 +9,7 @@ import pytest
 
 from station.core.errors import StorageError
 from station.history import PictureStore
+from station.history.store import place_all
 from tests.history.parts import score_map
 
 
@@ -66,6 +67,22 @@ def test_that_everything_is_flushed_before_it_counts_as_stored(
         "rename",
         "folder",
     ]
+
+
+def test_that_all_have_their_names_before_a_folder_is_flushed(
+    store: PictureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staged = [store.stage(data, ".png") for data in (b"a picture", b"its map")]
+    named: list[bool] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        named.append(all(content.final.exists() for content in staged))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    place_all(staged)
+    assert named == [True, True]
 
 
 def test_that_a_missing_picture_is_named(store: PictureStore) -> None:

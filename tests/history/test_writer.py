@@ -115,6 +115,54 @@ def test_that_a_prepared_picture_that_is_never_recorded_is_thrown_away(
     assert not list((store.folder / "incoming").iterdir())
 
 
+def test_that_prepared_files_only_want_their_names_and_their_folders_flushed_before_the_row(
+    writer: HistoryWriter, store: PictureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = inspected()
+    assert part.frame
+    staged = [writer.prepare(part.frame).result()]
+    writer.prepare_map(part)
+    writer._maps[part.inspection.id].result()
+    assert len(list((store.folder / "incoming").iterdir())) == 2
+    flushed: list[Path] = []
+    sync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").resolve())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    stored = writer.record(part)
+    assert stored.picture_hash == staged[0].hash and stored.map_hash
+    assert flushed == [store.path(digest).parent for digest in (stored.picture_hash, stored.map_hash)]
+    assert not list((store.folder / "incoming").iterdir())
+
+
+def test_that_a_prepared_map_of_a_part_stored_as_a_fault_is_thrown_away(
+    writer: HistoryWriter, store: PictureStore
+) -> None:
+    part = inspected()
+    writer.prepare_map(part)
+    writer.record(without_picture())
+    writer.prepare(frame(9))
+    writer.close()
+    assert not list((store.folder / "incoming").iterdir())
+
+
+def test_that_a_map_that_could_not_be_written_is_told_when_the_part_is_recorded(
+    writer: HistoryWriter, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    part = inspected()
+    monkeypatch.setattr(os, "fsync", full)
+    writer.prepare_map(part)
+    with pytest.raises(StorageError, match="No space left on device"):
+        writer.record(part)
+    assert reader.recent(10) == []
+
+
 def test_that_a_nearly_full_disk_refuses_pictures_but_still_takes_a_fault(
     engine: Engine, store: PictureStore, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

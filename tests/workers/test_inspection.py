@@ -8,9 +8,11 @@ import pytest
 from PySide6.QtCore import QMetaObject, QObject, Qt, QThread, Signal, Slot
 from pytestqt.qtbot import QtBot
 
+from station.capture.ahead import AheadCamera
 from station.core.errors import CameraError, NoPartYetError, StorageError
 from station.core.frame import Frame
 from station.core.inspection import PartView
+from station.core.ports import Camera
 from station.core.recipe import QualityLimits, Recipe
 from station.core.verdict import Verdict
 from station.workers.inspection import (
@@ -100,13 +102,14 @@ class Window(QObject):
 class Line:
     """A worker in its thread, with its fakes and a window that listens."""
 
-    def __init__(self, qtbot: QtBot, frames: int = 3, log_failures: int = 0) -> None:
+    def __init__(self, qtbot: QtBot, frames: int = 3, log_failures: int = 0, fetches_ahead: bool = False) -> None:
         self.qtbot = qtbot
         self.camera = fakes.FakeCamera([fakes.frame(index) for index in range(frames)])
         self.detector = fakes.FakeDetector()
         self.log = fakes.FakeLog()
         self.opened: list[str] = []
         self._log_failures = log_failures
+        self._fetches_ahead = fetches_ahead
         self.worker = InspectionWorker(Suppliers(self._open_log, self._open_camera, lambda _: self.detector))
         self.window = Window(self.worker, self.log)
         self.thread = QThread()
@@ -120,9 +123,9 @@ class Line:
             raise StorageError("The history cannot be opened.")
         return self.log
 
-    def _open_camera(self, spec: str) -> fakes.FakeCamera:
+    def _open_camera(self, spec: str) -> Camera:
         self.opened.append(spec)
-        return self.camera
+        return AheadCamera(self.camera) if self._fetches_ahead else self.camera
 
     @property
     def parts(self) -> list[JudgedPart]:
@@ -321,7 +324,7 @@ def test_that_a_part_announced_in_continuous_inspection_is_no_overrun(line: Call
     running.window.continuous.emit(True, 0)
     for _ in range(20):
         running.worker.press()
-        running.qtbot.wait(5)
+        running.qtbot.waitUntil(lambda: not running.worker._triggers.has_waiting)
     running.window.continuous.emit(False, 0)
     running.qtbot.waitUntil(lambda: running.window.stops == [""])
     assert {part.inspection.verdict for part in running.parts} == {Verdict.OK}
@@ -491,3 +494,76 @@ def test_that_a_fault_without_picture_names_the_camera_that_was_open(line: Calla
     running = line().ready(fakes.recipe(quality=QualityLimits(), source="another"))
     running.camera.problem = "Camera lost."
     assert running.inspect().inspection.source == "fake"
+
+
+def _names(parts: list[JudgedPart]) -> list[str]:
+    return [part.inspection.serial for part in parts]
+
+
+def test_that_the_next_part_is_fetched_while_one_is_judged(line: Callable[..., Line]) -> None:
+    running = line(frames=3, fetches_ahead=True).ready()
+    score, left_when_judged = running.detector.score, []
+
+    def judged(*arguments: Any) -> Any:
+        deadline = time.monotonic() + 5
+        while len(running.camera.frames) > 1 and time.monotonic() < deadline:
+            QThread.msleep(1)
+        left_when_judged.append(len(running.camera.frames))
+        return score(*arguments)
+
+    running.detector.score = judged  # type: ignore[method-assign]
+    running.inspect()
+    assert left_when_judged == [1], "the second of three has left the source, the third has not"
+
+
+def test_that_stopping_and_changing_the_recipe_leave_out_no_picture_of_a_source(line: Callable[..., Line]) -> None:
+    running = line(frames=40, fetches_ahead=True).ready()
+    for _ in range(3):
+        so_far = len(running.parts)
+        running.window.continuous.emit(True, 1)
+        running.qtbot.waitUntil(lambda so_far=so_far: len(running.parts) >= so_far + 3)
+        running.window.continuous.emit(False, 0)
+        running.qtbot.waitUntil(lambda: running.window.stops[-1:] == [""])
+        running.window.stops.clear()
+        running.ready()
+        running.inspect()
+    running.window.continuous.emit(True, 0)
+    running.hears("ended", "All pictures have been inspected.")
+    assert _names(running.parts) == [f"part-{number}" for number in range(40)]
+
+
+def test_that_a_failure_fetched_ahead_is_the_fault_of_its_own_part(line: Callable[..., Line]) -> None:
+    running = line(frames=5, fetches_ahead=True).ready()
+    grab = running.camera.grab
+
+    def the_third_fails(timeout_s: float) -> Frame:
+        frame = grab(timeout_s)
+        if frame.name == "part-2":
+            raise CameraError("part-2 is no picture.")
+        return frame
+
+    running.camera.grab = the_third_fails  # type: ignore[method-assign]
+    running.window.continuous.emit(True, 0)
+    running.hears("ended", "All pictures have been inspected.")
+    assert [part.inspection.fault for part in running.parts] == [None, None, "part-2 is no picture.", None, None]
+
+
+def test_that_the_end_fetched_ahead_is_told_after_the_last_part_is_shown(line: Callable[..., Line]) -> None:
+    running = line(frames=2, fetches_ahead=True).ready()
+    assert running.inspect().inspection.verdict is Verdict.OK
+    assert running.inspect().inspection.verdict is Verdict.OK
+    running.qtbot.wait(50)
+    assert ("ended", "All pictures have been inspected.") not in running.window.told
+    running.worker.press()
+    running.hears("ended", "All pictures have been inspected.")
+    assert len(running.parts) == 2
+
+
+def test_that_a_part_shown_is_as_it_is_stored_where_its_views_were_made_before(line: Callable[..., Line]) -> None:
+    running = line().ready()
+    running.detector.next_score = 9.0
+    running.log.refuses_pictures = True
+    fault = running.inspect()
+    view = running.worker.views.take()
+    assert view is not None and view.inspection == fault.inspection
+    assert view.heat is None and view.outlines == (), "nothing of the verdict that could not be stored"
