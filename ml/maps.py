@@ -287,18 +287,17 @@ def heat_rgba(normalised: NDArray[np.floating]) -> NDArray[np.uint8]:
     Magma over the fixed `HEAT_RANGE`; transparent at 0 and below, opaque from the threshold (1) on.
     """
     low, high = HEAT_RANGE
-    clipped = np.clip(normalised, low, high)
-    steps = cv2.multiply(clipped, 255 / high, dtype=cv2.CV_8U)
-    colours: NDArray[np.uint32] = np.take(_HEAT, steps)
+    steps = cv2.convertScaleAbs(np.clip(normalised, low, high), alpha=255 / high)
+    colours = np.asarray(cv2.LUT(steps, _HEAT))
     return colours.view(np.uint8).reshape(*normalised.shape, 4)
 
 
-def _heat_table() -> NDArray[np.uint32]:
+def _heat_table() -> NDArray[np.int32]:
     """The 256 RGBA colours, each packed into one number so that a single look-up fetches all four bytes."""
     steps = np.arange(256, dtype=np.uint8)
     colours = cv2.cvtColor(cv2.applyColorMap(steps, cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGBA).reshape(256, 4)
     colours[:, 3] = np.clip(np.linspace(*HEAT_RANGE, 256), 0, 1) * 255
-    return np.ascontiguousarray(colours).view(np.uint32).ravel()
+    return np.ascontiguousarray(colours).view(np.int32).ravel()
 
 
 _HEAT = _heat_table()

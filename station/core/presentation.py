@@ -1,6 +1,9 @@
 """What a screen shows of a part, made off the GUI thread: the picture as 8-bit RGB, the heat map on its fixed scale,
 the outlines of the defect regions."""
 
+import math
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -14,22 +17,46 @@ from station.core.inspection import Inspection, Outline, PartView
 VIEW_SIDE_PX = 1600
 """Pictures are shrunk to this for the screen; a 4K screen shows the picture area at about this size."""
 THUMBNAIL_SIDE_PX = 128
+_ALMOST_HALF = 0.499  # less than this, what is rounded is as good as cut off
+HEAT_SHARE = 0.6
+"""Of a pixel's colour in files and reports, where the heat map is opaque."""
 SAME_REGION = 0.5
 """An outline belongs to a region when their boxes share at least this much of what they cover together."""
 
 
 def displayed(pixels: Pixels, window: tuple[float, float], side_px: int = VIEW_SIDE_PX) -> NDArray[np.uint8]:
     """`(h, w, 3)` uint8 RGB with the longer side at most `side_px`, in the recipe's value window."""
-    height, width = pixels.shape[:2]
-    shrink = min(1.0, side_px / max(height, width))
-    if shrink < 1:
-        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    if pixels.dtype != np.uint8 or window != (0, 255):
-        low, high = window
-        pixels = np.clip((pixels.astype(np.float32) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
-    rgb = pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
+    pixels = _shrunk(pixels, side_px)
+    counts = _in_window(pixels, *window) if pixels.dtype != np.uint8 or window != (0, 255) else pixels
+    rgb = counts if counts.ndim == 3 else cv2.cvtColor(counts, cv2.COLOR_GRAY2RGB)
     return np.ascontiguousarray(rgb, dtype=np.uint8)
+
+
+def _shrunk(pixels: Pixels, side_px: int) -> Pixels:
+    """The mean over as many whole pixels as there are in one of the screen's; what is left, interpolated.
+
+    For looking at, that is as good as the mean over broken pixels, which takes five times as long.
+    """
+    height, width = pixels.shape[:2]
+    factor = max(height, width) / side_px
+    if factor <= 1:
+        return pixels
+    size = max(1, round(width / factor)), max(1, round(height / factor))
+    if factor >= 2:
+        whole_y, whole_x = min(int(factor), height), min(int(factor), width)
+        even = pixels[: height // whole_y * whole_y, : width // whole_x * whole_x]
+        pixels = cv2.resize(even, (width // whole_x, height // whole_y), interpolation=cv2.INTER_AREA)
+    smaller: Pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+    return smaller
+
+
+def _in_window(pixels: Pixels, low: float, high: float) -> NDArray[np.uint8]:
+    """Shares of the window in whole 1/255, cut off, in a single pass."""
+    if low > 0:  # that pass takes absolute values
+        pixels = np.maximum(pixels, pixels.dtype.type(math.ceil(low)))
+    scale = 255 / (high - low)
+    shares: NDArray[np.uint8] = cv2.convertScaleAbs(pixels, alpha=scale, beta=-low * scale - _ALMOST_HALF)
+    return shares
 
 
 class PartPresenter:
@@ -45,7 +72,9 @@ class PartPresenter:
         heat = None
         if score_map is not None and self._calibration is not None:
             height, width = self.picture.shape[:2]
-            heat = heat_rgba(self._calibration.normalise_map(score_map.at_size(height, width)))
+            # The scale is linear: few cells are put on it, not many pixels.
+            normalised = replace(score_map, cells=self._calibration.normalise_map(score_map.cells))
+            heat = heat_rgba(normalised.at_size(height, width))
         outlines: tuple[Outline, ...] = ()
         if inspection is not None and inspection.regions:
             outlines = self._outlines(score_map, inspection.regions)
@@ -92,11 +121,14 @@ def _overlap(box: NDArray[np.intp], others: NDArray[np.intp]) -> NDArray[np.floa
 
 def overlaid(view: PartView) -> NDArray[np.uint8]:
     """Picture with its heat map and region outlines, `(h, w, 3)` uint8 RGB, for files and reports."""
-    image = view.picture.copy()
-    if view.heat is not None:
-        alpha = view.heat[..., 3:].astype(np.float32) / 255 * 0.6
-        image = (image * (1 - alpha) + view.heat[..., :3] * alpha).round().astype(np.uint8)
+    image = view.picture.copy() if view.heat is None else _blended(view.picture, view.heat)
     polygons = [np.round(np.array(outline) * view.scale).astype(np.int32) for outline in view.outlines]
     for colour, width_px in (((0, 0, 0), 6), ((235, 119, 71), 2)):
         cv2.polylines(image, polygons, True, colour, width_px, cv2.LINE_AA)
     return image
+
+
+def _blended(picture: NDArray[np.uint8], heat: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    shares = np.multiply(heat[..., 3], np.float32(HEAT_SHARE / 255))
+    colours = cv2.cvtColor(heat, cv2.COLOR_RGBA2RGB)
+    return np.asarray(cv2.blendLinear(colours, picture, shares, 1 - shares), np.uint8)
