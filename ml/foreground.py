@@ -10,14 +10,18 @@ missing or foreign part must never pass as background; and the mask is not widen
 then holds no background, which is why a picture of nothing else stands out.
 """
 
-from collections.abc import Sequence
+import math
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
 import torch
 from scipy.ndimage import binary_fill_holes
 from torch import Tensor
+from torch.nn import functional
 
 LEAST_SEPARATION = 0.8
 """Share of the component's variance that lies between the two clusters; an even spread without clusters has 0.75."""
@@ -69,6 +73,20 @@ class Foreground:
                 judged[index] = whole
         return torch.from_numpy(judged).to(features.device)
 
+    def cells_in_graph(self, features: Tensor) -> Tensor:
+        """`cells` in operations that an ONNX graph has."""
+        shown: Tensor = features.permute(0, 2, 3, 1) @ self.direction > self.threshold
+        if self.least_share == 0:
+            return shown
+        rows, columns = (int(side) for side in shown.shape[1:])
+        background = (~shown).float().unsqueeze(1)
+        edge = torch.ones(rows, columns)
+        edge[1:-1, 1:-1] = 0
+        outside = _flooding()(background, background * edge).reshape(-1, rows, columns)
+        least = math.ceil(self.least_share * rows * columns)
+        judged: Tensor = (outside < 0.5) | ((1 - outside).sum((1, 2), keepdim=True) < least)
+        return judged
+
     def _shown(self, features: Tensor) -> Tensor:
         return torch.einsum("nchw,c->nhw", features.float(), self.direction.to(features.device)) > self.threshold
 
@@ -97,6 +115,27 @@ def learn_foreground(pictures: Sequence[Tensor]) -> Foreground:
     shares = [float(binary_fill_holes(shown).mean()) for item in pictures for shown in found._shown(item).cpu().numpy()]
     learnt = Foreground(direction, threshold, max(LEAST_PART_SHARE * min(shares), 1e-6))
     return Foreground.of(learnt.tensor())  # a stored model must not differ by the rounding to float32
+
+
+def _flooded(open_cells: Tensor, reached: Tensor) -> Tensor:
+    """All that is open and joined to what is reached by open cells; 1 and 0 in float32 (n, 1, rows, columns)."""
+    grows = True
+    while grows:
+        across = functional.max_pool2d(reached, [1, 3], [1, 1], [0, 1])
+        down = functional.max_pool2d(reached, [3, 1], [1, 1], [1, 0])
+        grown = torch.maximum(across, down) * open_cells
+        grows = bool((grown > reached).any())
+        reached = grown
+    return reached
+
+
+@cache
+def _flooding() -> Callable[[Tensor, Tensor], Tensor]:
+    """`_flooded` as a script: a traced graph has a loop then, whose turns depend on what it is given."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # scripts go when the tracing exporter does
+        script: Callable[[Tensor, Tensor], Tensor] = torch.jit.script(_flooded)
+    return script
 
 
 def _cells_and_border(picture: Tensor) -> tuple[Tensor, Tensor]:

@@ -73,8 +73,6 @@ def _apply(features: Tensor, vertical: Tensor | None, horizontal: Tensor | None)
     if horizontal is not None:
         cells = horizontal @ cells
     if vertical is not None:
-        count, rows, columns, channels = cells.shape
-        cells = (vertical @ cells.reshape(count, rows, columns * channels)).reshape(
-            count, len(vertical), columns, channels
-        )
+        rows, columns, channels = (int(length) for length in cells.shape[1:])  # numbers in a traced graph too
+        cells = (vertical @ cells.reshape(-1, rows, columns * channels)).reshape(-1, len(vertical), columns, channels)
     return cells.permute(0, 3, 1, 2)

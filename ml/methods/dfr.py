@@ -14,7 +14,7 @@ is kept; the map is smoothed.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
+from torch.nn.utils.fusion import fuse_linear_bn_eval
 
 from ml.catalogue.dfr import DfrParameters
 from ml.feature_scale import ChannelStatistics
@@ -98,6 +99,7 @@ class Dfr(FeatureMethod, TrainedMethod):
 
     name = "dfr"
     parameters: DfrParameters
+    networks: FeatureAutoencoder
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class Dfr(FeatureMethod, TrainedMethod):
     def embed(self, inputs: Tensor) -> Tensor:
         return torch.cat(self.pyramid.resample(self.extractor(inputs)), dim=1)
 
-    def build_networks(self) -> nn.Module:
+    def build_networks(self) -> FeatureAutoencoder:
         return FeatureAutoencoder(self._channels, self._code)
 
     def lesson(self, parts: Sequence[Tensor], validation: Sequence[Tensor], seed: int, steps: int) -> Lesson:
@@ -150,6 +152,13 @@ class Dfr(FeatureMethod, TrainedMethod):
         errors = (self.networks(rows) - rows).square().mean(1)
         return Scored(errors.reshape(count, grid_rows, grid_columns))
 
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        self.require_fitted()
+        rows = self.embed(inputs).permute(0, 2, 3, 1).reshape(-1, self._channels)
+        rows = (rows - self.statistics["mean"]) * (1 / self.statistics["spread"])
+        wrong = _without_normalisation(self.networks)(rows) - rows
+        return Scored((wrong * wrong).mean(1).reshape(-1, self.pyramid.rows, self.pyramid.columns))
+
     def tensors(self) -> Tensors:
         return {**self.backbone_tensors(), **super().tensors()}
 
@@ -171,6 +180,17 @@ def components(rows: Tensor, share: float) -> int:
     variances = torch.linalg.eigvalsh(centred.t() @ centred).flip(0).clamp(min=0)
     reached = variances.cumsum(0) >= share * variances.sum()
     return int(reached.int().argmax()) + 1
+
+
+def _without_normalisation(autoencoder: Iterable[nn.Module]) -> nn.Module:
+    """A trained autoencoder's layers, the normalisations taken into the layers before them."""
+    layers: list[nn.Module] = []
+    for layer in autoencoder:
+        if isinstance(layer, nn.BatchNorm1d) and isinstance(layers[-1], nn.Linear):
+            layers[-1] = fuse_linear_bn_eval(layers[-1], layer)
+        else:
+            layers.append(layer)
+    return nn.Sequential(*layers)
 
 
 def _hidden(inputs: int, outputs: int) -> tuple[nn.Module, nn.Module, nn.Module]:

@@ -10,6 +10,7 @@ III-B), which is `covariance=ridge`; with shrinkage towards the identity a hundr
 that a spot that never varied in a few pictures still may.
 """
 
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,7 @@ MOMENTS_PREFIX = "moments."
 
 SELECTION_SEED = 1024  # the published one; what it picks is stored with the model all the same
 _PICTURES_AT_A_TIME = 16  # one pass over the sums (tens of MB) per so many pictures
+_TRIANGLE_STEP = 24  # columns of a block of the triangle in a graph: narrower ones take longer than they save
 _POSITIONS_AT_A_TIME = 256  # bounds the working memory of the inversion
 
 
@@ -177,6 +179,26 @@ class Padim(FeatureMethod):
         distances = torch.linalg.vector_norm(torch.bmm(centred, self._unmixing), dim=2)
         by_input = distances if self.is_position_free else distances.t()
         return Scored(by_input.reshape(count, rows, columns))
+
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        """The whitening matrices are read once per input and make most of the time: of each only the triangle is."""
+        self._require_fitted()
+        size, rows, columns = self.parameters.channels, self.pyramid.rows, self.pyramid.columns
+        samples = self.embed(inputs).permute(0, 2, 3, 1).reshape(-1, rows * columns, size)
+        centred = samples - self._mean
+        if self.is_position_free:
+            whitened = centred @ self._unmixing[0]
+        else:
+            by_position = centred.unsqueeze(2)
+            bounds = [0, *range(_TRIANGLE_STEP, size - _TRIANGLE_STEP // 2, _TRIANGLE_STEP), size]
+            whitened = torch.cat(
+                [
+                    by_position[..., :stop] @ self._unmixing[:, :stop, start:stop].contiguous()
+                    for start, stop in itertools.pairwise(bounds)
+                ],
+                dim=3,
+            )
+        return Scored((whitened * whitened).sum(-1).sqrt().reshape(-1, rows, columns))
 
     def tensors(self) -> Tensors:
         self._require_fitted()

@@ -9,6 +9,7 @@ borders too, is judged by as many patches (mirrored, a defect near the border wo
 published nearest neighbour among all training patches is sought in a greedy coreset of at most `bank_cap` of them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,7 @@ from ml.methods.features import required
 from ml.methods.trained import TrainedMethod
 from ml.networks.patch_svdd import CHANNELS, SMALL_CELLS, PatchEncoder
 from ml.position_lesson import WINDOW_CELLS, PositionLesson, refuse_collapse
+from ml.runtime.nearest import GraphBank
 
 CANDIDATES = 40_000
 """Patches per size, drawn evenly over the pictures, among which the coreset is chosen."""
@@ -106,6 +108,16 @@ class PatchSvdd(TrainedMethod):
         # One by one: a batch is slower on a processor, and a dense map of every layer is large.
         return Scored(torch.cat([self._cells(one) for one in _singly(embedded)]))
 
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        self.require_fitted()
+        distances = {}
+        for size, embedded in self._embeddings(inputs).items():
+            grid = [int(side) for side in embedded.shape[2:]]
+            bank = GraphBank(self._rows[size], "l2", math.prod(grid))
+            queries = embedded.permute(0, 2, 3, 1).reshape(-1, CHANNELS)
+            distances[size] = bank.distances(queries).reshape(-1, 1, *grid)
+        return Scored(self._joined(distances))
+
     def tensors(self) -> Tensors:
         return {**super().tensors(), **{_key(size): rows.cpu().numpy() for size, rows in self._rows.items()}}
 
@@ -134,17 +146,20 @@ class PatchSvdd(TrainedMethod):
 
     def _cells(self, pixels: Tensor) -> Tensor:
         """One input (1, 3, height, width) -> its map (1, rows, columns), a cell per small stride."""
-        maps = {}
-        for size, embedded in self._embeddings(pixels).items():
-            distances = self._banks[size].distances(_as_rows(embedded)).reshape(1, 1, *embedded.shape[-2:])
-            maps[size] = functional.avg_pool2d(distances, _PER_PATCH[size], stride=1)[:, 0]
+        return self._joined(
+            {
+                size: self._banks[size].distances(_as_rows(embedded)).reshape(-1, 1, *embedded.shape[-2:])
+                for size, embedded in self._embeddings(pixels).items()
+            }
+        )
+
+    def _joined(self, distances: Mapping[str, Tensor]) -> Tensor:
+        """Distances (n, 1, rows, columns) of all patches of either size -> the map (n, rows, columns)."""
+        small, large = (functional.avg_pool2d(distances[size], _PER_PATCH[size], stride=1) for size in _SIZES)
         finer = LARGE_STRIDE // SMALL_STRIDE
-        small, large = maps["small"], maps["large"].repeat_interleave(finer, 1).repeat_interleave(finer, 2)
-        if self.parameters.map == "product":
-            return small * large
-        if self.parameters.map == "sum":
-            return small + large
-        return small if self.parameters.map == "small" else large
+        large = functional.interpolate(large, scale_factor=finer, mode="nearest")
+        maps = {"product": small * large, "sum": small + large, "small": small, "large": large}
+        return maps[self.parameters.map][:, 0]
 
 
 def _singly(inputs: Tensor) -> list[Tensor]:

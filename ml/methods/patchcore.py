@@ -29,11 +29,14 @@ from ml.catalogue.patchcore import PatchcoreParameters
 from ml.errors import CancelledError, ParameterError, TrainingError
 from ml.foreground import Foreground, learn_foreground
 from ml.memory_bank import MemoryBank, draw_rows, extending_coreset, greedy_coreset
-from ml.methods.base import Geometry, Past, Scored, ScoreRule, Tensors
+from ml.methods.base import Geometry, Past, Scored, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.pictures import Pixels
 from ml.progress import Cancelled, Progress, never, silent
+from ml.published_embedding import published_embedding, published_in_graph
 from ml.rotations import rotated
+from ml.runtime.nearest import GraphBank
+from ml.runtime.scores import ScoreRule
 from ml.training.perturbations import perturbed
 
 FEW_SHOT_COPIES = 4
@@ -94,8 +97,13 @@ class Patchcore(FeatureMethod):
     def embed(self, inputs: Tensor) -> Tensor:
         maps = self.extractor(inputs)
         if self.parameters.embedding == "published":
-            return _published_embedding(maps, self.parameters.feature_dim)
+            return published_embedding(maps, self.parameters.feature_dim)
         return torch.cat(self.pyramid.resample(maps), dim=1)
+
+    def _embedded_in_graph(self, inputs: Tensor) -> Tensor:
+        if self.parameters.embedding != "published":
+            return self.embed(inputs)
+        return published_in_graph(self.extractor(inputs), self.parameters.feature_dim)
 
     def variants(self, pixels: Pixels, seed: int) -> Iterator[Pixels]:
         yield from rotated(pixels, self.parameters.rotations)
@@ -211,6 +219,21 @@ class Patchcore(FeatureMethod):
         cells = distances.reshape(count, grid_rows, grid_columns)
         return Scored(cells if judged is None else cells * judged, scores)
 
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        self._fitted_bank()
+        size = self.pyramid.rows, self.pyramid.columns
+        bank = GraphBank(self._stored, self.parameters.metric, size[0] * size[1])
+        features = self._embedded_in_graph(inputs)
+        queries = features.permute(0, 2, 3, 1).reshape(-1, self._feature_count()) * (1 / self._spread)
+        nearest = bank.distances(queries, self.parameters.neighbours)
+        cells = (nearest if self.parameters.neighbours == 1 else nearest.mean(1)).reshape(-1, *size)
+        judged = self._foreground.cells_in_graph(features) if self.parameters.foreground else None
+        scores = None
+        if self.parameters.reweight:
+            highest = nearest[:, 0].reshape(-1, *size)
+            scores = self._reweighted_in_graph(bank, queries, highest if judged is None else highest * judged)
+        return Scored(cells if judged is None else cells * judged, scores)
+
     def tensors(self) -> Tensors:
         self._fitted_bank()
         own = {"bank": self._stored.cpu().numpy(), "spread": self._spread.cpu().numpy()}
@@ -258,20 +281,17 @@ class Patchcore(FeatureMethod):
         to_query = bank.distances_to(queries[worst], around)
         return highest * (1 - torch.exp(highest - torch.logsumexp(to_query, dim=1)))
 
+    def _reweighted_in_graph(self, bank: GraphBank, queries: Tensor, distances: Tensor) -> Tensor:
+        """`_reweighted` of distances (n, rows, columns); m* is looked up for m_test alone."""
+        cells = self.pyramid.rows * self.pyramid.columns
+        highest, worst = distances.reshape(-1, cells).max(1)
+        by_input = queries.reshape(-1, cells, queries.shape[1])
+        index = worst[:, None, None].expand(-1, 1, by_input.shape[2])
+        query = by_input.gather(1, index)[:, 0]
+        row = bank.rows(bank.nearest(query)[:, 0])
+        to_query = bank.distances_to(query, bank.nearest(row, self.parameters.reweight_neighbours))
+        return highest * (1 - torch.exp(highest - torch.logsumexp(to_query, dim=1)))
+
 
 def _as_rows(embedded: Tensor) -> Tensor:
     return embedded.permute(0, 2, 3, 1).flatten(0, 2)
-
-
-def _published_embedding(maps: Sequence[Tensor], feature_dim: int) -> Tensor:
-    """3x3 neighbourhoods (zeros outside), each pooled to `feature_dim`, on the finest map's grid, pooled together."""
-    count, _, rows, columns = maps[0].shape
-    pooled = []
-    for features in maps:
-        patches = functional.unfold(features.float(), 3, padding=1).transpose(1, 2)
-        level = functional.adaptive_avg_pool1d(patches, feature_dim).transpose(1, 2)
-        level = level.reshape(count, feature_dim, *features.shape[-2:])
-        pooled.append(functional.interpolate(level, size=(rows, columns), mode="bilinear", align_corners=False))
-    stacked = torch.stack(pooled, dim=1).permute(0, 3, 4, 1, 2).reshape(count, rows * columns, -1)
-    joined: Tensor = functional.adaptive_avg_pool1d(stacked, feature_dim)
-    return joined.reshape(count, rows, columns, feature_dim).permute(0, 3, 1, 2)

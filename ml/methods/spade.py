@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import cosine_similarity, normalize, pixel_shuffle, pixel_unshuffle
 
 from ml.catalogue.spade import SpadeParameters
 from ml.errors import CancelledError, TrainingError
@@ -33,6 +33,7 @@ from ml.memory_bank import MemoryBank, greedy_coreset
 from ml.methods.base import Geometry, Past, Scored, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.nearest import distances_to_nearest
 from ml.runtime.scores import ScoreRule
 
 _HALF_LIMIT = torch.finfo(torch.float16).max
@@ -151,6 +152,53 @@ class Spade(FeatureMethod):
             cells.append(self._map(maps, self._scaled(self._gallery[nearest].float())))
             scores.append(distances.mean())
         return Scored(torch.stack(cells), torch.stack(scores) if self.parameters.score == "neighbours" else None)
+
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        """The nearest pictures are looked up in the graph, which holds the gallery, unpacked, in half precision."""
+        if not len(self._gallery):
+            raise RuntimeError("SPADE was asked to work before it was fitted")
+        gallery = [level.permute(0, 2, 3, 1).contiguous() for level in self._unpacked(self._gallery)]
+        scale = [1 / factor for factor in self._scale]
+        centre = [torch.zeros(size) for size in self.extractor.channels]
+        if self.parameters.metric == "l2":  # moving everything changes no distance, and keeps their rounding small
+            centre = [level.float().mean((0, 1, 2)) * factor for level, factor in zip(gallery, scale, strict=True)]
+        own = [
+            level * factor - middle[:, None, None]
+            for level, factor, middle in zip(self.extractor(inputs), scale, centre, strict=True)
+        ]
+        distances, nearest = self._retrieved_in_graph(own[-1].mean((2, 3)), self._pooled - centre[-1])
+        count = int(nearest.shape[1])
+        others = [
+            (level[nearest.reshape(-1)].float() * factor - middle).permute(0, 3, 1, 2)
+            for level, factor, middle in zip(gallery, scale, centre, strict=True)
+        ]
+        cells = self._map_in_graph(own, others, count)
+        return Scored(cells, distances.mean(1) if self.parameters.score == "neighbours" else None)
+
+    def _retrieved_in_graph(self, pooled: Tensor, gallery: Tensor) -> tuple[Tensor, Tensor]:
+        """As `_retrieved` for n inputs, pooled (n, C): (n, K) both."""
+        if self.parameters.metric == "cosine":
+            distances = 1 - normalize(pooled, dim=1) @ normalize(gallery, dim=1).t()
+        else:
+            differences = pooled[:, None] - gallery
+            distances = (differences * differences).sum(2).sqrt()
+        found = distances.topk(min(self.parameters.nearest_pictures, len(gallery)), dim=1, largest=False)
+        return found.values, found.indices
+
+    def _map_in_graph(self, own: list[Tensor], others: list[Tensor], count: int) -> Tensor:
+        """Cells (n, rows, columns) of maps (n, C, ...) against `count` retrieved ones each, (n count, C, ...)."""
+        if self.parameters.map == "concatenated":
+            own, others = ([torch.cat(self.pyramid.resample(levels), dim=1)] for levels in (own, others))
+        by_depth = []
+        for level, gallery in zip(own, others, strict=True):
+            channels, rows, columns = (int(length) for length in level.shape[1:])
+            queries = level.permute(0, 2, 3, 1).reshape(-1, rows * columns, channels)
+            bank = gallery.permute(0, 2, 3, 1).reshape(-1, count * rows * columns, channels)
+            found = distances_to_nearest(queries, bank, self.parameters.metric, self.parameters.neighbours)
+            by_depth.append(found.mean(2).reshape(-1, 1, rows, columns))
+        if self.parameters.map == "concatenated":
+            return by_depth[0][:, 0]
+        return torch.cat(self.pyramid.resample(by_depth), dim=1).mean(1)
 
     def tensors(self) -> Tensors:
         gallery, scale = self._gallery.cpu().numpy(), self._scale.cpu().numpy()

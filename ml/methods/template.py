@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ml.catalogue.template import TemplateParameters
-from ml.errors import CancelledError, ModelFileError, ParameterError, TrainingError
+from ml.errors import CancelledError, ExportError, ModelFileError, ParameterError, TrainingError
 from ml.golden_template import UNREGISTERED, GoldenTemplate, Planes, grey, in_channels, to_planes
 from ml.methods.base import Geometry, Method, Past, Scored, Tensors
 from ml.methods.features import required
@@ -156,6 +156,13 @@ class Template(Method):
         golden = self._fitted()
         cells = [golden.cells(_planes_of(item)) for item in embedded]
         return Scored(torch.from_numpy(np.stack(cells)).to(embedded.device))
+
+    def scored_in_graph(self, inputs: Tensor) -> Scored:
+        """There is no such graph: registration searches until it has found, and OpenCV does it without torch anyway."""
+        raise ExportError(
+            "The golden template has no ONNX graph: it brings each picture to lie upon the template by a search of "
+            "OpenCV, which a graph cannot express. It computes in OpenCV on any machine."
+        )
 
     def tensors(self) -> Tensors:
         golden = self._fitted()
