@@ -104,12 +104,12 @@ class Riad(TrainedMethod):
     def scored_in_graph(self, inputs: Tensor) -> Scored:
         self.require_fitted()
         pictures = padded(inputs)
-        gradients = gradient_pyramid(as_shares(pictures))
-        of_sides = [
-            gradient_similarities(gradients, gradient_pyramid(as_shares(paint_in(self.networks, pictures, hidden))))
-            for hidden in self._masks
+        painted = torch.cat([paint_in(self.networks, pictures, hidden) for hidden in self._masks])
+        of_painted = [
+            gradients.unflatten(0, (len(self._masks), -1)) for gradients in gradient_pyramid(as_shares(painted))
         ]
-        return self._scored(self._mapped([torch.stack(scale).mean(0) for scale in zip(*of_sides, strict=True)]))
+        similarities = gradient_similarities(gradient_pyramid(as_shares(pictures)), of_painted)
+        return self._scored(self._mapped([similarity.mean(0) for similarity in similarities]))
 
     def _scored(self, cells: Tensor) -> Scored:
         if self._is_standardised:
