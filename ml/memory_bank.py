@@ -1,25 +1,31 @@
 """Exact nearest neighbours in a bank of feature vectors, and the greedy choice of which vectors to keep."""
 
+from collections.abc import Iterator
 from typing import Literal, Self
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import normalize
 
 from ml.errors import CancelledError
 from ml.progress import Cancelled, Progress, never, silent
 
 Metric = Literal["l2", "cosine"]
 
-MAX_BLOCK_ROWS = 4096
-_BLOCK_VALUES = 2**22  # distances computed at a time on a CPU: one thread does not care, two wake once instead of often
+TILE_QUERIES = 1024
+TILE_VALUES = 2**21
+"""Distances computed at a time: 8 MiB, which bounds the memory and stays in a CPU's caches until the minimum is taken.
+Smaller tiles prepare the same factors of the product too often; on a GPU, larger ones start fewer kernels.
+"""
+
+TILE_VALUES_ON_GPU = 2**26
 
 
 class MemoryBank:
     """Rows float32 (m, d) to which distances are asked, prepared once.
 
     Metric `l2` is the Euclidean distance, `cosine` is 1 - cosine similarity. Distances come from
-    |q|^2 + |b|^2 - 2 q.b, blockwise; both sides are centred on the bank's mean first, which changes no distance and
+    |q|^2 + |b|^2 - 2 q.b, tile by tile; both sides are centred on the bank's mean first, which changes no distance and
     keeps the cancellation small. What rounding makes negative counts as 0.
     """
 
@@ -27,67 +33,91 @@ class MemoryBank:
         self.metric = metric
         rows = rows.float()
         self._centre = rows.mean(0) if metric == "l2" else torch.zeros_like(rows[0])
-        self._rows = (rows - self._centre if metric == "l2" else normalize(rows, dim=1)).contiguous()
-        # |b|^2 is one more row of the product, met by a 1 in the query: cheaper than adding it to every distance.
-        self._columns = torch.cat((self._rows.t() * -2, self._rows.square().sum(1)[None])).contiguous()
+        rows = rows - self._centre if metric == "l2" else normalize(rows, dim=1)
+        # |b|^2 / 2 is one more value of each row, met by a 1 in the query: cheaper than adding it to every distance.
+        self._extended = torch.cat((rows, rows.square().sum(1, keepdim=True) / 2), dim=1)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._extended)
 
     def to(self, device: torch.device | str) -> Self:
         """Move to `device` and give the bank itself."""
-        self._centre, self._rows, self._columns = (
-            part.to(device) for part in (self._centre, self._rows, self._columns)
-        )
+        self._centre, self._extended = self._centre.to(device), self._extended.to(device)
         return self
 
     def distances(self, queries: Tensor) -> Tensor:
         """Distance of every query (q, d) to its nearest row, float32 (q,): one product and one minimum, no sorting."""
-        queries = self._prepare(queries)
-        lowest = queries.new_empty(len(queries))
-        for start, stop in self._blocks(len(queries)):
-            torch.amin(self._partial(queries[start:stop]), 1, out=lowest[start:stop])
-        return self._finish(lowest, queries.square().sum(1))
+        negated = self._negated(queries)
+        lowest = negated.new_empty(len(queries))
+        for block, first, halves in self._tiles(negated):
+            if first == 0:
+                torch.amin(halves, 1, out=lowest[block])
+            else:
+                torch.minimum(lowest[block], halves.amin(1), out=lowest[block])
+        return self._finish(lowest, _squared_norms(negated))
 
     def nearest(self, queries: Tensor, k: int = 1) -> tuple[Tensor, Tensor]:
         """The k nearest rows of every query (q, d): distances float32 (q, k), rising, and indices int64 (q, k).
 
         `k` above the number of rows gives all rows.
         """
-        queries = self._prepare(queries)
+        negated = self._negated(queries)
         k = min(k, len(self))
-        lowest = queries.new_empty(len(queries), k)
-        indices = torch.empty(len(queries), k, dtype=torch.int64, device=queries.device)
-        for start, stop in self._blocks(len(queries)):
-            lowest[start:stop], indices[start:stop] = self._partial(queries[start:stop]).topk(k, dim=1, largest=False)
-        return self._finish(lowest, queries.square().sum(1, keepdim=True)), indices
+        lowest = negated.new_full((len(queries), k), torch.inf)
+        indices = torch.zeros(len(queries), k, dtype=torch.int64, device=negated.device)
+        for block, first, halves in self._tiles(negated):
+            values, places = halves.topk(min(k, halves.shape[1]), dim=1, largest=False)
+            if first > 0:
+                values, places = torch.cat((lowest[block], values), 1), torch.cat((indices[block], places + first), 1)
+                values, best = values.topk(k, dim=1, largest=False)
+                places = places.gather(1, best)
+            lowest[block, : values.shape[1]], indices[block, : values.shape[1]] = values, places
+        return self._finish(lowest, _squared_norms(negated)[:, None]), indices
 
     def rows(self, indices: Tensor) -> Tensor:
         """The rows at `indices`, for the metric cosine at unit length."""
-        return self._rows[indices] + self._centre
+        return self._extended[indices, :-1] + self._centre
 
     def distances_to(self, queries: Tensor, indices: Tensor) -> Tensor:
         """Distances float32 (q, k) of every query (q, d) to its own choice of rows, `indices` (q, k)."""
-        differences = self._prepare(queries).unsqueeze(1) - self._rows[indices]
+        differences = self._negated(queries)[:, None, :-1] + self._extended[indices, :-1]
         squares = differences.square().sum(2)
         return squares.sqrt_() if self.metric == "l2" else squares.mul_(0.5)
 
-    def _prepare(self, queries: Tensor) -> Tensor:
-        return queries - self._centre if self.metric == "l2" else normalize(queries, dim=1)
+    def _negated(self, queries: Tensor) -> Tensor:
+        """What the extended rows are multiplied with, (q, d + 1): the queries as the rows are, negated, and a 1."""
+        count, size = queries.shape
+        negated = self._centre.new_empty(count, size + 1)
+        negated[:, size] = 1
+        # Written in place: joining the column to what was computed before would copy all of it once more.
+        torch.sub(self._centre, queries if self.metric == "l2" else normalize(queries, dim=1), out=negated[:, :size])
+        return negated
 
-    def _blocks(self, count: int) -> list[tuple[int, int]]:
-        rows = MAX_BLOCK_ROWS
-        if self._rows.device.type == "cpu":
-            rows = min(max(_BLOCK_VALUES // len(self), 32), MAX_BLOCK_ROWS)
-        return [(start, min(start + rows, count)) for start in range(0, count, rows)]
+    def _tiles(self, negated: Tensor) -> Iterator[tuple[slice, int, Tensor]]:
+        """|b|^2 / 2 - q.b, which orders the rows as the distance does, (queries, rows) of one tile at a time.
 
-    def _partial(self, queries: Tensor) -> Tensor:
-        """|b|^2 - 2 q.b (q, m): orders the rows as the distance does."""
-        return pad(queries, (0, 1), value=1.0) @ self._columns
+        Gives which queries, the first of the rows and the values, whose place the next tile takes.
+        """
+        values = TILE_VALUES if negated.device.type == "cpu" else TILE_VALUES_ON_GPU
+        height = max(min(len(negated), TILE_QUERIES), 1)
+        width = min(max(values // height, 1), len(self))
+        room = negated.new_empty(height * width)
+        for start in range(0, len(negated), height):
+            queries = negated[start : start + height]
+            for first in range(0, len(self), width):
+                rows = self._extended[first : first + width]
+                tile = room[: len(queries) * len(rows)].view(len(queries), len(rows))
+                torch.mm(queries, rows.t(), out=tile)
+                yield slice(start, start + len(queries)), first, tile
 
-    def _finish(self, partial: Tensor, query_norms: Tensor) -> Tensor:
-        squares = partial.add_(query_norms).clamp_(min=0)
+    def _finish(self, halves: Tensor, query_norms: Tensor) -> Tensor:
+        squares = halves.mul_(2).add_(query_norms).clamp_(min=0)
         return squares.sqrt_() if self.metric == "l2" else squares.mul_(0.5)
+
+
+def _squared_norms(negated: Tensor) -> Tensor:
+    norms: Tensor = torch.linalg.vector_norm(negated[:, :-1], dim=1)
+    return norms.square_()
 
 
 def greedy_coreset(

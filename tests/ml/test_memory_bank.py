@@ -32,12 +32,16 @@ def test_that_nearest_equals_brute_force(metric: str, mean: float, k: int) -> No
     torch.testing.assert_close(MemoryBank(rows, metric).distances(queries), distances[:, 0])  # type: ignore[arg-type]
 
 
-def test_that_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tile_rows", [1, 2, 7, 50])
+def test_that_tiles_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch, tile_rows: int) -> None:
     queries, rows = _rows(4097, 8, 1), _rows(50, 8, 2)
     whole = MemoryBank(rows).distances(queries)
-    monkeypatch.setattr("ml.memory_bank.MAX_BLOCK_ROWS", 33)
+    three = MemoryBank(rows).nearest(queries, 3)
+    monkeypatch.setattr("ml.memory_bank.TILE_QUERIES", 33)
+    monkeypatch.setattr("ml.memory_bank.TILE_VALUES", 33 * tile_rows)
     torch.testing.assert_close(MemoryBank(rows).distances(queries), whole)
-    torch.testing.assert_close(MemoryBank(rows).nearest(queries, 2)[0][:, 0], whole)
+    torch.testing.assert_close(MemoryBank(rows).nearest(queries, 3)[0], three[0])
+    assert torch.equal(MemoryBank(rows).nearest(queries, 3)[1], three[1])
 
 
 def test_that_a_row_of_the_bank_has_no_distance() -> None:
