@@ -74,5 +74,7 @@ def _apply(features: Tensor, vertical: Tensor | None, horizontal: Tensor | None)
         cells = horizontal @ cells
     if vertical is not None:
         rows, columns, channels = (int(length) for length in cells.shape[1:])  # numbers in a traced graph too
-        cells = (vertical @ cells.reshape(-1, rows, columns * channels)).reshape(-1, len(vertical), columns, channels)
+        count = -1 if channels else len(cells)  # of nothing, it cannot be concluded
+        cells = vertical @ cells.reshape(count, rows, columns * channels)
+        cells = cells.reshape(count, len(vertical), columns, channels)
     return cells.permute(0, 3, 1, 2)
