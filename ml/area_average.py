@@ -29,10 +29,9 @@ def area_average(pixels: Pixels, height: int, width: int) -> Pixels:
         averaged: Pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
         return averaged
     means = area_means(pixels, height, width)
-    rounded: Pixels = cv2.addWeighted(
-        means, 1, means, 0, 0, dtype=cv2.CV_8U if pixels.dtype == np.uint8 else cv2.CV_16U
-    )
-    return rounded
+    if pixels.dtype == np.uint8:
+        return np.asarray(cv2.convertScaleAbs(means), np.uint8)  # none is negative: this only rounds
+    return np.asarray(cv2.addWeighted(means, 1, means, 0, 0, dtype=cv2.CV_16U), np.uint16)
 
 
 def area_means(values: Pixels | NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:

@@ -17,6 +17,8 @@ from station.core.recipe import QualityLimits, Recipe
 from station.core.recipe_rules import refuse_mismatch
 from station.core.verdict import Verdict
 
+NO_LIMITS = QualityLimits()
+
 
 class Inspector:
     """Judges frames by one recipe and its loaded model. Lives in the worker's thread.
@@ -73,8 +75,11 @@ class Inspector:
                 f"The picture is {frame.width_px} x {frame.height_px} px, the recipe expects "
                 f"{expected[0]} x {expected[1]}. Check the camera's settings."
             )
-        quality = measure(frame.pixels, recipe.window, self._detector.reference_thumbnail)
-        return quality_objection(quality, recipe.quality)
+        limits = recipe.quality
+        if limits == NO_LIMITS:
+            return None
+        reference = None if limits.likeness_min is None else self._detector.reference_thumbnail
+        return quality_objection(measure(frame.pixels, recipe.window, reference), limits)
 
 
 def faulted(

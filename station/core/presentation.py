@@ -35,7 +35,8 @@ def displayed(pixels: Pixels, window: tuple[float, float], side_px: int = VIEW_S
 def _shrunk(pixels: Pixels, side_px: int) -> Pixels:
     """The mean over as many whole pixels as there are in one of the screen's; what is left, interpolated.
 
-    For looking at, that is as good as the mean over broken pixels, which takes five times as long.
+    For looking at, that is as good as the mean over broken pixels, which takes five times as long. Where the sides are
+    no multiples of those whole pixels, less than one of the screen's pixels is left out at the right and the bottom.
     """
     height, width = pixels.shape[:2]
     factor = max(height, width) / side_px

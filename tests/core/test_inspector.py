@@ -72,6 +72,11 @@ def test_that_an_unusable_picture_is_a_fault_that_names_its_figure(taken: np.nda
     assert detector.calls == 0
 
 
+def test_that_without_limits_every_picture_is_judged() -> None:
+    black = Frame(np.zeros((fakes.SIDE_PX, fakes.SIDE_PX, 3), np.uint8), 8, "fake")
+    assert inspector()[0].inspect(black).inspection.verdict is Verdict.OK
+
+
 def test_that_blur_and_a_missing_part_are_told_apart() -> None:
     limits = QualityLimits(focus_min=5, likeness_min=0.5)
     assert "focus" in (quality_objection(PictureQuality(0.5, 0.2, 1.0, 0.9), limits) or "")

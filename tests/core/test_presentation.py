@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from ml.judging import judge
 from ml.maps import Detection, ScoreMap
 from station.core.inspection import PartView
 from station.core.inspector import faulted
-from station.core.presentation import VIEW_SIDE_PX, PartPresenter, displayed, overlaid
+from station.core.presentation import HEAT_SHARE, VIEW_SIDE_PX, PartPresenter, displayed, overlaid
 from station.core.verdict import Verdict
 from tests import fakes
 
@@ -45,6 +46,25 @@ def test_that_a_picture_is_shown_in_the_recipe_s_window() -> None:
 def test_that_a_large_picture_is_shrunk_for_the_screen_and_a_small_one_is_left() -> None:
     assert displayed(np.zeros((100, 4000), np.uint8), (0, 255)).shape == (40, VIEW_SIDE_PX, 3)
     assert displayed(np.zeros((33, 5), np.uint8), (0, 255)).shape == (33, 5, 3)
+
+
+@pytest.mark.parametrize("size", [(1024, 1280), (1500, 2000), (3001, 3999)])
+def test_that_a_shrunken_picture_lies_where_the_mean_over_areas_does(size: tuple[int, int]) -> None:
+    coarse = np.random.default_rng(0).random((12, 16, 3), dtype=np.float32)
+    pixels = (cv2.resize(coarse, size[::-1], interpolation=cv2.INTER_LINEAR) * 255).astype(np.uint8)
+    shown = displayed(pixels, (0, 255), 700)
+    expected = cv2.resize(pixels, shown.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(shown.astype(int) - expected).max() <= 4  # of 255; from one pixel to the next there are up to 6
+
+
+@pytest.mark.parametrize("window", [(0, 4095), (30.5, 200), (-20, 100), (100, 150)])
+def test_that_counts_are_cut_off_to_whole_shares_of_the_window(window: tuple[float, float]) -> None:
+    counts = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    low, high = window
+    expected = np.clip((counts.astype(np.float64) - low) * 255 / (high - low), 0, 255)
+    difference = expected - displayed(counts, window)[..., 0]
+    assert difference.min() > -0.01
+    assert difference.max() < 1
 
 
 def test_that_every_region_has_the_outline_that_lies_in_its_box() -> None:
@@ -98,5 +118,10 @@ def test_that_an_overlay_file_shows_heat_and_outlines() -> None:
     image = overlaid(view)
     assert image.shape == view.picture.shape
     assert not np.array_equal(image, view.picture)
+    assert view.heat is not None
+    share = view.heat[..., 3:] / 255 * HEAT_SHARE
+    plain = view.picture * (1 - share) + view.heat[..., :3] * share
+    beside = (np.abs(image - plain).max(axis=2) < 1).mean()
+    assert beside > 0.5, "everywhere but on the outlines"
     orange = (np.abs(image.astype(int) - (235, 119, 71)).max(axis=2) < 40).sum()
     assert orange > 50

@@ -99,6 +99,15 @@ def test_that_values_outside_the_window_are_clipped(preprocessing: Preprocessing
         )
 
 
+@pytest.mark.parametrize("window", [(0.0, 255.0), (20.5, 200.0), (-10.0, 300.0)])
+def test_that_an_8_bit_picture_is_standardised_to_the_last_bit_as_the_same_counts_in_16_bits(
+    window: tuple[float, float],
+) -> None:
+    settings = patches(window_low=window[0], window_high=window[1])
+    for pixels in (picture(), picture(channels=None)):
+        np.testing.assert_array_equal(all_inputs(pixels, settings), all_inputs(pixels.astype(np.uint16), settings))
+
+
 def test_that_a_pictures_own_brightness_never_changes_its_scale() -> None:
     dark, bright = np.full((64, 96), 10, np.uint8), np.full((64, 96), 10, np.uint8)
     bright[0, 0] = 255
