@@ -98,7 +98,7 @@ def _pictures(count: int, size: tuple[int, int], seed: int) -> Tensor:
 def _fitted(name: str, geometry: Geometry = "whole", **settings: Any) -> Method:
     size = (128, 128) if settings.get("backbone") == "self_trained" else SIDES.get(name, ODD_SIDES)
     method = methods.create(name, parse_settings(name, {"steps": 1, **SMALL[name], **settings}), geometry, size)
-    seen, held_out = (method.embed(_pictures(3, size, seed)).split(1) for seed in (0, 1))
+    seen, held_out = (torch.split(method.embed(_pictures(3, size, seed)), 1) for seed in (0, 1))
     method.fit(seen, seed=0, validation=held_out)
     return method
 
@@ -138,7 +138,7 @@ def test_that_a_graph_equals_torch_for_any_number_of_inputs(
     inputs = _inputs(method)
     expected, found = _by_torch(method, inputs), runtime.score(inputs.numpy())
     assert _difference(found, expected) < LARGEST_DIFFERENCE
-    alone = [runtime.score(one.numpy()) for one in inputs.split(1)]
+    alone = [runtime.score(one.numpy()) for one in torch.split(inputs, 1)]
     scores = None if found.scores is None else np.concatenate([one.scores for one in alone if one.scores is not None])
     joined = CellScores(np.concatenate([one.cells for one in alone]), scores)
     assert _difference(joined, found) < 1e-5  # an input's scores do not depend on the others
