@@ -12,12 +12,15 @@ from ml.pictures import encode_png
 from station.core.errors import StorageError
 from station.core.frame import Frame
 from station.core.inspection import Inspected, Inspection
+from station.database import checkpoint
 from station.database.tables import inspections
 from station.database.transactions import writing
 from station.history.rows import inspection_values
 from station.history.store import PictureStore, Staged, place_all
 
 _GB = 1e9
+_CHECKPOINT_EVERY = 64
+"""Parts, each some 8 pages in the log: well before SQLite's own checkpoint, which a part would have to wait for."""
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": ".png",
     b"\xff\xd8\xff": ".jpg",
@@ -41,6 +44,7 @@ class HistoryWriter:
         self._stager = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture-encoder")
         self._pictures: dict[str, Future[Staged]] = {}
         self._maps: dict[str, Future[Staged]] = {}
+        self._recorded = 0
         store.discard_abandoned()
 
     def prepare(self, frame: Frame) -> Future[Staged]:
@@ -72,6 +76,9 @@ class HistoryWriter:
         )
         with writing(self._engine) as connection:
             connection.execute(insert(inspections), inspection_values(stored))
+        self._recorded += 1
+        if self._recorded % _CHECKPOINT_EVERY == 0:
+            self._stager.submit(checkpoint, self._engine)  # a failure is the next commit's, which then says so
         return stored
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ Exits with 1 where memory grows or the 99th percentile is more than twice the me
 import argparse
 import gc
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -38,7 +39,6 @@ from station.history.archive import Archive
 from station.home import Home
 from station.workers.inspection import JudgedPart, Suppliers
 from station.workers.line import InspectionLine
-from tests.e2e.driver import prepare_demo_home
 
 MOST_PARTS: Final = 200_000
 MEMORY_EVERY_MS: Final = 2000
@@ -188,7 +188,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
         home = Home(Path(scratch) / "home")
         if arguments.model is None:
-            prepare_demo_home(home.folder)
+            _train_in_a_process_of_its_own(home)
         with home.lock(), Archive.open(home) as archive:
             recipe = _recipe(archive, arguments.model, arguments.source)
             line = InspectionLine(_suppliers(archive, watch))
@@ -210,6 +210,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _train_in_a_process_of_its_own(home: Home) -> None:
+    """This one shall hold what the station holds while it inspects: no torch."""
+    code = "import sys, pathlib, tests.e2e.driver as d; d.prepare_demo_home(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(home.folder)], check=True)
+
+
 def _recipe(archive: Archive, model: Path | None, source: str) -> Recipe:
     """Takes pictures of any size and quality: each part shall be scored."""
     if model is not None:
@@ -225,10 +231,9 @@ def _recipe(archive: Archive, model: Path | None, source: str) -> Recipe:
 def _suppliers(archive: Archive, watch: Stopwatch) -> Suppliers:
     def load_detector(model_hash: str) -> Detector:
         from ml.detector import Detector as LoadedDetector
-        from ml.threads import configure
+        from ml.threads import default_threads
 
-        configure(None)
-        detector = LoadedDetector.load(archive.models.path(model_hash))
+        detector = LoadedDetector.load(archive.models.path(model_hash), threads=default_threads())
         detector.warm_up(settles_threads=True)
         return TimedDetector(detector, watch)
 
@@ -253,6 +258,7 @@ def report(parts: NDArray[np.float64], process: Process, faults: dict[str, int])
     growth = _print_process(memory, warm_at, process.longest_collection_s)
     print("faults           " + (", ".join(f"{count} x {reason}" for reason, count in faults.items()) or "none"))
     print(f"machine          {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} over the last minute")
+    print("runtime          " + ("torch is loaded" if "torch" in sys.modules else "torch is not loaded"))
     print("command          python -m tests.bench.sustained " + " ".join(sys.argv[1:]))
     return int(growth > MOST_GROWTH_MIB or ratio > MOST_P99)
 

@@ -24,6 +24,7 @@ from station.core.ports import InspectionLog
 from station.core.verdict import Verdict
 from station.database import open_database
 from station.history import HistoryFilter, HistoryReader, HistoryWriter, PictureStore
+from tests.history import parts
 from tests.history.parts import frame, inspected, without_picture
 
 Usage = namedtuple("Usage", "total used free")
@@ -215,6 +216,18 @@ def test_that_recording_the_same_part_twice_is_refused(writer: HistoryWriter, re
     with pytest.raises(StorageError, match="entry was refused"):
         writer.record(part)
     assert len(reader.recent(10)) == 1
+
+
+def test_that_no_commit_has_to_fold_the_log_into_the_database(
+    writer: HistoryWriter, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer._stager, "submit", lambda act, *given: act(*given))  # done before the next part comes
+    ahead_log = database.with_name(f"{database.name}-wal")
+    most_pages = 0.0
+    for minute in range(200):
+        writer.record(replace(without_picture(), inspection=parts.inspection(Verdict.FAULT, minute)))
+        most_pages = max(most_pages, ahead_log.stat().st_size / 4096)
+    assert most_pages < 1000, "at 1000 pages SQLite would do it within a commit"
 
 
 def test_that_the_history_is_readable_with_plain_sqlite(writer: HistoryWriter, database: Path) -> None:
