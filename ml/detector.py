@@ -162,7 +162,7 @@ class Detector:
     ) -> Detection:
         if preprocessing.parts is not None:
             return self._detect_parts(pixels, preprocessing, preprocessing.parts, on_partial)
-        prepared = prepare(pixels, preprocessing)
+        prepared = prepare(pixels, preprocessing, outward=True)
         scored = self._batches.run(prepared, self.runtime.score)
         return assemble(self._reading, prepared, scored, on_partial, self._map_filter)
 

@@ -48,7 +48,9 @@ class PreparedPicture:
     `circle` is where the part was found, in pixels of the region of interest; None without a search.
     """
 
-    def __init__(self, pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None) -> None:
+    def __init__(
+        self, pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None, *, outward: bool = False
+    ) -> None:
         if preprocessing.parts is not None:
             raise ValueError("each part is prepared as a picture of its own")
         self.preprocessing = preprocessing
@@ -67,9 +69,10 @@ class PreparedPicture:
         if preprocessing.ring is not None:
             self._find_ring(preprocessing.ring, circle)
         size = preprocessing.input_height, preprocessing.input_width
-        self._grid = (
-            None if preprocessing.stride is None else PatchGrid.plan(*self._laid_out, *size, preprocessing.stride)
-        )
+        self._grid: PatchGrid | None = None
+        if preprocessing.stride is not None:
+            self._grid = PatchGrid.plan(*self._laid_out, *size, preprocessing.stride, preprocessing.margin)
+        self._is_outward = outward
         # (count - low) / (high - low), then (. - mean) / std, as one multiplication and one addition.
         self._scale = 1 / (np.array(preprocessing.std) * (preprocessing.window_high - preprocessing.window_low))
         self._shift = -np.array(preprocessing.mean) / preprocessing.std - self._scale * preprocessing.window_low
@@ -123,8 +126,32 @@ class PreparedPicture:
 
     @property
     def count(self) -> int:
-        """How many network inputs the picture makes: 1, or the number of patches."""
-        return 1 if self._grid is None else self._grid.count
+        """How many network inputs the picture makes: 1, or the number of patches that show any of what is looked at."""
+        return len(self._order)
+
+    @cached_property
+    def _order(self) -> NDArray[np.intp]:
+        """The places in the grid of the inputs: row by row, or from the middle of what is looked at outward."""
+        if self._grid is None:
+            return np.zeros(1, np.intp)
+        order = np.arange(self._grid.count)
+        if self._looked_at is None and not self._is_outward:
+            return order
+        rows, columns = np.divmod(order, self._grid.columns)
+        top, left = rows * self._grid.stride, columns * self._grid.stride
+        counting = self._grid.within_margins
+        bottom, right = top + counting.patch_height, left + counting.patch_width
+        if self._looked_at is not None:
+            seen = self._cut(np.where(self._looked_at, np.uint8(255), np.uint8(0))) > 0
+            sums = cv2.integral(seen.astype(np.uint8))
+            ends = np.minimum(bottom, seen.shape[0]), np.minimum(right, seen.shape[1])
+            is_seen = sums[ends] - sums[top, ends[1]] - sums[ends[0], left] + sums[top, left] > 0
+            order = order[is_seen]
+        if self._is_outward:
+            middle_y, middle_x = (length / 2 for length in self._laid_out)
+            away = np.hypot((top + bottom) / 2 - middle_y, (left + right) / 2 - middle_x)
+            order = order[np.argsort(away[order], kind="stable")]
+        return order
 
     @property
     def px_per_input_px(self) -> float:
@@ -144,7 +171,11 @@ class PreparedPicture:
             raise ValueError(f"inputs {start} to {stop} of {self.count}")
         size = self.preprocessing.input_height, self.preprocessing.input_width
         batch = np.empty((stop - start, 3, *size), np.float32)
-        pieces = iter([_resized(self.seen, *size)]) if self._grid is None else self._grid.cut(self.seen, start, stop)
+        pieces = (
+            iter([_resized(self.seen, *size)])
+            if self._grid is None
+            else self._grid.cut(self.seen, self._order[start:stop])
+        )
         for piece, values in zip(pieces, batch, strict=True):
             self._standardise(piece, values)
         return batch
@@ -160,7 +191,7 @@ class PreparedPicture:
         marked = self._cropped(mask) if self._looked_at is None else self._cropped(mask) & self._looked_at
         seen = self._cut(np.where(marked, np.uint8(255), np.uint8(0))) > 0
         size = self.preprocessing.input_height, self.preprocessing.input_width
-        pieces = [_any_in_area(seen, *size)] if self._grid is None else self._grid.cut(seen, start, stop)
+        pieces = [_any_in_area(seen, *size)] if self._grid is None else self._grid.cut(seen, self._order[start:stop])
         return np.stack(list(pieces))
 
     def _standardise(self, piece: Pixels, values: NDArray[np.float32]) -> None:
@@ -191,7 +222,7 @@ class PreparedPicture:
         """What takes the inputs' scores; `offset_px` is how far (y, x; input pixels) the cells' centres stand off."""
         scale_y, scale_x = self._px_per_input_px
         offset = offset_px[0] * scale_y, offset_px[1] * scale_x
-        return _WholeJoiner(self, offset) if self._grid is None else _PatchJoiner(self, offset, self._grid)
+        return _WholeJoiner(self, offset) if self._grid is None else _PatchJoiner(self, offset, self._grid, self._order)
 
     @property
     def laid_out_height(self) -> int:
@@ -237,14 +268,17 @@ class PreparedPicture:
         return self._known_inside
 
 
-def prepare(pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None) -> PreparedPicture:
+def prepare(
+    pixels: Pixels, preprocessing: Preprocessing, circle: Circle | None = None, *, outward: bool = False
+) -> PreparedPicture:
     """Ready `(height, width)` or `(height, width, 3)` RGB pixels, uint8 or uint16, for a network.
 
     `circle` saves the search where it was found before (`PreparedPicture.circle`) and is ignored where none is asked
-    for. Raises PictureError where the region of interest reaches out of the picture or the area was drawn on one of
-    another size, and PartNotFoundError where the part is not found in it or not whole.
+    for. `outward`: patches from the middle on, where defects are looked for first, instead of row by row.
+    Raises PictureError where the region of interest reaches out of the picture or the area was drawn on one of another
+    size, and PartNotFoundError where the part is not found in it or not whole.
     """
-    return PreparedPicture(pixels, preprocessing, circle)
+    return PreparedPicture(pixels, preprocessing, circle, outward=outward)
 
 
 class _WholeJoiner:
@@ -267,16 +301,32 @@ class _WholeJoiner:
 
 
 class _PatchJoiner:
-    def __init__(self, prepared: PreparedPicture, offset: tuple[float, float], grid: PatchGrid) -> None:
+    def __init__(
+        self, prepared: PreparedPicture, offset: tuple[float, float], grid: PatchGrid, order: NDArray[np.intp]
+    ) -> None:
         self._prepared = prepared
         self._offset = offset
         self._grid = grid
+        self._order = order
         self._sum: OverlapAdd | None = None
 
     def add(self, start: int, cells: NDArray[np.float32]) -> None:
+        counting = self._without_margins(cells)
         if self._sum is None:
-            self._sum = OverlapAdd(self._grid, *cells.shape[1:])
-        self._sum.add(start, cells)
+            self._sum = OverlapAdd(self._grid.within_margins, *counting.shape[1:])
+        self._sum.add(self._order[start : start + len(cells)], counting)
+
+    def _without_margins(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not self._grid.margin:
+            return cells
+        _, rows, columns = cells.shape
+        above, beside = (
+            self._grid.margin * count / length
+            for count, length in ((rows, self._grid.patch_height), (columns, self._grid.patch_width))
+        )
+        if not (above.is_integer() and beside.is_integer()):
+            raise ValueError("a margin must be a whole number of cells")
+        return cells[:, int(above) : rows - int(above), int(beside) : columns - int(beside)]
 
     def score_map(self) -> ScoreMap:
         if self._sum is None:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ml.catalogue import METHODS
 from ml.errors import ParameterError
 from ml.files import read_document, write_atomically
 from ml.inspection_area import InspectionArea
@@ -14,6 +15,7 @@ from ml.picture_list import is_picture_list
 from ml.preprocessing import Clahe, RegionOfInterest, RingSearch, check_places
 from ml.region_rules import RegionRules
 from ml.score_sheet import scores_folder
+from ml.tiles import has_tiles, methods_with_tiles
 
 JOB_VERSION: Final = 1
 
@@ -51,9 +53,10 @@ class TrainingJob(BaseModel):
     """What `loupe train` and the Training page both carry out. `parameters` overrule those of the preset.
 
     `size` is the side in px to which whole pictures are resized (None: the preset's); with `patch` (and `stride`, three
-    quarters of the patch unless given) patches are cut at native resolution instead. `window` are the raw counts that
-    become 0 and 1; None takes the full range of the bits that the training pictures use. `group_by` is a regular
-    expression whose first group (or whole match) in a file name tells the part, where several pictures show one part.
+    quarters of the patch unless given) patches are cut at native resolution instead, or with `tiles` large ones that
+    also see what is around them (`ml.tiles`). `window` are the raw counts that become 0 and 1; None takes the full
+    range of the bits that the training pictures use. `group_by` is a regular expression whose first group (or whole
+    match) in a file name tells the part, where several pictures show one part.
     `defects` is a folder with pictures of defective parts, for methods that can learn from them; no test picture may be
     among them. `defect_masks` is a folder with a mask for each of them (NAME_mask.png or NAME.png, not 0 on a defect).
     `data` is a folder, or a list of pictures (`ml.picture_list`), which also tells parts, defects and tests.
@@ -75,6 +78,7 @@ class TrainingJob(BaseModel):
     size: int | None = Field(default=None, ge=32, le=4096)
     patch: int | None = Field(default=None, ge=32, le=4096)
     stride: int | None = Field(default=None, ge=8)
+    tiles: bool = False
     aspect: Literal["stretch", "keep"] = "stretch"
     window: tuple[float, float] | None = None
     region: RegionOfInterest | None = None
@@ -117,6 +121,16 @@ class TrainingJob(BaseModel):
     def _geometry(self) -> Self:
         if self.patch is not None and self.size is not None:
             raise ValueError("patches are cut at native resolution: give size or patch, not both")
+        if self.tiles and not (self.patch is None and self.size is None and self.stride is None):
+            raise ValueError("tiles are cut at native resolution, as large as pays: leave size, patch and stride out")
+        if self.tiles and self.aspect == "keep":
+            raise ValueError("tiles keep the aspect ratio by themselves: give aspect or tiles, not both")
+        if self.tiles and self.method in METHODS and not has_tiles(self.method, self.parameters):
+            raise ValueError(
+                f"{self.method} with these settings cannot be computed in tiles, whose size must not matter: give a "
+                f"patch instead, or take one of {', '.join(methods_with_tiles())} with "
+                "a backbone of the catalogue"
+            )
         if self.patch is not None and self.aspect == "keep":
             raise ValueError("patches keep the aspect ratio by themselves: give aspect or patch, not both")
         if self.defects is not None and is_picture_list(self.data):

@@ -6,7 +6,7 @@ are, so memory does not grow with the picture's pixels.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -24,6 +24,9 @@ class PatchGrid:
 
     Per axis there are ceil((length - patch) / stride) + 1 patches. What lies past the picture's end is its reflection
     (the edge pixel is not repeated), over and over where the picture is smaller than that.
+
+    With a `margin` the outermost so many pixels of each patch only show what is around it: the first patch begins that
+    far outside of the picture, in its reflection, and what counts of the patches covers the picture.
     """
 
     height: int
@@ -33,21 +36,30 @@ class PatchGrid:
     stride: int
     rows: int
     columns: int
+    margin: int = 0
 
     @classmethod
-    def plan(cls, height: int, width: int, patch_height: int, patch_width: int, stride: int) -> Self:
+    def plan(cls, height: int, width: int, patch_height: int, patch_width: int, stride: int, margin: int = 0) -> Self:
         """The grid for a picture of `height` x `width`. Raises ValueError where pixels would be left out."""
-        if min(height, width, patch_height, patch_width, stride) < 1:
+        if min(height, width, patch_height - 2 * margin, patch_width - 2 * margin, stride) < 1:
             raise ValueError("picture, patch and stride must have at least one pixel")
-        if stride > min(patch_height, patch_width):
+        if stride > min(patch_height, patch_width) - 2 * margin:
             raise ValueError(
                 f"a stride of {stride} px leaves gaps between patches of {patch_height} x {patch_width} px"
             )
         rows, columns = (
-            math.ceil(max(length - patch, 0) / stride) + 1
+            math.ceil(max(length + 2 * margin - patch, 0) / stride) + 1
             for length, patch in ((height, patch_height), (width, patch_width))
         )
-        return cls(height, width, patch_height, patch_width, stride, rows, columns)
+        return cls(height, width, patch_height, patch_width, stride, rows, columns, margin)
+
+    @property
+    def within_margins(self) -> "PatchGrid":
+        """What of the patches counts, as a grid without margins."""
+        if not self.margin:
+            return self
+        height, width = self.patch_height - 2 * self.margin, self.patch_width - 2 * self.margin
+        return PatchGrid.plan(self.height, self.width, height, width, self.stride)
 
     @property
     def count(self) -> int:
@@ -63,30 +75,39 @@ class PatchGrid:
         return (self.columns - 1) * self.stride + self.patch_width
 
     def corner(self, index: int) -> tuple[int, int]:
-        """Top row and left column of patch `index`."""
+        """Top row and left column of patch `index`, counted from `margin` px before the picture on."""
         row, column = divmod(index, self.columns)
         return row * self.stride, column * self.stride
 
     @cached_property
     def _source_rows(self) -> NDArray[np.intp]:
-        return np.pad(np.arange(self.height), (0, max(0, self.covered_height - self.height)), mode="reflect")
+        return self._reflected(self.height, self.covered_height)
 
     @cached_property
     def _source_columns(self) -> NDArray[np.intp]:
-        return np.pad(np.arange(self.width), (0, max(0, self.covered_width - self.width)), mode="reflect")
+        return self._reflected(self.width, self.covered_width)
 
-    def cut(self, pixels: NDArray[Any], start: int, stop: int) -> Iterator[NDArray[Any]]:
-        """Patches `start` to `stop - 1` of `(height, width, ...)` pixels: views, or copies where they are padded."""
-        for index in range(start, stop):
-            top, left = self.corner(index)
+    def _reflected(self, length: int, covered: int) -> NDArray[np.intp]:
+        """The pixels of the picture that so many covered ones show."""
+        after = max(0, covered - length - self.margin)
+        return np.pad(np.arange(length), (self.margin, after), mode="reflect")
+
+    def cut(self, pixels: NDArray[Any], patches: Sequence[int] | NDArray[np.intp]) -> Iterator[NDArray[Any]]:
+        """These patches of `(height, width, ...)` pixels: views, or copies where they are padded."""
+        for index in patches:
+            top, left = self.corner(int(index))
             bottom, right = top + self.patch_height, left + self.patch_width
-            if bottom <= self.height and right <= self.width:
-                yield pixels[top:bottom, left:right]
+            if self._is_inside(top, bottom, self.height) and self._is_inside(left, right, self.width):
+                shift = self.margin
+                yield pixels[top - shift : bottom - shift, left - shift : right - shift]
             else:
                 # Row by row, then along the rows: several times as fast as both at once.
                 rows, columns = self._source_rows[top:bottom], self._source_columns[left:right]
                 first, last = columns.min(), columns.max()
                 yield np.take(pixels[rows, first : last + 1], columns - first, axis=1)
+
+    def _is_inside(self, first: int, end: int, length: int) -> bool:
+        return first >= self.margin and end - self.margin <= length
 
 
 class OverlapAdd:
@@ -112,13 +133,13 @@ class OverlapAdd:
         """Height and width of one place of the lattice in pixels."""
         return self._grid.patch_height / self._size_y, self._grid.patch_width / self._size_x
 
-    def add(self, start: int, cells: NDArray[np.float32]) -> None:
-        """Add the cells `(n, cell_rows, cell_columns)` of the patches from `start` on."""
+    def add(self, patches: Sequence[int] | NDArray[np.intp], cells: NDArray[np.float32]) -> None:
+        """Add the cells `(n, cell_rows, cell_columns)` of n `patches`, told by their places in the grid."""
         # Nearest keeps the value of every cell; a peak that only one cell saw would sink with interpolation.
         size = self._size_x, self._size_y
         fits = cells.shape[1:] == self._weight.shape
-        for index, patch in enumerate(cells, start=start):
-            row, column = divmod(index, self._grid.columns)
+        for index, patch in zip(patches, cells, strict=True):
+            row, column = divmod(int(index), self._grid.columns)
             top, left = row * self._step_y, column * self._step_x
             place = slice(top, top + self._size_y), slice(left, left + self._size_x)
             scores = patch if fits else cv2.resize(patch, size, interpolation=cv2.INTER_NEAREST_EXACT)

@@ -1,8 +1,16 @@
 """How pixels become network input: the description that a model file carries. `ml.images` carries it out. No torch."""
 
-from typing import Literal, Self
+import math
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from ml.errors import PictureError
 from ml.inspection_area import InspectionArea, mask_of_area
@@ -71,7 +79,8 @@ class Preprocessing(BaseModel):
     """One preprocessing, shared by training and inference and part of the model's hash.
 
     Geometry `whole`: the picture is resized to `input_height` x `input_width`. Geometry `patches`: patches of that
-    size are cut at native resolution every `stride` pixels. Values are windowed linearly from
+    size are cut at native resolution every `stride` pixels; the outermost `margin` pixels of each only show the network
+    what is around it. Values are windowed linearly from
     [`window_low`, `window_high`] (raw counts, clipped) to [0, 1], then standardised per RGB channel.
     `region` (x, y, width, height in px) is cut out first; None looks at the whole picture. Then come `clahe` and
     `ring`, whose radii are known here, where they are asked for. What `area` ignores is black to the model (the value
@@ -85,6 +94,7 @@ class Preprocessing(BaseModel):
     input_height: int = Field(ge=32)
     input_width: int = Field(ge=32)
     stride: int | None = Field(default=None, ge=1)
+    margin: int = Field(default=0, ge=0)
     window_low: float
     window_high: float
     mean: tuple[float, float, float]
@@ -95,12 +105,22 @@ class Preprocessing(BaseModel):
     area: InspectionArea | None = None
     parts: PartSearch | None = None
 
+    @model_serializer(mode="wrap")
+    def _without_absent_margin(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A model without margins keeps the hash from before there were any."""
+        document: dict[str, Any] = serialize(self)
+        if not self.margin:
+            document.pop("margin", None)
+        return document
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.geometry == "patches") != (self.stride is not None):
             raise ValueError("stride belongs to the geometry 'patches' and to no other")
         if self.stride is not None and self.stride > min(self.input_height, self.input_width):
             raise ValueError("stride must not exceed the patch: pixels between patches would never be seen")
+        if self.margin and (self.stride or math.inf) + 2 * self.margin > min(self.input_height, self.input_width):
+            raise ValueError("patch, stride and margin do not fit: pixels between patches would never be seen")
         if not self.window_low < self.window_high:
             raise ValueError("the value window's low end must be below its high end")
         if self.ring is not None and self.ring.radius_px is None:

@@ -34,6 +34,7 @@ from station.commands.options import (
     SizeOption,
     StrideOption,
     TemplatesOption,
+    TilesOption,
 )
 from station.commands.terminal import native_words_dropped, print_json, say
 from station.commands.window import STATION, run, window_app
@@ -215,6 +216,7 @@ def train(
     ] = "stretch",
     patch: PatchOption = None,
     stride: StrideOption = None,
+    tiles: TilesOption = False,
     window: Annotated[
         tuple[float, float] | None,
         typer.Option(
@@ -263,6 +265,7 @@ def train(
         "size": size,
         "patch": patch,
         "stride": stride,
+        "tiles": tiles or None,
         "weights": weights,
         "base": base,
         "replay": replay,
@@ -348,7 +351,7 @@ def _order(
     if "data" not in fields or "out" not in fields:
         raise typer.BadParameter("DATA and --out FILE.loupe are needed (or --job FILE).")
     base = {} if pipeline is None else dict(find_pipeline(pipeline).fields)
-    if "patch" in fields:  # instead of the size that the pipeline resizes to
+    if "patch" in fields or "tiles" in fields:  # instead of the size that the pipeline resizes to
         base.pop("size", None)
     parameters = parse_assignments(settings) | ({"backbone": backbone} if backbone else {})
     if fields.get("method", base.get("method")) == base.get("method"):
@@ -631,6 +634,33 @@ def generate(
         print_json(command.production_document(order, made))
     else:
         command.print_production(order, made, Console(highlight=False))
+
+
+@app.command(rich_help_panel=MODELS)
+def export(
+    model: ModelArgument,
+    form: Annotated[
+        Literal["onnx", "openvino"], typer.Option("--format", help="What the program reads.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="File or folder; beside the model unless given.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model for other programs: preprocessing, threshold and heat map inside, and a 20-line example beside it.
+
+    Exit 1 where the model does what no such file can, or the export would judge otherwise than the model.
+    """
+    from station.commands import export as command
+
+    with native_words_dropped():
+        exported = command.export(model, form, out, force, console)
+    if as_json:
+        print_json(command.export_document(exported))
+    else:
+        command.print_export(exported, Console(highlight=False))
 
 
 @app.command(rich_help_panel=MODELS)

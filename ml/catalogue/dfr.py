@@ -44,6 +44,7 @@ INFO = MethodInfo(
     paper="Yang, Shi, Qi: DFR, Deep Feature Reconstruction for Unsupervised Anomaly Segmentation, 2020, "
     "arXiv 2012.07122",
     needs_weights=True,
+    tiles=True,
     parameters=DfrParameters,
     published="150 epochs in batches of 4 pictures at 256 px; VGG-19 to relu4_4, 3,456 features on a grid of 64 x 64",
     memory=Mebibytes(128, 512),

@@ -60,6 +60,7 @@ class MethodInfo:
     ladder: settings from the costliest to the cheapest; the first that leaves `enough_steps` within the preset's
         minutes is taken. A setting named there is 0 by default: chosen by the time at hand.
     native_up_to_size: the input is as large as the pictures, scaled down only where its area exceeds the size squared.
+    tiles: its scores look at features alone, so that it can be computed in tiles of any size (`TrainingJob.tiles`).
     memory: what training holds beside the process, the pictures' features and the picture at hand.
     model: the model file.
     """
@@ -76,5 +77,6 @@ class MethodInfo:
     ladder: tuple[Settings, ...] = field(default=())
     enough_steps: int = 0
     native_up_to_size: bool = False
+    tiles: bool = False
     memory: Mebibytes = Mebibytes(1024, 4096)
     model: Mebibytes = Mebibytes(64, 256)

@@ -49,6 +49,7 @@ INFO = MethodInfo(
     summary="Learns how each position of an aligned part may look. Fast, fixed model size.",
     paper="Defard, Setkov, Loesch, Audigier: PaDiM, ICPR workshops 2021, arXiv 2011.08785",
     needs_weights=True,
+    tiles=True,
     parameters=PadimParameters,
     published="One pass, no training; ResNet-18 or Wide ResNet-50-2 at 224 px",
     positions="aligned",

@@ -67,6 +67,7 @@ INFO = MethodInfo(
     summary="Compares every spot with remembered good ones, wherever they lay. For unaligned parts, textures.",
     paper="Roth, Pemula, Zepeda, Schölkopf, Brox, Gehler: PatchCore, CVPR 2022, arXiv 2106.08265",
     needs_weights=True,
+    tiles=True,
     parameters=PatchcoreParameters,
     published="One pass, no training; Wide ResNet-50-2 at 224 px, 1 to 25 % of the vectors kept",
     memory=Mebibytes(128, 512),

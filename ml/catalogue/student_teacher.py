@@ -52,6 +52,7 @@ INFO = MethodInfo(
     paper="Wang, Han, Ding, Huang: Student-Teacher Feature Pyramid Matching for Anomaly Detection, BMVC 2021, "
     "arXiv 2103.04257",
     needs_weights=True,
+    tiles=True,
     parameters=StudentTeacherParameters,
     published="100 epochs in batches of 32 pictures at 256 px; ResNet-18, strides 4, 8 and 16",
     memory=Mebibytes(320, 1280),

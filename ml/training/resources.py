@@ -23,6 +23,7 @@ from ml.errors import PictureError
 from ml.job import TrainingJob, default_stride
 from ml.picture_headers import read_header
 from ml.pictures import read_picture_bytes
+from ml.tiles import MARGIN_PX, tile_side
 from ml.training.sources import good_pictures, set_aside
 
 MIB: Final = 2**20
@@ -171,6 +172,8 @@ def _input_px(job: TrainingJob, info: MethodInfo, work: Workload) -> int:
     """Pixels of one network input."""
     if job.patch is not None:
         return job.patch**2
+    if job.tiles:
+        return tile_side(*_looked_at(job, work)) ** 2
     area = (job.size or info.presets[job.preset].size_px) ** 2
     return min(area, prod(_looked_at(job, work))) if info.native_up_to_size else area
 
@@ -182,6 +185,8 @@ def _inputs_per_picture(job: TrainingJob, work: Workload) -> int:
     if job.patch is not None:
         stride = job.stride or default_stride(job.patch)
         inputs = prod(ceil(max(side - job.patch, 0) / stride) + 1 for side in sides)
+    elif job.tiles:
+        inputs = prod(ceil(side / (tile_side(*sides) - 2 * MARGIN_PX)) for side in sides)
     if job.parts is None:
         return inputs
     return inputs * (job.parts.count or ceil(work.height_px * work.width_px / prod(sides)))

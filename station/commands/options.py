@@ -55,6 +55,14 @@ StrideOption = Annotated[
         show_default=False,
     ),
 ]
+TilesOption = Annotated[
+    bool,
+    typer.Option(
+        "--tiles",
+        help="Look at native resolution in large tiles that see what is around them; quicker than patches.",
+        rich_help_panel=GEOMETRY,
+    ),
+]
 AlphaOption = Annotated[
     float,
     typer.Option(metavar="SHARE", help="Accepted share of false alarms, below 0.5.", rich_help_panel=THRESHOLD),

@@ -31,7 +31,7 @@ def grids(draw: st.DrawFn) -> PatchGrid:
 
 def joined(grid: PatchGrid, cells: NDArray[np.float32], window: Window = "raised_cosine") -> OverlapAdd:
     total = OverlapAdd(grid, *cells.shape[1:], window)
-    total.add(0, cells)
+    total.add(range(len(cells)), cells)
     return total
 
 
@@ -65,7 +65,7 @@ def test_that_patches_are_cut_from_the_reflected_picture(grid: PatchGrid, is_col
     pixels = np.random.default_rng(0).integers(0, 65536, shape, dtype=np.uint16)
     padding = [(0, grid.covered_height - grid.height), (0, grid.covered_width - grid.width), (0, 0)][: pixels.ndim]
     padded = np.pad(pixels, padding, mode="reflect")
-    for index, patch in enumerate(grid.cut(pixels, 0, grid.count)):
+    for index, patch in enumerate(grid.cut(pixels, range(grid.count))):
         top, left = grid.corner(index)
         assert patch.dtype == np.uint16
         np.testing.assert_array_equal(patch, padded[top : top + grid.patch_height, left : left + grid.patch_width])
@@ -74,7 +74,7 @@ def test_that_patches_are_cut_from_the_reflected_picture(grid: PatchGrid, is_col
 def test_that_patches_inside_the_picture_are_not_copied() -> None:
     pixels = np.zeros((256, 1600), np.uint8)
     grid = PatchGrid.plan(256, 1600, 64, 64, 64)
-    assert all(np.shares_memory(patch, pixels) for patch in grid.cut(pixels, 0, grid.count))
+    assert all(np.shares_memory(patch, pixels) for patch in grid.cut(pixels, range(grid.count)))
 
 
 @settings(max_examples=150, deadline=None)
@@ -112,7 +112,7 @@ def test_that_scores_come_back_where_they_were_cut(height: int, width: int, wind
     """What is the mean of each cell's pixels in every patch is the mean of those pixels in the map: no shift."""
     grid = PatchGrid.plan(height, width, 32, 32, 8)
     picture = np.random.default_rng(1).random((height, width), dtype=np.float32)
-    cells = np.stack([patch.reshape(8, 4, 8, 4).mean(axis=(1, 3)) for patch in grid.cut(picture, 0, grid.count)])
+    cells = np.stack([patch.reshape(8, 4, 8, 4).mean(axis=(1, 3)) for patch in grid.cut(picture, range(grid.count))])
     total = joined(grid, cells, window)
     padding = ((0, grid.covered_height - height), (0, grid.covered_width - width))
     padded = np.pad(picture, padding, mode="reflect")
@@ -130,7 +130,7 @@ def test_that_a_bright_square_is_found_within_one_cell(y: int, x: int, cells: in
     grid = PatchGrid.plan(150, 170, 40, 40, stride)
     edges = np.linspace(0, 40, cells + 1)
     share = np.clip(np.minimum(edges[1:, None], np.arange(1, 41)) - np.maximum(edges[:-1, None], np.arange(40)), 0, 1)
-    scores = [(share @ patch @ share.T).astype(np.float32) for patch in grid.cut(picture, 0, grid.count)]
+    scores = [(share @ patch @ share.T).astype(np.float32) for patch in grid.cut(picture, range(grid.count))]
     found = ndimage.center_of_mass(at_pixels(joined(grid, np.stack(scores)), grid))
     assert found == pytest.approx((y, x), abs=40 / cells)
 
@@ -140,15 +140,15 @@ def test_that_portions_and_their_order_do_not_matter() -> None:
     cells = np.random.default_rng(2).random((grid.count, 8, 8), dtype=np.float32)
     total = OverlapAdd(grid, 8, 8)
     for start in reversed(range(0, grid.count, 3)):
-        total.add(start, cells[start : start + 3])
+        total.add(range(start, min(start + 3, len(cells))), cells[start : start + 3])
     np.testing.assert_allclose(total.values(), joined(grid, cells).values(), rtol=1e-5)
 
 
 def test_that_a_part_of_the_patches_makes_a_map_without_holes() -> None:
     grid = PatchGrid.plan(256, 1600, 64, 64, 48)
     total = OverlapAdd(grid, 8, 8)
-    total.add(3, np.full((2, 8, 8), 5, np.float32))
-    total.add(9, np.full((1, 8, 8), 2, np.float32))
+    total.add([3, 4], np.full((2, 8, 8), 5, np.float32))
+    total.add([9], np.full((1, 8, 8), 2, np.float32))
     values = total.values()
     assert np.isfinite(values).all()
     assert values.min() == pytest.approx(2)
@@ -188,7 +188,7 @@ def test_that_memory_is_that_of_the_lattice_not_of_the_picture() -> None:
     tracemalloc.start()
     total = OverlapAdd(grid, 32, 32)
     for index in range(grid.count):
-        total.add(index, cells)
+        total.add([index], cells)
     values = total.values()
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
