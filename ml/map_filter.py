@@ -35,7 +35,7 @@ MOST_CELLS = 200_000
 RIDGE = 1e-2
 """Keeps the weights finite where a map tells the defects without fault; where cells tell the same it shares evenly."""
 
-_LEAST_WEIGHT = 0.1
+LEAST_WEIGHT = 0.1
 
 Kernel = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -103,7 +103,7 @@ def filtered(score_map: ScoreMap, kernel: Kernel | None) -> ScoreMap:
     lowest = score_map.cells.min()
     raised = score_map.cells - lowest  # 0 where not looked at
     weights = _applied(kernel, score_map.inside.astype(np.float32))
-    means = np.divide(_applied(kernel, raised), weights, out=raised, where=weights > _LEAST_WEIGHT)
+    means = np.divide(_applied(kernel, raised), weights, out=raised, where=weights > LEAST_WEIGHT)
     return replace(score_map, cells=means + lowest)
 
 

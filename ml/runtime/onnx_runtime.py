@@ -16,13 +16,13 @@ from ml.errors import DetectorError, ModelFileError, OutOfMemoryError, first_lin
 from ml.runtime.scores import CellScores
 from ml.threads import default_threads, settle
 
-_ERRORS: tuple[type[Exception], ...] = (
+ERRORS: tuple[type[Exception], ...] = (
     ValueError,
     *(kind for kind in vars(bindings).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 """What the library raises: a dozen classes without one above them."""
 
-_FATAL = 3  # what ONNX Runtime would print itself: only what ends the process
+FATAL = 3  # what ONNX Runtime would print itself: only what ends the process
 
 
 class OnnxRuntime:
@@ -47,7 +47,7 @@ class OnnxRuntime:
     def score(self, inputs: NDArray[np.float32]) -> CellScores:
         try:
             return CellScores(*self._session.run(self._outputs, {"inputs": inputs}))
-        except _ERRORS as error:
+        except ERRORS as error:
             if "llocat" in str(error):  # allocate, allocation, bad_alloc
                 raise OutOfMemoryError("Not enough memory to score a picture. Close other programs.") from error
             raise DetectorError(f"ONNX Runtime cannot compute the model: {first_line(error)}") from error
@@ -73,12 +73,12 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = _FATAL
+        options.log_severity_level = FATAL
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
         options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
-        except _ERRORS as error:
+        except ERRORS as error:
             raise ModelFileError(
                 f"its graph does not suit ONNX Runtime {onnxruntime.__version__}: {first_line(error)}"
             ) from error
