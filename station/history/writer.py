@@ -40,7 +40,7 @@ class HistoryWriter:
         self._engine = engine
         self._store = store
         self._min_free_bytes = min_free_bytes
-        # Two, so that a map need not wait for its large picture's encoding.
+        # Two: a map need not wait for its large picture's encoding, and both their folders are flushed at once.
         self._stager = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture-encoder")
         self._pictures: dict[str, Future[Staged]] = {}
         self._maps: dict[str, Future[Staged]] = {}
@@ -68,7 +68,7 @@ class HistoryWriter:
         damaged); then there is no row, at most files that no row names.
         """
         picture, score_map = self._staged_picture(inspected), self._staged_map(inspected)
-        place_all([content for content in (picture, score_map) if content is not None])
+        place_all([content for content in (picture, score_map) if content is not None], self._stager)
         stored = replace(
             inspected.inspection,
             picture_hash=picture.hash if picture else None,

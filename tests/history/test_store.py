@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,8 @@ def test_that_all_have_their_names_before_a_folder_is_flushed(
         sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", noted)
-    place_all(staged)
+    with ThreadPoolExecutor(2) as threads:
+        place_all(staged, threads)
     assert named == [True, True]
 
 
