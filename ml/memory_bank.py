@@ -1,5 +1,6 @@
 """Exact nearest neighbours in a bank of feature vectors, and the greedy choice of which vectors to keep."""
 
+import math
 from collections.abc import Iterator
 from typing import Literal, Self
 
@@ -19,6 +20,13 @@ Smaller tiles prepare the same factors of the product too often; on a GPU, large
 """
 
 TILE_VALUES_ON_GPU = 2**26
+
+POOL = 4096
+"""Points that a coreset's next ones are sought among; a multiple of 8, which are summed alike wherever they stand."""
+
+CACHED_POINTS = 2048
+APPLIED_AT_ONCE = 64
+"""A block of so many points, read for so many choices, and the distances between them stay in a core's cache."""
 
 
 class MemoryBank:
@@ -131,7 +139,7 @@ def greedy_coreset(
     """Indices int64 (count,) of rows (n, d) that cover the others: each next one is the farthest from those chosen.
 
     Greedy k-centre (PatchCore, algorithm 1) from a seeded random row, on a Gaussian random projection to `projection`
-    dimensions where that is fewer than d. One step reads all projected rows once and is bound by memory. The same seed
+    dimensions where that is fewer than d. No distances but those to the nearest chosen row are kept. The same seed
     gives the same choice on one machine. Raises CancelledError.
     """
     random = torch.Generator().manual_seed(seed)
@@ -162,23 +170,83 @@ def _farthest_first(
     points: Tensor, best: Tensor, farthest: int, count: int, progress: Progress, cancelled: Cancelled
 ) -> Tensor:
     """`count` of the points, from `farthest` on; `best`: squared distances to what was chosen, which is written to."""
-    norms = points.square().sum(1)
+    uncovered = _Uncovered(points, best)
     chosen = torch.empty(count, dtype=torch.int64)
-    squares = torch.empty_like(norms)
     every = max(count // 100, 1)
     for step in range(count):
         if step % every == 0:
             if cancelled():
                 raise CancelledError("cancelled while choosing the coreset")
             progress("Choosing the memory bank", step, count)
+        if step > 0:
+            farthest = uncovered.farthest()
         chosen[step] = farthest
-        torch.mv(points, points[farthest], out=squares)
-        squares.mul_(-2).add_(norms).add_(norms[farthest])
-        torch.minimum(best, squares, out=best)
-        best[farthest] = -torch.inf  # rounding must not bring a chosen row back
-        farthest = int(best.argmax())
+        uncovered.choose(farthest)
     progress("Choosing the memory bank", count, count)
     return chosen.to(points.device)
+
+
+class _Uncovered:
+    """Squared distances of all points (n, d) to the nearest chosen one, brought up to date where they are asked for.
+
+    Lazy evaluation (Minoux, "Accelerated greedy algorithms for maximizing submodular set functions", 1978): a distance
+    only shrinks with each choice, so while the farthest of a pool of the farthest points is farther than all others
+    were, these need not be looked at. When it is not, the choices made meanwhile are applied to all points, which are
+    then read from the main memory once for many choices. Each distance is the same sum in the same order as if all
+    were computed at every step: so are the choices.
+    """
+
+    def __init__(self, points: Tensor, best: Tensor) -> None:
+        self._points = points
+        self._norms = points.square().sum(1)
+        self._best = best
+        self._waiting: list[int] = []  # chosen, but not applied to `_best` yet
+        self._pool = torch.empty(0, dtype=torch.int64, device=points.device)
+        self._pool_points, self._pool_norms, self._pool_best = points[:0], self._norms[:0], best[:0]
+        self._bound = math.inf  # the distance beyond which no point outside the pool lies
+
+    def choose(self, index: int) -> None:
+        """The point `index` covers others from now on, and is not to be chosen again."""
+        self._waiting.append(index)
+        if len(self._pool):
+            squares = torch.mv(self._pool_points, self._points[index])
+            squares.mul_(-2).add_(self._pool_norms).add_(self._norms[index])
+            torch.minimum(self._pool_best, squares, out=self._pool_best)
+            self._pool_best[self._pool == index] = -math.inf  # rounding must not bring a chosen one back
+
+    def farthest(self) -> int:
+        """The point that is farthest from those chosen, the first of several."""
+        if len(self._pool):
+            place = int(self._pool_best.argmax())
+            if float(self._pool_best[place]) > self._bound:
+                return int(self._pool[place])
+        for start in range(0, len(self._waiting), APPLIED_AT_ONCE):
+            self._apply(self._waiting[start : start + APPLIED_AT_ONCE])
+        self._waiting.clear()
+        self._fill_pool()
+        return int(self._best.argmax())
+
+    def _apply(self, indices: list[int]) -> None:
+        chosen, norms = self._points[indices], self._norms[indices, None]
+        at_once = CACHED_POINTS if self._points.device.type == "cpu" else len(self._points)
+        for start in range(0, len(self._points), at_once):
+            points = self._points[start : start + at_once]
+            squares = points.new_empty(len(chosen), len(points))
+            for vector, products in zip(chosen, squares, strict=True):
+                torch.mv(points, vector, out=products)
+            squares.mul_(-2).add_(self._norms[start : start + at_once]).add_(norms)
+            best = self._best[start : start + at_once]
+            torch.minimum(best, squares.amin(0), out=best)
+        self._best[indices] = -math.inf
+
+    def _fill_pool(self) -> None:
+        if len(self._best) <= POOL:
+            self._bound, self._pool = -math.inf, torch.arange(len(self._best), device=self._best.device)
+        else:
+            farthest = self._best.topk(POOL)
+            self._bound, self._pool = float(farthest.values[-1]), farthest.indices.sort().values
+        self._pool_points, self._pool_norms = self._points[self._pool], self._norms[self._pool]
+        self._pool_best = self._best[self._pool]
 
 
 def draw_rows(rows: Tensor, count: int, random: torch.Generator) -> Tensor:

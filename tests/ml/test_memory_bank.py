@@ -72,6 +72,34 @@ def test_that_the_coreset_is_the_greedy_one() -> None:
         assert chosen[step] == int(nearest_chosen.argmax())
 
 
+@pytest.mark.parametrize("kind", ["scattered", "clustered", "repeated"])
+def test_that_looking_at_few_points_at_a_time_changes_no_choice(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    rows = _rows(1003, 24, 3)
+    if kind == "clustered":
+        rows += 5 * _rows(6, 24, 4)[torch.arange(1003) % 6]
+    elif kind == "repeated":
+        rows = rows[:100].repeat(10, 1)
+    expected = _every_distance_at_every_step(rows, 150, seed=4)
+    assert greedy_coreset(rows, 150, seed=4).tolist() == expected
+    monkeypatch.setattr("ml.memory_bank.POOL", 32)
+    monkeypatch.setattr("ml.memory_bank.CACHED_POINTS", 96)
+    monkeypatch.setattr("ml.memory_bank.APPLIED_AT_ONCE", 5)
+    assert greedy_coreset(rows, 150, seed=4).tolist() == expected
+
+
+def _every_distance_at_every_step(rows: Tensor, count: int, seed: int) -> list[int]:
+    """The plain algorithm, in float32 as the quick one."""
+    farthest = int(torch.randint(len(rows), (), generator=torch.Generator().manual_seed(seed)))
+    norms, best = rows.square().sum(1), torch.full((len(rows),), torch.inf)
+    chosen = []
+    for _ in range(count):
+        chosen.append(farthest)
+        best = torch.minimum(best, torch.mv(rows, rows[farthest]).mul(-2).add(norms).add(norms[farthest]))
+        best[farthest] = -torch.inf
+        farthest = int(best.argmax())
+    return chosen
+
+
 def test_that_the_coreset_answers_to_its_seed() -> None:
     rows = _rows(400, 200, 3)
     assert torch.equal(greedy_coreset(rows, 30, seed=1), greedy_coreset(rows, 30, seed=1))
