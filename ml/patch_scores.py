@@ -77,13 +77,13 @@ class PatchLayout:
 
         covered: what the method of that name gives. In operations that can be traced.
         """
-        within = np.arange(self.patch_px)
-        rows = np.arange(first, last)[:, np.newaxis] * self.stride_px + within
-        columns = np.arange(self.grid.columns)[:, np.newaxis] * self.stride_px + within
-        stripes = covered.index_select(2, torch.from_numpy(rows.ravel()))
-        cut = stripes.index_select(3, torch.from_numpy(columns.ravel()))
-        channels, side = int(covered.shape[1]), self.patch_px  # a number, for the exporter wants to know it
-        apart = cut.reshape(-1, channels, len(rows), side, len(columns), side)
+        channels, side, columns = int(covered.shape[1]), self.patch_px, self.grid.columns  # numbers in a graph, too
+        stripes = covered.index_select(2, _places(first, last, self.stride_px, side))
+        # Blocks of pixels that patches begin and end with: ONNX Runtime copies one pixel no faster than a whole block.
+        block = math.gcd(side, self.stride_px)
+        blocks = stripes.reshape(-1, channels, (last - first) * side, self.grid.covered_width // block, block)
+        cut = blocks.index_select(3, _places(0, columns, self.stride_px // block, side // block))
+        apart = cut.reshape(-1, channels, last - first, side, columns, side)
         return apart.permute(0, 2, 4, 1, 3, 5).reshape(-1, channels, side, side)
 
     def covered(self, inputs: Tensor) -> Tensor:
@@ -152,6 +152,12 @@ class PatchLayout:
         added = functional.conv_transpose2d(added, along[None, None, :, None], stride=(step, 1))
         added = functional.conv_transpose2d(added, along[None, None, None, :], stride=(1, step))
         return added[:, 0, : self.height // self.unit_px, : self.width // self.unit_px]
+
+
+def _places(first: int, last: int, stride: int, length: int) -> Tensor:
+    """int64: what the intervals `first` to `last` - 1 of that length hold, one behind the other."""
+    starts = np.arange(first, last)[:, np.newaxis] * stride
+    return torch.from_numpy((starts + np.arange(length)).ravel())
 
 
 @dataclass(frozen=True, slots=True)
