@@ -16,6 +16,9 @@ from ml.patches import PatchGrid, overlap_matrix
 from ml.runtime.scores import Reading
 from ml.scoring import TOP_SHARE
 
+_LEAST_WEIGHT = 1e-6
+"""Of a patch in the mean: a window has no zeros, and what lies below is rounding."""
+
 
 class _Axis(NamedTuple):
     """How cells lie along one axis of what is looked at, whose `length` is in px (int64).
@@ -55,6 +58,54 @@ class _Layout(NamedTuple):
         )
 
 
+class _Joining(NamedTuple):
+    """Weighted overlap-add of patches, `ml.patches.OverlapAdd` as two matrix products.
+
+    places: int64 (all patches of the grid), which of the computed patches is there, or one more where none is: it shows
+    nothing of what is looked at. margins: cells at the patches' sides that do not count. weights: what the computed
+    ones weigh at each place of the lattice, 0 to 1. pitch_px: height and width of a place.
+    """
+
+    grid: PatchGrid
+    places: Tensor
+    margins: tuple[int, int]
+    rows: Tensor
+    columns: Tensor
+    weights: Tensor
+    pitch_px: tuple[float, float]
+
+    @classmethod
+    def of(cls, grid: PatchGrid, computed: list[int], cell_shape: tuple[int, int]) -> "_Joining":
+        counting = grid.within_margins
+        margins = grid.margin * cell_shape[0] // grid.patch_height, grid.margin * cell_shape[1] // grid.patch_width
+        high, wide = cell_shape[0] - 2 * margins[0], cell_shape[1] - 2 * margins[1]
+        rows, pitch_y = overlap_matrix(grid.height, counting.patch_height, grid.stride, high)
+        columns, pitch_x = overlap_matrix(grid.width, counting.patch_width, grid.stride, wide)
+        places = torch.full((grid.count,), len(computed))
+        places[torch.tensor(computed)] = torch.arange(len(computed))
+        known = (places < len(computed)).float().reshape(grid.rows, 1, grid.columns, 1)
+        beside = known.expand(-1, high, -1, wide).reshape(grid.rows * high, grid.columns * wide)
+        of_rows, of_columns = torch.from_numpy(rows), torch.from_numpy(columns)
+        weights = of_rows @ beside @ of_columns.t()
+        return cls(grid, places, margins, of_rows, of_columns, weights, (pitch_y, pitch_x))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows.shape[0], self.columns.shape[0]
+
+    def joined(self, cells: Tensor) -> Tensor:
+        """Cells (n, rows, columns) of the computed patches -> the lattice; its lowest value where none of them lies."""
+        above, left = self.margins
+        counting = cells[:, above : cells.shape[1] - above, left : cells.shape[2] - left]
+        everywhere = torch.cat([counting, torch.zeros_like(counting[:1])])[self.places]
+        high, wide = counting.shape[1:]
+        beside = everywhere.reshape(self.grid.rows, self.grid.columns, high, wide).transpose(1, 2)
+        sums = self.rows @ beside.reshape(self.grid.rows * high, self.grid.columns * wide) @ self.columns.t()
+        is_covered = self.weights > _LEAST_WEIGHT
+        values = sums / torch.where(is_covered, self.weights, torch.ones_like(self.weights))
+        return filled(values, is_covered)
+
+
 class Assembly(nn.Module):
     """`cells` (n, rows, columns) of the n inputs, `size` int64 (2) of the picture and, where the method gives some,
     `scores` (n) -> `score` float32 (), `verdict` int64 () and `map` float32 (height, width).
@@ -68,7 +119,7 @@ class Assembly(nn.Module):
         super().__init__()
         self._manifest, self._place, self._reading, self._kernel = manifest, place, reading, kernel
         self._cell_shape = cell_shape
-        self._joining = None if place.grid is None else _joining(place.grid, cell_shape)
+        self._joining = None if place.grid is None else _Joining.of(place.grid, place.inputs, cell_shape)
         self._layout: _Layout | None = None
         self._inside: Tensor | None = None
         if place.crop is None:
@@ -103,13 +154,9 @@ class Assembly(nn.Module):
 
     def _joined(self, cells: Tensor) -> Tensor:
         """One grid of cells over all that is looked at."""
-        rows, columns = self._cell_shape
-        grid = self._place.grid
-        if grid is None or self._joining is None:
-            return cells.reshape(rows, columns)
-        by_patch = cells.reshape(grid.rows, grid.columns, rows, columns).transpose(1, 2)
-        of_rows, of_columns = (matrix for matrix, _ in self._joining)
-        return of_rows @ by_patch.reshape(grid.rows * rows, grid.columns * columns) @ of_columns.t()
+        if self._joining is None:
+            return cells.reshape(self._cell_shape)
+        return self._joining.joined(cells.reshape(-1, *self._cell_shape))
 
     def _axes(self, height: Tensor, width: Tensor) -> tuple[_Axis, _Axis]:
         """Of a region of `height` x `width` px, int64 scalars."""
@@ -122,8 +169,8 @@ class Assembly(nn.Module):
                 zoom = length.double() / input_size[axis]
                 axes.append(_Axis(cells, length, None, offset * cells / input_size[axis], zoom))
             else:
-                matrix, pitch = self._joining[axis]
-                axes.append(_Axis(matrix.shape[0], length, pitch * one, offset / pitch, one))
+                pitch = self._joining.pitch_px[axis]
+                axes.append(_Axis(self._joining.shape[axis], length, pitch * one, offset / pitch, one))
         return axes[0], axes[1]
 
     def _reduced(self, raw: Tensor, smooth: Tensor) -> Tensor:
@@ -154,9 +201,3 @@ class Assembly(nn.Module):
         beyond = [left, size[1] - (left + width), top, size[0] - (top + height)]
         lowest = cells.min()
         return functional.pad(seen - lowest, beyond) + lowest  # type: ignore[arg-type]  # traced sizes
-
-
-def _joining(grid: PatchGrid, cell_shape: tuple[int, int]) -> tuple[tuple[Tensor, float], tuple[Tensor, float]]:
-    rows, pitch_y = overlap_matrix(grid.height, grid.patch_height, grid.stride, cell_shape[0])
-    columns, pitch_x = overlap_matrix(grid.width, grid.patch_width, grid.stride, cell_shape[1])
-    return (torch.from_numpy(rows), pitch_y), (torch.from_numpy(columns), pitch_x)

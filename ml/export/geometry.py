@@ -5,15 +5,17 @@ from typing import Self
 
 from ml.artifact import Manifest
 from ml.errors import ExportError
+from ml.inspection_area import Mask, mask_of_area
 from ml.patches import PatchGrid
 from ml.preprocessing import Preprocessing
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Place:
     """The pictures that a graph takes: `height`, `width` in px (None: any); `channels` 1 or 3; `bits` 8 or 16 per
-    value. `crop` (x, y, width, height) is what it looks at; None: at all of it, however large. `usual_size` is that of
-    the pictures that the model was trained on.
+    value. `crop` (x, y, width, height) is what it looks at; None: at all of it, however large. `grid`: of the patches
+    that it is cut into; None: it is one input. `usual_size` is that of the pictures that the model was trained on.
+    `looked_at`, bool (height, width) of the crop, is what its inspection area looks at; None: all.
     """
 
     height: int | None
@@ -23,6 +25,7 @@ class Place:
     crop: tuple[int, int, int, int] | None
     grid: PatchGrid | None
     usual_size: tuple[int, int]
+    looked_at: Mask | None
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -40,7 +43,27 @@ class Place:
         elif preprocessing.stride is not None and crop is None:
             height, width = usual
             crop = (0, 0, width, height)
-        return cls(height, width, channels, bits, crop, _grid(preprocessing, crop), usual)
+        looked_at: Mask | None = None
+        if preprocessing.area is not None and crop is not None:
+            left, top, crop_width, crop_height = crop
+            looked_at = mask_of_area(preprocessing.area)[top : top + crop_height, left : left + crop_width]
+        return cls(height, width, channels, bits, crop, _grid(preprocessing, crop), usual, looked_at)
+
+    @property
+    def inputs(self) -> list[int]:
+        """The places in the grid of the patches that show any of what is looked at; [0] for a whole picture."""
+        if self.grid is None:
+            return [0]
+        counting = self.grid.within_margins
+        if self.looked_at is None:
+            return list(range(counting.count))
+        seen = []
+        for index in range(counting.count):
+            top, left = counting.corner(index)
+            patch = self.looked_at[top : top + counting.patch_height, left : left + counting.patch_width]
+            if patch.any():
+                seen.append(index)
+        return seen
 
     @property
     def only_size(self) -> tuple[int, int] | None:
@@ -71,4 +94,4 @@ def _grid(preprocessing: Preprocessing, crop: tuple[int, int, int, int] | None) 
         return None
     _, _, width, height = crop
     size = preprocessing.input_height, preprocessing.input_width
-    return PatchGrid.plan(height, width, *size, preprocessing.stride)
+    return PatchGrid.plan(height, width, *size, preprocessing.stride, preprocessing.margin)

@@ -38,7 +38,7 @@ def standalone_graph(manifest: Manifest, method: Method, kernel: Kernel | None) 
     _rename(before, "prepare/", {PICTURE, _LAID_OUT, _SIZE})
     _rename(core, _METHOD, set())
     _rename(after, "judge/", {CELLS, SCORES, _SIZE, SCORE, VERDICT, MAP})
-    scored = _of_whole(core) if place.grid is None else _of_each_patch(core, place.grid)
+    scored = _of_whole(core) if place.grid is None else _of_each_patch(core, place.grid, place.inputs)
     weights = core.initializer if place.grid is None else ()
     whole = helper.make_graph(
         [*before.node, *scored, *after.node],
@@ -75,7 +75,7 @@ def _traced_preparation(preparation: Preparation, place: Place) -> onnx.GraphPro
 def _traced_assembly(manifest: Manifest, method: Method, place: Place, kernel: Kernel | None) -> onnx.GraphProto:
     with torch.no_grad():
         scored = method.scored_in_graph(torch.zeros(1, 3, *method.input_size))
-    count = 1 if place.grid is None else place.grid.count
+    count = len(place.inputs)
     cells = torch.zeros(count, *scored.cells.shape[1:])
     examples: tuple[Tensor, ...] = (cells, torch.tensor(place.only_size or place.usual_size))
     names = [CELLS, _SIZE]
@@ -138,9 +138,9 @@ def _of_whole(core: onnx.GraphProto) -> list[onnx.NodeProto]:
     return [helper.make_node("Identity", [_LAID_OUT], [core.input[0].name]), *core.node, *outputs]
 
 
-def _of_each_patch(core: onnx.GraphProto, grid: PatchGrid) -> list[onnx.NodeProto]:
+def _of_each_patch(core: onnx.GraphProto, grid: PatchGrid, inputs: list[int]) -> list[onnx.NodeProto]:
     """The method's graph in a loop over the patches: all at once would not fit into the memory."""
-    corners = np.array([grid.corner(index) for index in range(grid.count)], np.int64)
+    corners = np.array([grid.corner(index) for index in inputs], np.int64)
     size = np.array([grid.patch_height, grid.patch_width], np.int64)
     cut = [
         helper.make_node("Gather", ["patch/corners", "patch/index"], ["patch/corner"], axis=0),
@@ -162,7 +162,7 @@ def _of_each_patch(core: onnx.GraphProto, grid: PatchGrid) -> list[onnx.NodeProt
             numpy_helper.from_array(np.array([2, 3], np.int64), "patch/axes"),
         ],
     )
-    constants = {"patch/count": np.array(grid.count, np.int64), "patch/always": np.array(True)}
+    constants = {"patch/count": np.array(len(inputs), np.int64), "patch/always": np.array(True)}
     return [
         *(
             helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value))

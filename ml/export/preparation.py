@@ -2,11 +2,11 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ml.export.geometry import Place
 from ml.export.resampling import Resize
-from ml.inspection_area import mask_of_area
 from ml.preprocessing import Preprocessing
 
 
@@ -25,12 +25,11 @@ class Preparation(nn.Module):
         self._looked_at: Tensor | None = None
         low, high = preprocessing.window_low, preprocessing.window_high
         if place.crop is not None:
-            left, top, width, height = place.crop
+            _, _, width, height = place.crop
             if place.grid is None:
                 self._resize = self._resize_from(torch.tensor(height), torch.tensor(width))
-            if preprocessing.area is not None:
-                mask = mask_of_area(preprocessing.area)[top : top + height, left : left + width]
-                self._looked_at = torch.from_numpy(np.ascontiguousarray(mask))[..., None]
+        if place.looked_at is not None:
+            self._looked_at = torch.tensor(place.looked_at)[..., None]
         # In counts of the camera's own type, as `ml.area_mask.blackened` has them.
         self._black = torch.tensor(float(int(np.clip(low, 0, 2**place.bits - 1))))
         # As in `ml.images`: float64 until the last step.
@@ -52,7 +51,7 @@ class Preparation(nn.Module):
             laid_out = resize.of(seen)
         else:
             rows, columns = (
-                torch.from_numpy(np.pad(np.arange(length), (0, max(0, covered - length)), mode="reflect"))
+                torch.from_numpy(_reflected(length, grid.margin, covered))
                 for length, covered in ((grid.height, grid.covered_height), (grid.width, grid.covered_width))
             )
             laid_out = seen.float()[rows][:, columns]
@@ -71,3 +70,8 @@ class Preparation(nn.Module):
     def _resize_from(self, height: Tensor, width: Tensor) -> Resize:
         new_height, new_width = self._preprocessing.input_height, self._preprocessing.input_width
         return Resize.plan(height, width, new_height, new_width, self._place.bits)
+
+
+def _reflected(length: int, margin: int, covered: int) -> NDArray[np.intp]:
+    """The pixels that `covered` ones show, of which the first lies `margin` px before the picture."""
+    return np.pad(np.arange(length), (margin, max(0, covered - length - margin)), mode="reflect")

@@ -75,6 +75,7 @@ def held_against(model: Model, kernel: Kernel | None = None, form: Onnx | OpenVi
         ("patches", False, 12, REGION),
         ("patches", True, 12, AREA),
         ("patches", False, 8, REGION | AREA),
+        ("patches", False, 8, AREA | {"margin": 8, "stride": 40}),
     ],
     ids=str,
 )
