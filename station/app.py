@@ -185,9 +185,9 @@ class Station(QObject):
 
     def _open_archive(self) -> _Opened:
         """The history, and the recipe asked for, else the one in use last. Called outside the GUI thread."""
-        from station.history.archive import Archive
+        from station.opening import open_archive
 
-        archive = self._opened_archive = Archive.open(self._home)
+        archive = self._opened_archive = open_archive(self._home)
         if self._wanted_recipe is None:
             return _Opened(archive, None)
         try:
@@ -206,27 +206,14 @@ class Station(QObject):
         self._status.tell("history", self.tr("The history cannot be opened."), reason)
 
     def _on_archive(self, opened: _Opened) -> None:
-        from station.ui.inspect.presenter import InspectPresenter
-        from station.workers.demo_setup import DemoSetup
-        from station.workers.deploying import Deploying
-        from station.workers.inspection import Suppliers
-        from station.workers.line import InspectionLine
-        from station.workers.training import TrainingProcess
+        from station.opening import Sources, build_parts
 
         assert self._status is not None
-        archive = self.archive = opened.archive
-        suppliers = Suppliers(
-            open_log=lambda: archive.writer(self.keeper.settings.disk_stop_gb),
-            open_camera=_open_camera,
-            load_detector=self._load_detector,
-        )
-        operator = self.keeper.settings.operator
-        self.line = InspectionLine(suppliers, operator, self)
-        self._presenter = InspectPresenter(self.inspect_page, self.line, archive, operator, self)
-        self._presenter.set_pace(self.keeper.settings.continuous_interval_s)
-        self._training = TrainingProcess(self._home.jobs, parent=self)
-        self._deploying = Deploying(archive, self)
-        self._demo = DemoSetup(self._home, archive, self._training, self)
+        self.archive = opened.archive
+        sources = Sources(self._settings_now, _open_camera, self._load_detector)
+        parts = build_parts(self._home, opened.archive, self.inspect_page, sources, self)
+        self.line, self._presenter, self._training = parts.line, parts.presenter, parts.training
+        self._deploying, self._demo = parts.deploying, parts.demo
         self._status.watch(self.line.worker)
         self.line.worker.recipe_loaded.connect(self._on_recipe_loaded)
         self.line.worker.recipe_failed.connect(self._on_recipe_failed)

@@ -50,7 +50,7 @@ run_station = app.run_station
 
 def note(station):
     def tell():
-        print(*sorted(set(sys.modules) - before))
+        print(*sorted({name for name, module in sys.modules.items() if module is not None} - before))
         station.window.close()
     station.window.first_painted.connect(tell)
 

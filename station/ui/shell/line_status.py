@@ -1,8 +1,10 @@
 """Tells what the line, the camera and the disk are up to: status bar and messages."""
 
+from __future__ import annotations
+
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QObject, QTimer, Slot
 
@@ -10,7 +12,9 @@ from station.settings import Settings
 from station.ui.shell.window import MainWindow
 from station.ui.widgets.message_banner import Message
 from station.ui.widgets.status_item import State, StatusView
-from station.workers.inspection import CameraState, InspectionWorker, JudgedPart, LoadedRecipe
+
+if TYPE_CHECKING:  # with OpenCV in its train: that is imported in the background
+    from station.workers.inspection import CameraState, InspectionWorker, JudgedPart, LoadedRecipe
 
 DISK_CHECK_MS = 10_000
 
