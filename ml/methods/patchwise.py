@@ -29,8 +29,10 @@ from ml.progress import Cancelled, Progress, never, silent
 PATCHES_AT_ONCE = 256
 """Bounds the memory: pictures have thousands of patches. Larger batches are no quicker per patch on a CPU."""
 
+PATCHES_PER_PORTION = 512
+"""The same in a graph, which holds the networks' operations once for each portion: fewer of them open sooner."""
+
 MOST_PORTIONS = 64
-"""In a graph, which holds the networks' operations once for each."""
 
 SAME_SCORE = 1e-5
 """Relative: in a graph, scores that are so close to the threshold of the majority reach it. It is the score of a good
@@ -119,7 +121,7 @@ class PatchwiseMethod(TrainedMethod):
         """Patches that do not count are judged too."""
         self.require_fitted()
         grid, covered = self.layout.grid, self.layout.covered(inputs)
-        rows = max(PATCHES_AT_ONCE // grid.columns, math.ceil(grid.rows / MOST_PORTIONS), 1)
+        rows = max(PATCHES_PER_PORTION // grid.columns, math.ceil(grid.rows / MOST_PORTIONS), 1)
         found = []
         for first in range(0, grid.rows, rows):
             last = min(first + rows, grid.rows)

@@ -151,7 +151,7 @@ def test_that_an_area_rule_is_refused_with_its_reason() -> None:
 
 def test_that_many_patches_are_judged_in_portions_that_share_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     method = _fitted("conv_autoencoder", stride_px=8)
-    monkeypatch.setattr(patchwise, "PATCHES_AT_ONCE", 20)
+    monkeypatch.setattr(patchwise, "PATCHES_PER_PORTION", 20)
     graph, inputs = export_graph(method), _inputs(method)
     assert _operations(graph).count("Tanh") == 3  # six rows of nine patches
     assert _weights_are_stored_once(graph)
@@ -160,7 +160,7 @@ def test_that_many_patches_are_judged_in_portions_that_share_the_weights(monkeyp
 
 def test_that_there_is_an_end_to_the_number_of_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     method = _fitted("patch_cnn", stride_px=4)
-    monkeypatch.setattr(patchwise, "PATCHES_AT_ONCE", 1)
+    monkeypatch.setattr(patchwise, "PATCHES_PER_PORTION", 1)
     monkeypatch.setattr(patchwise, "MOST_PORTIONS", 2)
     assert _operations(export_graph(method)).count("MaxPool") == 2 * 2  # the network has two
 
