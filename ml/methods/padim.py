@@ -95,7 +95,8 @@ class Padim(FeatureMethod):
             level[:, self._selection[(self._selection >= first) & (self._selection < last)] - first]
             for level, first, last in zip(maps, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
         ]
-        return torch.cat(self.pyramid.resample(chosen), dim=1)
+        resampled = self.pyramid.resample(chosen)
+        return torch.cat([level for level in resampled if int(level.shape[1])], dim=1)  # ONNX cannot join nothing
 
     def fit_seconds(self, sample: Tensor, pictures: int, inputs_per_picture: int) -> float:
         size = self.parameters.channels
@@ -149,8 +150,7 @@ class Padim(FeatureMethod):
             raise TrainingError("PaDiM needs at least two normal pictures to learn how much a position varies.")
         covariance = self._regularised(moments)
         size = self.parameters.channels
-        packed = torch.empty(len(covariance), size * (size + 1) // 2)
-        lower = torch.tril_indices(size, size)
+        unmixing = torch.empty(len(covariance), size, size)
         for start in range(0, len(covariance), _POSITIONS_AT_A_TIME):
             if cancelled():
                 raise CancelledError("cancelled while inverting the covariances")
@@ -162,9 +162,9 @@ class Padim(FeatureMethod):
                     "The normal pictures vary too little in some place for PaDiM to learn from. "
                     "Add pictures of other parts, or use another setting of 'covariance' or PatchCore."
                 ) from error
-            packed[start : start + len(block)] = block[:, lower[0], lower[1]].float()
+            unmixing[start : start + len(block)] = block.mT
         progress("Inverting the covariances", len(covariance), len(covariance))
-        self._take(moments.mean.float(), packed)
+        self._take(moments.mean.float(), unmixing)
         self._moments = moments
 
     @torch.inference_mode()
@@ -223,7 +223,8 @@ class Padim(FeatureMethod):
         self._selection = selection.to(self.device)
         self._moments = None
         mean = required(tensors, "mean", (positions, size))
-        self._take(mean, required(tensors, "whitening", (positions, size * (size + 1) // 2)))
+        packed = required(tensors, "whitening", (positions, size * (size + 1) // 2))
+        self._take(mean, _unpacked(packed, size))
 
     def to(self, device: torch.device | str) -> Self:
         self._selection, self._mean, self._unmixing = (
@@ -271,9 +272,13 @@ class Padim(FeatureMethod):
         )
         return shrink(covariance, share) + VARIANCE_FLOOR * typical * identity
 
-    def _take(self, mean: Tensor, packed: Tensor) -> None:
-        size = self.parameters.channels
-        lower = torch.tril_indices(size, size)
-        unmixing = torch.zeros(len(packed), size, size)
-        unmixing[:, lower[1], lower[0]] = packed
+    def _take(self, mean: Tensor, unmixing: Tensor) -> None:
         self._mean, self._unmixing = mean.to(self.device), unmixing.to(self.device)
+
+
+def _unpacked(packed: Tensor, size: int) -> Tensor:
+    """Lower triangles (p, size * (size + 1) / 2) as transposed matrices (p, size, size)."""
+    lower = torch.tril_indices(size, size)
+    unmixing = torch.zeros(len(packed), size, size)
+    unmixing[:, lower[1], lower[0]] = packed
+    return unmixing
