@@ -5,12 +5,7 @@ anew when the pins change. Where no package index can be reached the tests are s
 them fails.
 """
 
-import hashlib
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,54 +13,28 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from ml.annotation.exchange import AnnotatedPicture
 from ml.annotation.formats import read_annotations, write_annotations
 from tests.ml.annotated import HEIGHT, WIDTH, pictures
+from tests.ml.other_programs.environment import python_with, run_there
 
 pytestmark = [pytest.mark.real_packages, pytest.mark.timeout(600)]
 
 PINS = ("labelme==6.3.1", "pycocotools==2.0.11")
 SCRIPTS = Path(__file__).parent / "other_programs"
-NO_INDEX = ("from versions: none", "NewConnectionError", "Temporary failure in name resolution", "timed out")
 Seen = tuple[list[dict[str, Any]], dict[str, NDArray[np.bool_]]]
 
 
 @pytest.fixture(scope="session")
 def other_python() -> Path:
     """The interpreter of the environment with LabelMe and pycocotools."""
-    name = hashlib.sha256(f"{PINS} {sys.version}".encode()).hexdigest()[:12]
-    folder = user_cache_path("loupe-tests", appauthor=False) / f"real-packages-{name}"
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    ready = folder / "ready"
-    if ready.exists():
-        return python
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = _run(sys.executable, "-m", "venv", folder)
-    if made.returncode:
-        pytest.skip(f"no environment can be made here: {made.stderr.strip()[-300:]}")
-    options = ("--quiet", "--no-compile", "--prefer-binary", "--retries", "1")  # most of it is never imported
-    installed = _run(python, "-m", "pip", "install", *options, *PINS)
-    if installed.returncode and any(sign in installed.stderr for sign in NO_INDEX):
-        pytest.skip(f"no package index can be reached: {installed.stderr.strip()[-300:]}")
-    assert installed.returncode == 0, installed.stderr[-3000:]
-    ready.touch()
-    return python
-
-
-def _run(*command: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-    # Nothing of ours may be found there: the scripts must see the packages as their users do.
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "QT_"))}
-    return subprocess.run(
-        [str(part) for part in command], env=inherited | environment, capture_output=True, text=True, check=False
-    )
+    return python_with(*PINS)
 
 
 def see(python: Path, script: str, home: Path, *arguments: object) -> str:
     """Run a script there, in a home of its own; returns what it printed."""
-    done = _run(
+    done = run_there(
         python, SCRIPTS / script, *arguments, HOME=str(home), USERPROFILE=str(home), QT_QPA_PLATFORM="offscreen"
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,119 @@
+"""`loupe export`: the files, what they say about themselves, and the example beside them."""
+
+import getpass
+import json
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+from ml.artifact import read_manifest, revised
+from ml.region_rules import RegionRules, Section
+from tests.cli.conftest import Loupe
+from tests.ml.other_programs.environment import python_with, run_there
+
+PINS = {
+    "onnx": ("numpy==2.4.6", "pillow==13.0.0", "onnxruntime==1.31.1"),
+    "openvino": ("numpy==2.4.6", "pillow==13.0.0", "openvino==2026.4.1"),
+}
+
+
+@pytest.fixture(scope="module")
+def copy(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model in a folder of its own."""
+    return Path(shutil.copy(model, tmp_path_factory.mktemp("export") / "seat no. 1.loupe"))
+
+
+def inspected(loupe: Loupe, model: Path, picture: Path) -> tuple[float, str]:
+    (line,) = loupe("inspect", model, picture, "--json", "--device", "cpu").json_lines
+    return line["normalised_score"], line["verdict"]
+
+
+def said(output: str) -> tuple[float, str]:
+    """What the example prints."""
+    _, score, verdict = output.split()
+    return float(score), verdict
+
+
+def pictures(parts: Path) -> list[Path]:
+    good, bad = sorted((parts / "test/good").glob("*.png")), sorted((parts / "test").glob("[!g]*/*.png"))
+    return [good[0], bad[0]]
+
+
+def test_that_the_example_says_what_inspect_says(loupe: Loupe, copy: Path, parts: Path, tmp_path: Path) -> None:
+    done = loupe("export", copy, "--format", "onnx", "--out", tmp_path)
+    assert done.code == 0
+    assert "the same verdict on all" in done.out
+    example = tmp_path / "seat no. 1.example.py"
+    assert len(example.read_text().splitlines()) <= 25
+    for picture in pictures(parts):
+        ran = subprocess.run(
+            [sys.executable, "-I", example, picture], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        expected, verdict = inspected(loupe, copy, picture)
+        assert said(ran.stdout) == (pytest.approx(expected, abs=1e-3), verdict)
+        assert (tmp_path / f"{picture.stem}.heat.png").is_file()
+
+
+@pytest.mark.real_packages
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("form", ["onnx", "openvino"])
+def test_that_the_example_runs_where_nothing_of_ours_is(
+    loupe: Loupe, copy: Path, parts: Path, tmp_path: Path, form: str
+) -> None:
+    python = python_with(*PINS[form])
+    assert loupe("export", copy, "--format", form, "--out", tmp_path).code == 0
+    for picture in pictures(parts):
+        ran = run_there(python, tmp_path / "seat no. 1.example.py", picture, cwd=tmp_path)
+        assert ran.returncode == 0, ran.stderr
+        expected, verdict = inspected(loupe, copy, picture)
+        assert said(ran.stdout) == (pytest.approx(expected, abs=1e-3), verdict)
+
+
+def test_that_the_file_tells_the_model_and_nothing_of_the_machine(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
+    document = json.loads(loupe("export", copy, "--format", "onnx", "--out", tmp_path / "out.onnx", "--json").out)
+    assert document["files"] == [str(tmp_path / "out.onnx"), str(tmp_path / "out.example.py")]
+    assert document["model_hash"] == read_manifest(copy).model_hash
+    assert max(document["agreement"]["score"], document["agreement"]["map"]) < 1e-3
+    graph = onnx.load(tmp_path / "out.onnx")
+    told = {one.key: one.value for one in graph.metadata_props}
+    assert told["model_hash"] == document["model_hash"]
+    assert json.loads(told["agreement"]) == document["agreement"]
+    everything = graph.SerializeToString() + (tmp_path / "out.example.py").read_bytes()
+    for folder in (str(Path.home()), str(tmp_path), str(copy.parent), f"/{getpass.getuser()}/"):
+        assert folder.encode() not in everything
+    assert platform.node() not in re.findall(r"[\w.-]+", " ".join(told.values()))
+
+
+def test_that_a_file_that_is_there_is_overwritten_only_on_demand(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
+    target = tmp_path / "seat no. 1.onnx"
+    target.write_bytes(b"another")
+    refused = loupe("export", copy, "--format", "onnx", "--out", tmp_path)
+    assert refused.code == 1
+    assert "--force" in refused.err
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"another"]
+    assert loupe("export", copy, "--format", "onnx", "--out", tmp_path, "--force").code == 0
+    assert target.stat().st_size > 1000
+
+
+def test_that_what_cannot_be_exported_leaves_nothing_behind(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
+    with_rules = tmp_path / "rules.loupe"
+    revised(copy, with_rules, read_manifest(copy).calibration, RegionRules(sections=(Section(reach=1),)))
+    refused = loupe("export", with_rules, "--format", "onnx")
+    assert refused.code == 1
+    assert "region rules" in refused.err
+    assert list(tmp_path.iterdir()) == [with_rules]
+
+
+def test_that_wrong_usage_is_told_apart_from_failure(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
+    assert loupe("export", copy).code == 2
+    assert loupe("export", copy, "--format", "onnx", "--out", tmp_path / "model.xml").code == 2
+    missing = loupe("export", copy, "--format", "onnx", "--out", tmp_path / "nowhere" / "model.onnx")
+    assert missing.code == 1
+    assert "nowhere" in missing.err
+    assert loupe("export", tmp_path / "none.loupe", "--format", "onnx").code == 1
