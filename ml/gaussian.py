@@ -64,7 +64,8 @@ class Moments:
     def covariance(self) -> Tensor:
         """Maximum-likelihood covariance (divided by n), float64 (positions, d, d)."""
         mean = self.mean
-        return torch.baddbmm(self._products, mean.unsqueeze(2), mean.unsqueeze(1), alpha=-self.count) / self.count
+        centred = torch.baddbmm(self._products, mean.unsqueeze(2), mean.unsqueeze(1), alpha=-self.count)
+        return centred.div_(self.count)
 
     def centred_fourth(self) -> Tensor:
         """Sum over the samples of |x - mean|^4, float64 (positions,), expanded into the sums that were kept."""

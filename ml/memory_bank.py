@@ -1,6 +1,7 @@
 """Exact nearest neighbours in a bank of feature vectors, and the greedy choice of which vectors to keep."""
 
 import math
+import time
 from collections.abc import Iterator
 from typing import Literal, Self
 
@@ -166,6 +167,19 @@ def extending_coreset(
     return _farthest_first(points, nearest, int(nearest.argmax()), min(count, len(rows)), progress, cancelled)
 
 
+def seconds_per_choice(points: Tensor) -> float:
+    """About how long each choice of a long coreset takes among points (n, d), projected already."""
+    uncovered = _Uncovered(points, torch.full((len(points),), torch.inf, device=points.device))
+    uncovered.choose(0)
+    began = 0.0
+    for _ in range(2):  # the first round fills caches and wakes threads
+        began = time.perf_counter()
+        for _ in range(APPLIED_AT_ONCE):
+            uncovered.choose(uncovered.farthest())
+        uncovered.update()
+    return (time.perf_counter() - began) / APPLIED_AT_ONCE
+
+
 def _farthest_first(
     points: Tensor, best: Tensor, farthest: int, count: int, progress: Progress, cancelled: Cancelled
 ) -> Tensor:
@@ -220,11 +234,15 @@ class _Uncovered:
             place = int(self._pool_best.argmax())
             if float(self._pool_best[place]) > self._bound:
                 return int(self._pool[place])
+        self.update()
+        return int(self._best.argmax())
+
+    def update(self) -> None:
+        """Apply what was chosen to all points, and take the farthest into the pool."""
         for start in range(0, len(self._waiting), APPLIED_AT_ONCE):
             self._apply(self._waiting[start : start + APPLIED_AT_ONCE])
         self._waiting.clear()
         self._fill_pool()
-        return int(self._best.argmax())
 
     def _apply(self, indices: list[int]) -> None:
         chosen, norms = self._points[indices], self._norms[indices, None]

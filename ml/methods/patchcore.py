@@ -15,7 +15,6 @@ AnomalyDINO ("AnomalyDINO: Boosting Patch-based Few-shot Anomaly Detection with 
 patch tokens, a `foreground` mask (`ml.foreground`), `rotations` of the good pictures, the mean of the highest 1 %.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -28,7 +27,7 @@ from torch.nn import functional
 from ml.catalogue.patchcore import PatchcoreParameters
 from ml.errors import CancelledError, ParameterError, TrainingError
 from ml.foreground import Foreground, learn_foreground
-from ml.memory_bank import MemoryBank, draw_rows, extending_coreset, greedy_coreset
+from ml.memory_bank import MemoryBank, draw_rows, extending_coreset, greedy_coreset, seconds_per_choice
 from ml.methods.base import Geometry, Past, Scored, Tensors
 from ml.methods.features import FeatureMethod, required
 from ml.pictures import Pixels
@@ -52,7 +51,6 @@ for it. On the demo line's development seeds a new batch's false calls were 2 % 
 twice, 0 and 0.3 % with four times, while old defects scored as before; each step costs time per part.
 """
 
-PROBED_STEPS = 16
 SMALLEST_SPREAD = 1e-6
 """A feature that never varied must not turn rounding into a distance."""
 
@@ -111,7 +109,7 @@ class Patchcore(FeatureMethod):
             yield from perturbed(pixels, FEW_SHOT_COPIES, seed + FEW_SHOT_SEED)
 
     def fit_seconds(self, sample: Tensor, pictures: int, inputs_per_picture: int) -> float:
-        """Choosing the coreset: each step reads all candidates once."""
+        """Choosing the coreset."""
         total = pictures * inputs_per_picture * sample[0, 0].numel() * self.parameters.rotations
         candidates = min(total, self.parameters.candidates)
         count = self._count_of(total)
@@ -119,10 +117,7 @@ class Patchcore(FeatureMethod):
             return 0.0
         dimensions = min(self.parameters.projection, sample.shape[1])
         points = torch.randn(candidates, dimensions, generator=torch.Generator().manual_seed(0))
-        greedy_coreset(points, PROBED_STEPS, 0, dimensions)  # the first steps fill caches and wake threads
-        began = time.perf_counter()
-        greedy_coreset(points, PROBED_STEPS, 0, dimensions)
-        return (time.perf_counter() - began) * count / PROBED_STEPS
+        return seconds_per_choice(points) * count
 
     def fit(
         self,
