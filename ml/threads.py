@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from statistics import median
 
 import psutil
 
@@ -22,6 +23,8 @@ _SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "200"}
 MOST_BY_DEFAULT = 4  # one picture at a time gives more threads too little to do
 PROBE_TIMEOUT_S = 120.0
 SETTLE_REPEATS = 7
+FEWEST_SETTLE_REPEATS = 3
+SETTLE_S = 0.5  # a slow model must not keep the first part waiting for many more than the fewest repeats
 
 
 def default_threads() -> int:
@@ -56,13 +59,16 @@ def settle(use: Callable[[int], object], work: Callable[[], object]) -> int | No
     if "OMP_NUM_THREADS" in os.environ or cores == 1:
         return None
     times: dict[int, list[float]] = {1: [], cores: []}
-    for _ in range(SETTLE_REPEATS):
+    started = time.perf_counter()
+    for number in range(SETTLE_REPEATS):
+        if number >= FEWEST_SETTLE_REPEATS and time.perf_counter() - started > SETTLE_S:
+            break
         for count, seconds in times.items():
             use(count)
             begun = time.perf_counter()
             work()
             seconds.append(time.perf_counter() - begun)
-    best = min(times, key=lambda count: sorted(times[count])[SETTLE_REPEATS // 2])
+    best = min(times, key=lambda count: median(times[count]))
     use(best)
     return best
 

@@ -52,3 +52,20 @@ def test_that_a_setting_that_cannot_be_measured_is_left_out(monkeypatch: pytest.
     monkeypatch.setattr("psutil.cpu_count", lambda logical: 1)
     monkeypatch.setattr("ml.threads.PROBE_TIMEOUT_S", 0.01)
     assert threads.probe() == {}
+
+
+@pytest.mark.parametrize(("part_s", "rounds"), [(0.01, 7), (0.07, 5), (2.0, 3)])
+def test_that_the_slower_the_model_the_fewer_repeats_settle_its_threads(
+    monkeypatch: pytest.MonkeyPatch, part_s: float, rounds: int
+) -> None:
+    now = [0.0]
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("psutil.cpu_count", lambda logical: 2)
+    monkeypatch.setattr("ml.threads.time.perf_counter", lambda: now[0])
+    used: list[int] = []
+
+    def work() -> None:
+        now[0] += part_s / used[-1]
+
+    assert threads.settle(used.append, work) == 2
+    assert len(used) == 2 * rounds + 1
