@@ -46,13 +46,11 @@ POSITION_FREE_IN_PATCHES = ("ganomaly", "skip_ganomaly", "riad")
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "student_teacher": [
         {"distance": "l2", "combine": "sum"},
-        {"standardise": False},
-        {"backbone": "self_trained"},
+        {"backbone": "self_trained", "standardise": False},
     ],
     "efficientad": [
         {"grid_stride": 4, "network": "medium"},
-        {"student": "published", "autoencoder_px": 128},
-        {"differences": "squares", "branches": "equal"},
+        {"student": "published", "autoencoder_px": 128, "differences": "squares", "branches": "equal"},
     ],
     "ganomaly": [
         {"norm": "batch", "extra_layers": 1, "score": "latent"},
@@ -65,13 +63,12 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"norm": "instance", "dropped_skips": 2, "residual": "mean"},
         {"standardise": False},
     ],
-    "riad": [{"smoothing": "mean", "sets": 2}, {"standardise": False, "cell_sides_px": (8,)}],
+    "riad": [{"smoothing": "mean", "sets": 2, "cell_sides_px": (8,)}],
     "conv_autoencoder": [
         {"background": "window", "background_low": 100, "background_high": 150},
         {"background": "otsu", "recombination": "mean", "stride_px": 12},
-        {"recombination": "majority"},
         {"patch_px": 16, "residual_px": 1, "standardise": False},
-        {"patch_px": 64, "stride_px": 24},
+        {"patch_px": 64, "stride_px": 24, "recombination": "majority"},
     ],
     "patch_ganomaly": [{"norm": "group", "score": "latent"}, {"norm": "instance", "score": "residual"}],
     "tl_ganomaly": [{"patch_px": 16, "frozen": False, "score": "both"}],
