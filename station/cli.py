@@ -640,7 +640,12 @@ def generate(
 def export(
     model: ModelArgument,
     form: Annotated[
-        Literal["onnx", "openvino"], typer.Option("--format", help="What the program reads.", show_default=False)
+        Literal["onnx", "openvino", "loupe"],
+        typer.Option(
+            "--format",
+            help="What the other program reads; loupe: the same model with a graph, so that it needs no torch.",
+            show_default=False,
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -655,6 +660,14 @@ def export(
     """
     from station.commands import export as command
 
+    if form == "loupe":
+        with native_words_dropped():
+            written, manifest = command.add_graph(model, out, force, console)
+        if as_json:
+            print_json(command.graph_document(written, manifest))
+        else:
+            command.print_graph(written, manifest, Console(highlight=False))
+        return
     with native_words_dropped():
         exported = command.export(model, form, out, force, console)
     if as_json:

@@ -42,7 +42,7 @@ def export_standalone(
     """
     target = _target(model, form, out)
     example_file = target.with_name(target.stem + EXAMPLE_SUFFIX)
-    _refuse_to_overwrite(target, example_file, force=force)
+    refuse_to_overwrite(target, example_file, force=force)
     progress("Loading the model", 0, 3)
     detector = Detector.load(model, "cpu", "torch")
     manifest, runtime = detector.manifest, detector.runtime
@@ -61,7 +61,7 @@ def export_standalone(
     program = example(manifest.name, target.stem, form, place, manifest.reference.bit_depth)
     contents = {example_file.name: program.encode()}
     contents |= chosen.files(graph, as_text, target.stem)
-    _refuse_to_overwrite(*(target.with_name(name) for name in contents), force=force)
+    refuse_to_overwrite(*(target.with_name(name) for name in contents), force=force)
     _write(target.parent, contents)
     progress("Holding it against the model", 3, 3)
     return Exported(tuple(target.with_name(name) for name in reversed(contents)), metadata, difference)
@@ -117,7 +117,8 @@ def _target(model: Path, form: FormatName, out: Path | None) -> Path:
     return out
 
 
-def _refuse_to_overwrite(*files: Path, force: bool) -> None:
+def refuse_to_overwrite(*files: Path, force: bool) -> None:
+    """Raises ExportError that names the first one that is there."""
     there = [path for path in files if path.exists()]
     if there and not force:
         raise ExportError(f"{there[0]} is there already. Choose another --out, or give --force to overwrite it.")

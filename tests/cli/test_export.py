@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from ml.artifact import read_manifest, revised
+from ml.artifact import read_manifest, read_model, revised, write_model
 from ml.region_rules import RegionRules, Section
 from tests.cli.conftest import Loupe
 from tests.ml.other_programs.environment import python_with, run_there
@@ -108,6 +108,20 @@ def test_that_what_cannot_be_exported_leaves_nothing_behind(loupe: Loupe, copy: 
     assert refused.code == 1
     assert "region rules" in refused.err
     assert list(tmp_path.iterdir()) == [with_rules]
+
+
+def test_that_a_model_without_a_graph_gets_one_and_keeps_its_hash(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
+    manifest, tensors = read_model(copy)
+    kept = ("name", "method", "parameters", "preprocessing", "calibration", "backbone", "reference", "data", "seed")
+    without = tmp_path / "old.loupe"
+    write_model(without, tensors=tensors, **{key: getattr(manifest, key) for key in kept})
+    refused = loupe("export", without, "--format", "loupe", "--out", without, "--force")
+    assert (refused.code, read_manifest(without).graph) == (1, None)
+    document = json.loads(loupe("export", without, "--format", "loupe", "--json").out)
+    written = read_manifest(tmp_path / "old-graph.loupe")
+    assert document["files"] == [str(tmp_path / "old-graph.loupe")]
+    assert written.graph is not None
+    assert written.model_hash == read_manifest(without).model_hash == document["model_hash"]
 
 
 def test_that_wrong_usage_is_told_apart_from_failure(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
