@@ -18,8 +18,10 @@ from pathlib import Path
 
 from station.settings import Settings
 
-STAGES = ("CPU", "window shown", "history open", "recipe loaded", "first verdict", "longest wait")
-"""In seconds since the process began. CPU: its own computing until the window was shown, which tells even where others
+STAGES = (
+    "window shown", "history open", "recipe loaded", "first verdict", "CPU to window", "CPU to verdict", "longest wait",
+)  # fmt: skip
+"""In seconds since the process began. CPU: what it has itself computed until then, which tells even where others
 compute too; longest wait: of the GUI thread for its own timer between window and verdict."""
 
 
