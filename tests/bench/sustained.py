@@ -47,17 +47,19 @@ WARM_UP_SHARE: Final = 0.1
 MOST_GROWTH_MIB: Final = 16.0
 MOST_P99: Final = 2.0
 
-AT, CAPTURE, SCORING, STORING, LATENCY = range(5)
-"""Columns, all in seconds: when the row was committed, how long the worker waited for the frame, and so on."""
+AT, CAPTURE, SCORING, STORING, LATENCY, CPU = range(6)
+"""Columns, all in seconds: when the row was committed, how long the worker waited for the frame, and so on; last the
+whole process's computing time since the part before, which other programs on the machine do not lengthen much."""
 
 
 class Stopwatch:
     """Notes the times of each part, in the inspection thread. Takes all its memory at the start."""
 
     def __init__(self) -> None:
-        self._rows = np.full((MOST_PARTS, 5), np.nan)
+        self._rows = np.full((MOST_PARTS, 6), np.nan)
         self._count = 0
         self._capture_s = self._scoring_s = self._grabbed_at = 0.0
+        self._cpu_s = time.process_time()
 
     def grabbed(self, began: float) -> None:
         self._grabbed_at = time.perf_counter()
@@ -67,12 +69,14 @@ class Stopwatch:
         self._scoring_s = time.perf_counter() - began
 
     def stored(self, began: float) -> None:
-        now = time.perf_counter()
-        self._rows[self._count] = now, self._capture_s, self._scoring_s, now - began, now - self._grabbed_at
+        now, before = time.perf_counter(), self._cpu_s
+        self._cpu_s = time.process_time()
+        latency_s, cpu_s = now - self._grabbed_at, self._cpu_s - before
+        self._rows[self._count] = now, self._capture_s, self._scoring_s, now - began, latency_s, cpu_s
         self._count += 1
 
     def parts(self) -> NDArray[np.float64]:
-        """`(parts, 5)`, so far."""
+        """`(parts, 6)`, so far."""
         return self._rows[: self._count]
 
 
@@ -286,6 +290,8 @@ def _print_latency(warm: NDArray[np.float64]) -> float:
         f"latency          median {median:.1f} ms, p95 {p95:.1f}, p99 {p99:.1f}, worst {latency.max():.1f}; "
         f"p99 / median {p99 / median:.2f} (at most {MOST_P99:g})"
     )
+    usual, longest = np.percentile(warm[:, CPU] * 1e3, (50, 99))
+    print(f"computing time   median {usual:.1f} ms a part, p99 {longest:.1f}; p99 / median {longest / usual:.2f}")
     return float(p99 / median)
 
 
