@@ -77,7 +77,7 @@ class Workplace:
             for number, ((program, runtime), model) in product(range(self.starts), models.items()):
                 name = f"{program} {runtime}"
                 side = self.side(program, case, name)
-                loaded = side.ask("load", runtime=runtime.partition(",")[0], model=model, threads=self.threads)
+                loaded = side.ask("load", runtime=runtime, model=model, threads=self.threads)
                 side.ask("score_file", picture=pictures[0])
                 figures[name].start_s.append(time.perf_counter() - side.began)
                 figures[name].import_s.append(loaded["import_s"])
@@ -166,6 +166,8 @@ def _measured(workplace: Workplace, case: Case, pictures: Path, runtimes: Sequen
         for runtime, model in fit["models"].items()
         if program == "anomalib" or runtime in runtimes
     }
+    if ("anomalib", "openvino") in models:
+        models["anomalib", "openvino, float32"] = models["anomalib", "openvino"]
     truths = [test.kind is not None for test in read_tests(case.data)]
     return Measured(case, weights.published, fits, workplace.inspect(case, models), truths)
 
