@@ -20,7 +20,7 @@ from hashlib import sha256
 from importlib import metadata
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
@@ -101,7 +101,7 @@ class TensorEntry(_Record):
 
 class PictureReference(_Record):
     """What the training pictures look like: their usual size in px (`has_one_size`: that of all of them), and the
-    (lowest, highest) figures of `ml.quality`.
+    (lowest, highest) figures of `ml.quality`, measured with its `shrinking`.
     """
 
     height_px: int = Field(ge=1)
@@ -113,6 +113,15 @@ class PictureReference(_Record):
     contrast: tuple[float, float]
     focus: tuple[float, float]
     likeness_min: float | None = None
+    shrinking: Literal["to_512_px", "by_whole_steps"] = "to_512_px"
+
+    @model_serializer(mode="wrap")
+    def _without_old_shrinking(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Models from before there was another one keep their hash."""
+        document: dict[str, Any] = serialize(self)
+        if self.shrinking == "to_512_px":
+            document.pop("shrinking", None)
+        return document
 
 
 class Augmented(_Record):

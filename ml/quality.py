@@ -6,6 +6,7 @@ every frame. No torch.
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,13 +20,17 @@ LIKENESS_SIDE_PX = 64
 
 Grey = NDArray[np.float32]
 
+Shrinking = Literal["to_512_px", "by_whole_steps"]
+"""How a picture is shrunk before it is measured. By whole steps it takes a third of the time; the figures of models from
+before are of pictures whose longer side was shrunk to 512 px, and focus depends on it."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureQuality:
     """Brightness and contrast: mean and standard deviation of the grey picture, 0 to 1 in the value window.
 
-    Focus: variance of the Laplacian in 1e-3, on the picture shrunk to 512 px on its longer side, divided by the
-    contrast's variance, so that dimmer light does not read as blur (after Pech-Pacheco et al., ICPR 2000).
+    Focus: variance of the Laplacian in 1e-3, on the shrunk picture, divided by the contrast's variance, so that dimmer
+    light does not read as blur (after Pech-Pacheco et al., ICPR 2000).
     Likeness: correlation, -1 to 1, with the reference thumbnail; None without a reference.
     """
 
@@ -37,16 +42,20 @@ class PictureQuality:
 
 def thumbnail_of(pixels: Pixels, window: tuple[float, float]) -> NDArray[np.float32]:
     """The 64 x 64 grey thumbnail, any aspect, float32 0 to 1, of a picture `(H, W)` or `(H, W, 3)` RGB."""
-    return _thumbnail(_grey(pixels, window), window)
+    return _thumbnail(_grey(pixels, window, "to_512_px"), window)
 
 
 def measure(
     pixels: Pixels,
     window: tuple[float, float],
     reference: NDArray[np.float32] | None = None,
+    shrinking: Shrinking = "by_whole_steps",
 ) -> PictureQuality:
-    """Measure a picture `(H, W)` or `(H, W, 3)` RGB, uint8 or uint16, of any size."""
-    grey = _grey(pixels, window)
+    """Measure a picture `(H, W)` or `(H, W, 3)` RGB, uint8 or uint16, of any size.
+
+    shrinking: as the figures were measured that these are compared with.
+    """
+    grey = _grey(pixels, window, shrinking)
     span = window[1] - window[0]
     mean, variance = _moments(grey)
     contrast = math.sqrt(variance) / span
@@ -55,18 +64,34 @@ def measure(
     return PictureQuality((mean - window[0]) / span, contrast, 1e3 * roughness / max(contrast**2, 1e-6), likeness)
 
 
-def _grey(pixels: Pixels, window: tuple[float, float]) -> Grey:
-    """Counts of the grey picture shrunk to 512 px, held to the window. They are scaled once they are summed up."""
-    height, width = pixels.shape[:2]
-    shrink = min(1.0, MEASURED_SIDE_PX / max(height, width))
-    size = max(1, round(height * shrink)), max(1, round(width * shrink))
-    small = area_average(pixels, *size) if shrink < 1 else pixels
+def _grey(pixels: Pixels, window: tuple[float, float], shrinking: Shrinking) -> Grey:
+    """Counts of the grey shrunk picture, held to the window. They are scaled once they are summed up."""
+    small = _shrunk_by_steps(pixels) if shrinking == "by_whole_steps" else _shrunk_to_side(pixels)
     counts = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
     grey: Grey = counts.astype(np.float32)
     low, high = window
     if low > 0 or high < np.iinfo(counts.dtype).max:
         np.clip(grey, low, high, out=grey)
     return grey
+
+
+def _shrunk_by_steps(pixels: Pixels) -> Pixels:
+    """The means of squares of pixels; what is left over at the right and at the bottom is left out."""
+    height, width = pixels.shape[:2]
+    step = max(1, min(round(max(height, width) / MEASURED_SIDE_PX), height, width))
+    if step == 1:
+        return pixels
+    rows, columns = height // step, width // step
+    small: Pixels = cv2.resize(pixels[: rows * step, : columns * step], (columns, rows), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _shrunk_to_side(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape[:2]
+    shrink = MEASURED_SIDE_PX / max(height, width)
+    if shrink >= 1:
+        return pixels
+    return area_average(pixels, max(1, round(height * shrink)), max(1, round(width * shrink)))
 
 
 def _moments(values: Grey) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ml.catalogue import METHODS, TIMM_PREFIX
 
-MARGIN_PX = 64
+MARGIN_PX = 96
 """On each side. A multiple of every backbone's deepest stride."""
 
 LONGEST_PX = 1024

@@ -19,7 +19,7 @@ from ml.part_search import PartSearch
 from ml.pictures import Pixels
 from ml.preprocessing import Preprocessing
 from ml.progress import Cancelled
-from ml.quality import likeness_of, measure, thumbnail_of
+from ml.quality import Shrinking, likeness_of, measure, thumbnail_of
 from ml.runtime.batches import Batches
 from ml.runtime.scores import CellScores
 from ml.runtime.torch_runtime import TorchRuntime, as_cells
@@ -74,10 +74,12 @@ class EmbeddedPictures(Sequence[Tensor]):
     n counts the inputs of the picture and of its variants (`Method.variants`). Items are kept in the main memory up to
     a budget, beyond it computed again. What a method names by an `embedding_hash` is also kept on disk, in half
     precision, and always rounded to it, so that no result depends on what is on disk; `detect` never uses it.
-    Also gathers what the pictures look like. `map_filter` is applied by `detect` and `detect_pixels` once it is set.
+    Also gathers what the pictures look like, measured with `shrinking`. `map_filter` is applied by `detect` and
+    `detect_pixels` once it is set.
     """
 
     map_filter: Kernel | None = None
+    shrinking: Shrinking = "by_whole_steps"
 
     def __init__(
         self,
@@ -219,7 +221,7 @@ class EmbeddedPictures(Sequence[Tensor]):
     def _look_at(self, index: int, pixels: Pixels) -> None:
         """At the whole picture, as the station does before a part is sought in it."""
         window = (self._preprocessing.window_low, self._preprocessing.window_high)
-        quality = measure(pixels, window)
+        quality = measure(pixels, window, shrinking=self.shrinking)
         self._quality[index] = (quality.brightness, quality.contrast, quality.focus)
         self._thumbnails[index] = thumbnail_of(pixels, window)
 
@@ -242,6 +244,7 @@ class EmbeddedPictures(Sequence[Tensor]):
             contrast=(min(contrast), max(contrast)),
             focus=(min(focus), max(focus)),
             likeness_min=min(likeness) if len(captured) > 1 else None,
+            shrinking=self.shrinking,
         ), mean.astype(np.float32)
 
     def display_thumbnail(self) -> NDArray[np.uint8]:

@@ -133,6 +133,7 @@ def carry_out(
     if checkpoints:
         watch = replace(watch, checkpoint=Checkpoint(job.resume_file, tuning.order, resume))
     pictures = EmbeddedPictures(survey, base.preprocessing, method, tuning.device, job.seed, cancelled)
+    pictures.shrinking = base.reference.shrinking
     pictures.map_filter = checked_filter(tuning.tensors[MAP_FILTER]) if MAP_FILTER in tuning.tensors else None
     for index in range(len(pictures)):
         progress("Computing features", index, len(pictures))

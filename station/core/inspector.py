@@ -79,7 +79,8 @@ class Inspector:
         if limits == NO_LIMITS:
             return None
         reference = None if limits.likeness_min is None else self._detector.reference_thumbnail
-        return quality_objection(measure(frame.pixels, recipe.window, reference), limits)
+        shrinking = self._detector.manifest.reference.shrinking
+        return quality_objection(measure(frame.pixels, recipe.window, reference, shrinking), limits)
 
 
 def faulted(
