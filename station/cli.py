@@ -652,28 +652,19 @@ def export(
         typer.Option(metavar="PATH", help="File or folder; beside the model unless given.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
-    as_json: JsonOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout and nothing else there.")] = False,
 ) -> None:
     """Write a model for other programs: preprocessing, threshold and heat map inside, and a 20-line example beside it.
 
     Exit 1 where the model does what no such file can, or the export would judge otherwise than the model.
     """
-    from station.commands import export as command
+    from station.commands.export import export_for_a_person, export_for_a_program
 
-    if form == "loupe":
-        with native_words_dropped():
-            written, manifest = command.add_graph(model, out, force, console)
+    with native_words_dropped(), _errors_as_lines(as_json):
         if as_json:
-            print_json(command.graph_document(written, manifest))
+            export_for_a_program(model, form, out, force, print_json)
         else:
-            command.print_graph(written, manifest, Console(highlight=False))
-        return
-    with native_words_dropped():
-        exported = command.export(model, form, out, force, console)
-    if as_json:
-        print_json(command.export_document(exported))
-    else:
-        command.print_export(exported, Console(highlight=False))
+            export_for_a_person(model, form, out, force, console)
 
 
 @app.command(rich_help_panel=MODELS)

@@ -76,7 +76,8 @@ def test_that_the_example_runs_where_nothing_of_ours_is(
 
 
 def test_that_the_file_tells_the_model_and_nothing_of_the_machine(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
-    document = json.loads(loupe("export", copy, "--format", "onnx", "--out", tmp_path / "out.onnx", "--json").out)
+    document = loupe("export", copy, "--format", "onnx", "--out", tmp_path / "out.onnx", "--json").json_lines[-1]
+    assert document["event"] == "exported"
     assert document["files"] == [str(tmp_path / "out.onnx"), str(tmp_path / "out.example.py")]
     assert document["model_hash"] == read_manifest(copy).model_hash
     assert max(document["agreement"]["score"], document["agreement"]["map"]) < 1e-3
@@ -117,7 +118,7 @@ def test_that_a_model_without_a_graph_gets_one_and_keeps_its_hash(loupe: Loupe, 
     write_model(without, tensors=tensors, **{key: getattr(manifest, key) for key in kept})
     refused = loupe("export", without, "--format", "loupe", "--out", without, "--force")
     assert (refused.code, read_manifest(without).graph) == (1, None)
-    document = json.loads(loupe("export", without, "--format", "loupe", "--json").out)
+    document = loupe("export", without, "--format", "loupe", "--json").json_lines[-1]
     written = read_manifest(tmp_path / "old-graph.loupe")
     assert document["files"] == [str(tmp_path / "old-graph.loupe")]
     assert written.graph is not None

@@ -1,5 +1,7 @@
 """Deployment: the model as it was judged, to a recipe of its own or the next revision, approved, and taken back."""
 
+import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,3 +121,37 @@ def test_that_a_model_that_was_read_late_is_not_offered(show_page: ShowPage) -> 
     page._choice = None
     page._show(candidate.model_copy(update={"title": "Chosen before"}), read)
     assert page._choice is None and page._values["candidate"].text() == candidate.title
+
+
+def test_that_a_model_is_exported_and_what_came_of_it_is_told(
+    show_page: ShowPage, flow: Flow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"event": "exported", "files": [str(tmp_path / "ring.xml"), str(tmp_path / "ring.bin")]}
+    said["agreement"] = {"pictures": 7, "score": 1e-6, "map": 1e-5, "flips": 0}
+    child = f"import json, sys; assert 'openvino' in sys.argv and '--force' in sys.argv; print({json.dumps(said)!r})"
+    monkeypatch.setattr(
+        "station.workers.exporting.Exporter.__init__.__defaults__", ((sys.executable, "-c", child), None)
+    )
+    page = show_page()
+    row = page.export_row
+    assert row._button.isEnabled()
+    with qtbot.waitSignal(page._exporter.exported, timeout=20_000):
+        row.export_to(tmp_path / "ring.xml")
+        assert not row._button.isEnabled(), "one at a time"
+    assert "ring.xml and an example" in row._told.text()
+    assert "the same verdict on all" in row._told.text()
+    assert row._button.isEnabled()
+
+
+def test_that_a_failed_export_says_why(
+    show_page: ShowPage, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = "import json, sys; print(json.dumps({'event': 'error', 'message': 'no room'})); sys.exit(1)"
+    monkeypatch.setattr(
+        "station.workers.exporting.Exporter.__init__.__defaults__", ((sys.executable, "-c", child), None)
+    )
+    page = show_page()
+    with qtbot.waitSignal(page._exporter.failed, timeout=20_000):
+        page.export_row.export_to(tmp_path / "ring")
+    assert page.export_row._problem.text() == "no room"
+    assert page.export_row._button.isEnabled()

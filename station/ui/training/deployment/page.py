@@ -20,11 +20,13 @@ from station.projects.project import Candidate
 from station.projects.steps.deployment import proposed_source
 from station.projects.store import ProjectError
 from station.ui import theme, tokens
+from station.ui.training.deployment.export_row import ExportRow
 from station.ui.training.deployment.form import DeployForm
 from station.ui.training.versions_card import VersionsCard
 from station.ui.training.wizard_page import WizardPage, WizardPorts
 from station.ui.training.words import false_alarm_words, pictures_of_good_parts, rule_words
 from station.ui.widgets.card import Card
+from station.workers.exporting import Exporter
 from station.workers.queries import Queries
 
 FORM_PX = 560
@@ -55,6 +57,8 @@ class DeploymentPage(WizardPage):
         self._figures.setVerticalSpacing(tokens.XS)
         self._figures.setColumnStretch(1, 1)
         self._values: dict[str, QLabel] = {}
+        self._exporter = Exporter(parent=self)
+        self.export_row = ExportRow(self._exporter)
         self.form = DeployForm()
         self.versions = VersionsCard(ports.archive, ports.deploying, self._user)
         self._arrange()
@@ -75,6 +79,7 @@ class DeploymentPage(WizardPage):
     def enter(self) -> None:
         self._choice = None
         self.form.show_waiting()
+        self.export_row.show_model(None)
         self.form.ask_for_approval(self._ports.settings().approval_required)
         flow, archive = self._flow, self._ports.archive
         candidate = self._shown_candidate = flow.project.candidate(flow.project.chosen)
@@ -96,6 +101,7 @@ class DeploymentPage(WizardPage):
 
     def close_down(self) -> None:
         self._queries.close()
+        self._exporter.close()
         self.versions.close_down()
 
     def _arrange(self) -> None:
@@ -115,6 +121,7 @@ class DeploymentPage(WizardPage):
             self._figures.addWidget(theme.label(title, "body", "secondary"), row, 0, Qt.AlignmentFlag.AlignTop)
             self._figures.addWidget(value, row, 1)
         model.add(self._figures)
+        model.add(self.export_row)
         recipe = Card(self.tr("Where it judges"))
         recipe.add(self.form)
         content = QWidget()
@@ -163,6 +170,7 @@ class DeploymentPage(WizardPage):
         }
         for key, text in words.items():
             self._values[key].setText(text)
+        self.export_row.show_model(choice.file, project.recipe or project.name)
         source = proposed_source(project, self._ports.settings().source)
         self.form.show_choice(project.recipe or project.name, choice.recipes, source, project.notes)
         if self.hasFocus():  # it came before there was anything to fill in
