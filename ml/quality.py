@@ -21,8 +21,8 @@ LIKENESS_SIDE_PX = 64
 Grey = NDArray[np.float32]
 
 Shrinking = Literal["to_512_px", "by_whole_steps"]
-"""How a picture is shrunk before it is measured. By whole steps it takes a third of the time; the figures of models from
-before are of pictures whose longer side was shrunk to 512 px, and focus depends on it."""
+"""How a picture is shrunk before it is measured. By whole steps it takes a third of the time; the figures of models
+from before are of pictures whose longer side was shrunk to 512 px, and focus depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
