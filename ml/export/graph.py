@@ -162,13 +162,20 @@ def _of_each_patch(core: onnx.GraphProto, grid: PatchGrid, inputs: list[int]) ->
             numpy_helper.from_array(np.array([2, 3], np.int64), "patch/axes"),
         ],
     )
-    constants = {"patch/count": np.array(len(inputs), np.int64), "patch/always": np.array(True)}
+    constants = {
+        "patch/count": np.array(len(inputs), np.int64),
+        "patch/always": np.array(True),
+        "patch/axis": np.array([1], np.int64),  # each patch gives the scores of a batch of one
+    }
     return [
         *(
             helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value))
             for name, value in constants.items()
         ),
-        helper.make_node("Loop", [*constants], [_plain(output.name) for output in core.output], body=body),
+        helper.make_node(
+            "Loop", ["patch/count", "patch/always"], [f"patch/{one.name}" for one in core.output], body=body
+        ),
+        *(helper.make_node("Squeeze", [f"patch/{one.name}", "patch/axis"], [_plain(one.name)]) for one in core.output),
     ]
 
 
