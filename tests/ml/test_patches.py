@@ -29,6 +29,19 @@ def grids(draw: st.DrawFn) -> PatchGrid:
     )
 
 
+@st.composite
+def grids_with_margins(draw: st.DrawFn) -> PatchGrid:
+    margin, counting_height, counting_width = (draw(st.integers(low, 24)) for low in (0, 1, 1))
+    return PatchGrid.plan(
+        draw(st.integers(1, 150)),
+        draw(st.integers(1, 150)),
+        counting_height + 2 * margin,
+        counting_width + 2 * margin,
+        draw(st.integers(1, min(counting_height, counting_width))),
+        margin,
+    )
+
+
 def joined(grid: PatchGrid, cells: NDArray[np.float32], window: Window = "raised_cosine") -> OverlapAdd:
     total = OverlapAdd(grid, *cells.shape[1:], window)
     total.add(range(len(cells)), cells)
@@ -68,6 +81,38 @@ def test_that_patches_are_cut_from_the_reflected_picture(grid: PatchGrid, is_col
     for index, patch in enumerate(grid.cut(pixels, range(grid.count))):
         top, left = grid.corner(index)
         assert patch.dtype == np.uint16
+        np.testing.assert_array_equal(patch, padded[top : top + grid.patch_height, left : left + grid.patch_width])
+
+
+@settings(max_examples=50, deadline=None)
+@given(grids_with_margins())
+def test_that_within_margins_every_pixel_is_covered_and_no_patch_is_needless(grid: PatchGrid) -> None:
+    counting = grid.within_margins
+    assert (counting.rows, counting.columns) == (grid.rows, grid.columns)
+    for length, patch, number in (
+        (grid.height, counting.patch_height, grid.rows),
+        (grid.width, counting.patch_width, grid.columns),
+    ):
+        assert (number - 1) * grid.stride + patch >= length
+        assert number == 1 or (number - 2) * grid.stride + patch < length
+
+
+def test_that_tiles_side_by_side_count_every_pixel_once() -> None:
+    grid = PatchGrid.plan(150, 170, 32 + 2 * 16, 32 + 2 * 16, 32, 16)
+    times = np.zeros((grid.covered_height, grid.covered_width), int)
+    for top, left in map(grid.corner, range(grid.count)):
+        times[top + 16 : top + 48, left + 16 : left + 48] += 1
+    assert (times[16 : 16 + 150, 16 : 16 + 170] == 1).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(grids_with_margins())
+def test_that_margins_show_the_reflected_picture_on_all_four_sides(grid: PatchGrid) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (grid.height, grid.width), dtype=np.uint8)
+    after = (max(0, grid.covered_height - grid.height), max(0, grid.covered_width - grid.width))
+    padded = np.pad(pixels, [(grid.margin, after[0]), (grid.margin, after[1])], mode="reflect")
+    for index, patch in enumerate(grid.cut(pixels, range(grid.count))):
+        top, left = grid.corner(index)
         np.testing.assert_array_equal(patch, padded[top : top + grid.patch_height, left : left + grid.patch_width])
 
 
