@@ -39,7 +39,9 @@ def example(title: str, stem: str, form: FormatName, place: Place, bit_depth: in
         else 'sys.modules["openvino_telemetry"] = None  # else OpenVINO reports its use to its maker'
     )
     pillow = "from PIL import Image, ImageOps" if place.bits == 8 else "from PIL import Image"
-    return f'''"""Judges a picture with the model {title!r}: python {stem}{EXAMPLE_SUFFIX} PICTURE
+    # Names are anybody's text, and stand in a text of Python here.
+    model, program = (ascii(name)[1:-1].replace('"', "'") for name in (title, stem + EXAMPLE_SUFFIX))
+    return f'''"""Judges a picture with the model {model}: python {program} PICTURE
 
 Needs: pip install {" ".join(packages)}
 """
