@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from importlib import metadata
 from io import BytesIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -325,11 +325,12 @@ def read_model(path: Path) -> tuple[Manifest, dict[str, NDArray[Any]]]:
 def read_graph(path: Path, beside: Sequence[str] = ()) -> tuple[Manifest, dict[str, NDArray[Any]], bytes | None]:
     """The manifest, those tensors of the names `beside` that the file has, and the graph; None where it has none.
 
-    Only what is given is read and verified: the other tensors may be a hundred times as large. Raises ModelFileError
-    like `read_manifest`.
+    The other tensors are verified but not read into the memory: they may be a hundred times as large. Raises
+    ModelFileError like `read_manifest`.
     """
     with _opened(path) as archive:
         manifest = _manifest(path, archive)
+        _verify(path, archive, TENSORS, manifest.tensors_sha256)
         wanted = [name for name in beside if name in manifest.tensors]
         tensors = {name: _one_tensor(path, archive, name, manifest.tensors[name]) for name in wanted}
         graph = None if manifest.graph is None else _verified(path, archive, GRAPH, manifest.graph.sha256)
@@ -554,11 +555,22 @@ def _thumbnail(path: Path, archive: ZipFile, manifest: Manifest) -> bytes | None
     return None if expected is None else _verified(path, archive, THUMBNAIL, expected)
 
 
+def _verify(path: Path, archive: ZipFile, member: str, expected: str) -> None:
+    """The member's hash, without holding all of it at once."""
+    with archive.open(member) as data:
+        if file_digest(data, "sha256").hexdigest() != expected:  # type: ignore[arg-type]  # reads, which is enough
+            raise _altered(path, member)
+
+
 def _verified(path: Path, archive: ZipFile, member: str, expected: str) -> bytes:
     data = archive.read(member)
     if sha256(data).hexdigest() != expected:
-        raise _damaged(path, f"its {member} was altered or damaged: the sha256 is not the one in its manifest")
+        raise _altered(path, member)
     return data
+
+
+def _altered(path: Path, member: str) -> ModelFileError:
+    return _damaged(path, f"its {member} was altered or damaged: the sha256 is not the one in its manifest")
 
 
 def _damaged(path: Path, reason: str) -> ModelFileError:

@@ -2,15 +2,16 @@
 
 Both compute the same pictures through the same preprocessing. The pictures are fixed: good ones of the training, where
 it is at hand, and made ones, blank, smooth and noisy, in the size and depth of the training pictures. Differences are
-shares of the score range, which is what lies between the typical good part and the threshold (0 to 1 on the normalised
-scale); of a higher score, a share of its own distance from the typical one, as scores far beyond the threshold
-are large numbers and decide nothing. A picture flips whose verdict by its score is another one.
+shares of the score range, which is what lies between the typical good part and the threshold; of values beyond the
+threshold, shares of their own distance from the typical good part. What lies more than one range below that is neither
+shown nor decides anything, and counts as being there: among the vectors that a memory bank has learnt from, distances
+are 0 but for rounding. A picture flips whose verdict by its score is another one.
 """
 
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ml.artifact import Agreement, Graph, PictureReference
 from ml.calibration import Calibration
@@ -63,15 +64,19 @@ def checked_graph(
     anywhere = preprocessing.model_copy(update=dict.fromkeys(("region", "ring", "area", "parts", "clahe")))
     looks = list(_within(MOST_INPUTS, (prepare(pixels, preprocessing.of_part) for pixels in pictures)))
     looks += [prepare(pixels, anywhere) for pixels in _made(reference, preprocessing)]
-    largest, flips = 0.0, 0
-    for look in looks:
-        by_torch = _detected(both[0], method, look, map_filter)
-        try:
-            by_graph = _detected(both[1], method, look, map_filter)
-        except DetectorError as error:
-            raise ExportError(f"{method.name} has no graph: {error}") from error
-        largest = max(largest, _difference(by_torch, by_graph, calibration))
-        flips += calibration.judge(by_torch.score) != calibration.judge(by_graph.score)
+    by_torch = [_detected(both[0], method, look, map_filter) for look in looks]
+    try:
+        by_graph = [_detected(both[1], method, look, map_filter) for look in looks]
+    except DetectorError as error:
+        raise ExportError(f"{method.name} has no graph: {error}") from error
+    judge, normalise = calibration.judge, calibration.normalise
+    flips, largest = 0, 0.0
+    for one, other in zip(by_torch, by_graph, strict=True):
+        flips += judge(one.score) != judge(other.score)
+        cells, others = (calibration.normalise_map(detection.score_map.cells) for detection in (one, other))
+        largest = max(
+            largest, share_of_range(normalise(one.score), normalise(other.score)), share_of_range(cells, others)
+        )
     progress("Writing the graph", 1, 1)
     if not largest <= LARGEST_DIFFERENCE:
         raise ExportError(
@@ -94,18 +99,10 @@ def _detected(runtime: Runtime, method: Method, prepared: PreparedPicture, map_f
     return assemble(method, prepared, scored, map_filter=map_filter)
 
 
-def _difference(reference: Detection, graph: Detection, calibration: Calibration) -> float:
-    """The largest one of the score and of the map's cells, as the module says."""
-    score = _share(
-        calibration.normalise(reference.score) - calibration.normalise(graph.score),
-        calibration.normalise(reference.score),
-    )
-    cells, others = (calibration.normalise_map(one.score_map.cells) for one in (reference, graph))
-    return max(score, _share(cells - others, cells))
-
-
-def _share(difference: NDArray[np.floating] | float, normalised: NDArray[np.floating] | float) -> float:
-    return float(np.max(np.abs(difference) / np.maximum(np.abs(normalised), 1)))
+def share_of_range(reference: ArrayLike, other: ArrayLike) -> float:
+    """The largest difference of normalised values, as the module says; nan where any is no number."""
+    values, others = (np.maximum(np.asarray(one, np.float64), -1.0) for one in (reference, other))
+    return float(np.max(np.abs(values - others) / np.maximum(values, 1.0)))
 
 
 def _made(reference: PictureReference, preprocessing: Preprocessing) -> Iterator[Pixels]:
