@@ -668,6 +668,35 @@ def export(
 
 
 @app.command(rich_help_panel=MODELS)
+def bench(
+    model: ModelArgument,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.", show_default=False)
+    ],
+    runtime: Annotated[
+        Literal["auto", "torch", "onnx"],
+        typer.Option(help="What computes; auto: ONNX Runtime where the model has a graph."),
+    ] = "auto",
+    repeats: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds, of some calls each.")] = 20,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Of the processor; the quickest unless given.", show_default=False),
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long an inspection takes on this processor, and how far that is from its bare network."""
+    from station.commands import bench as command
+
+    with native_words_dropped():
+        measured = command.bench(model, paths, runtime, threads, repeats, home, console)
+    if as_json:
+        print_json(command.bench_document(measured))
+    else:
+        command.print_bench(measured, Console(highlight=False))
+
+
+@app.command(rich_help_panel=MODELS)
 def methods(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="A method to see with its settings.", show_default=False)

@@ -5,6 +5,7 @@ fusions of convolution and activation are made for the graphs that it writes.
 """
 
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import BytesIO, StringIO
 
@@ -41,20 +42,30 @@ def export_graph(method: Method) -> bytes:
     with torch.no_grad():
         has_scores = method.scored_in_graph(example).scores is not None
     outputs = [CELLS, SCORES] if has_scores else [CELLS]
+    return write_graph(_Graph(method), [example], [INPUTS], outputs, method.name)
+
+
+def write_graph(
+    module: nn.Module, examples: Sequence[Tensor], inputs: Sequence[str], outputs: Sequence[str], title: str
+) -> bytes:
+    """`module` as an ONNX graph, traced with `examples`; the first axis of all inputs and outputs is free.
+
+    Raises ExportError, which names it by its `title`, where it cannot be written as one.
+    """
     written = BytesIO()
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")  # what tracing fixes is fixed on purpose, and held against torch afterwards
             torch.onnx.export(
-                _Graph(method).eval(),
-                (example,),
+                module.eval(),
+                tuple(examples),
                 written,  # type: ignore[arg-type]  # takes an open file, as its documentation says
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=[INPUTS],
-                output_names=outputs,
-                dynamic_axes={name: {0: "n"} for name in (INPUTS, *outputs)},
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={name: {0: "n"} for name in (*inputs, *outputs)},
             )
     except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
-        raise ExportError(f"{method.name} cannot be written as an ONNX graph: {first_line(error)}") from error
+        raise ExportError(f"{title} cannot be written as an ONNX graph: {first_line(error)}") from error
     return written.getvalue()

@@ -35,13 +35,13 @@ class OnnxRuntime:
     def __init__(self, graph: bytes, threads: int | None = None) -> None:
         """`threads`: None for `ml.threads.default_threads`. Raises ModelFileError for no such graph."""
         self._graph = graph
-        self._threads = threads or default_threads()
-        self._session = self._opened(self._threads)
+        self.threads = threads or default_threads()
+        self._session = open_session(self._graph, self.threads)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     @property
     def title(self) -> str:
-        words = "1 thread" if self._threads == 1 else f"{self._threads} threads"
+        words = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return f"ONNX Runtime {onnxruntime.__version__}, {words}"
 
     def score(self, inputs: NDArray[np.float32]) -> CellScores:
@@ -54,31 +54,33 @@ class OnnxRuntime:
 
     def release(self) -> None:
         """A new session has a new arena."""
-        self._session = self._opened(self._threads)
+        self._session = open_session(self._graph, self.threads)
 
     def settle(self, work: Callable[[], object]) -> None:
-        sessions = {self._threads: self._session}
+        sessions = {self.threads: self._session}
 
         def use(threads: int) -> None:
-            self._threads = threads
+            self.threads = threads
             if threads not in sessions:
-                sessions[threads] = self._opened(threads)
+                sessions[threads] = open_session(self._graph, threads)
             self._session = sessions[threads]
 
         settle(use, work)
 
-    def _opened(self, threads: int) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        options.log_severity_level = FATAL
-        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        try:
-            return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
-        except ERRORS as error:
-            raise ModelFileError(
-                f"its graph does not suit ONNX Runtime {onnxruntime.__version__}: {first_line(error)}"
-            ) from error
+
+def open_session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A session set as the module says. Raises ModelFileError for a graph that the library does not take."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = FATAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except ERRORS as error:
+        raise ModelFileError(
+            f"its graph does not suit ONNX Runtime {onnxruntime.__version__}: {first_line(error)}"
+        ) from error

@@ -52,6 +52,11 @@ class Runtime(Protocol):
     def first_batch(self) -> int: ...
 
     @property
+    def threads(self) -> int:
+        """Of the CPU, that it computes with."""
+        ...
+
+    @property
     def title(self) -> str:
         """Library, version and device or threads, for people."""
         ...

@@ -32,6 +32,10 @@ class TorchRuntime:
         self.first_batch = _first_batch(device, method.input_size)
 
     @property
+    def threads(self) -> int:
+        return torch.get_num_threads()
+
+    @property
     def title(self) -> str:
         if self.device == "cpu":
             return f"torch {torch.__version__}, {torch.get_num_threads()} threads"

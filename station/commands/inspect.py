@@ -48,7 +48,7 @@ def inspect_files(
     Raises LoupeError for a bad model, a folder without pictures and an `out` that cannot be written.
     """
     read_manifest(model)
-    pictures = list(_expanded(paths))
+    pictures = list(expanded(paths))
     if out is not None:
         _make_folder(out)
     from ml.detector import Detector
@@ -111,7 +111,8 @@ def inspect_file(detector: "Detector", path: Path, out: Path | None, number: int
     }
 
 
-def _expanded(paths: list[Path]) -> Iterator[Path]:
+def expanded(paths: list[Path]) -> Iterator[Path]:
+    """The pictures, those of folders in place of these. Raises PictureError for a folder without any."""
     for path in paths:
         if path.is_dir():
             found = list_pictures(path)
