@@ -4,7 +4,7 @@ No torch, unless the model is computed by it: where there is a GPU, where the fi
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from ml.artifact import Manifest, read_graph, read_model
 from ml.catalogue import method as method_info
 from ml.catalogue import parameters_of
 from ml.errors import DetectorError, ModelFileError, ParameterError
-from ml.images import prepare
+from ml.images import PreparedPicture, prepare
 from ml.map_filter import MAP_FILTER, Kernel, checked_filter
 from ml.maps import Detection, ScoreMap
 from ml.part_finder import all_parts
@@ -24,9 +24,9 @@ from ml.part_search import PartSearch
 from ml.pictures import check_pixels
 from ml.preprocessing import Preprocessing
 from ml.quality import LIKENESS_SIDE_PX
-from ml.runtime.batches import Batches
+from ml.runtime.batches import Batches, Overlapping
 from ml.runtime.devices import usable_device
-from ml.runtime.scores import Reading, Runtime, RuntimeName
+from ml.runtime.scores import CellScores, Reading, Runtime, RuntimeName
 from ml.scoring import assemble
 from ml.threads import configure
 
@@ -163,8 +163,12 @@ class Detector:
         if preprocessing.parts is not None:
             return self._detect_parts(pixels, preprocessing, preprocessing.parts, on_partial)
         prepared = prepare(pixels, preprocessing, outward=True)
-        scored = self._batches.run(prepared, self.runtime.score)
-        return assemble(self._reading, prepared, scored, on_partial, self._map_filter)
+        return assemble(self._reading, prepared, self._scored(prepared), on_partial, self._map_filter)
+
+    def _scored(self, prepared: PreparedPicture) -> Iterator[tuple[int, CellScores]]:
+        if isinstance(self.runtime, Overlapping):
+            return self._batches.run_ahead(prepared, self.runtime.submit, self.runtime.room)
+        return self._batches.run(prepared, self.runtime.score)
 
     def _detect_parts(
         self,

@@ -8,6 +8,7 @@ picture stands in all three.
 """
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -26,6 +27,13 @@ from ml.patches import OverlapAdd, PatchGrid
 from ml.pictures import Pixels
 from ml.preprocessing import Preprocessing, RingSearch
 from ml.ring import Ring
+
+Room = Callable[[tuple[int, ...]], NDArray[np.float32]]
+"""Gives an array of a shape, whose values are arbitrary."""
+
+
+def room(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return np.empty(shape, np.float32)
 
 
 class Joiner(Protocol):
@@ -165,12 +173,15 @@ class PreparedPicture:
         height, width = self._laid_out
         return height / self.preprocessing.input_height, width / self.preprocessing.input_width
 
-    def inputs(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Network inputs `start` to `stop - 1`: float32 `(n, 3, input_height, input_width)`, contiguous, RGB."""
+    def inputs(self, start: int, stop: int, room: Room = room) -> NDArray[np.float32]:
+        """Network inputs `start` to `stop - 1`: float32 `(n, 3, input_height, input_width)`, contiguous, RGB.
+
+        They are written into `room`, for memory of a special kind.
+        """
         if not 0 <= start < stop <= self.count:
             raise ValueError(f"inputs {start} to {stop} of {self.count}")
         size = self.preprocessing.input_height, self.preprocessing.input_width
-        batch = np.empty((stop - start, 3, *size), np.float32)
+        batch = room((stop - start, 3, *size))
         pieces = (
             iter([_resized(self.seen, *size)])
             if self._grid is None
