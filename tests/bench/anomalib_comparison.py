@@ -96,7 +96,12 @@ class Workplace:
 def _fit_loupe(side: Side, case: Case, weights: Weights, pictures: Path, threads: int) -> Answer:
     out = side.folder / "model.loupe"
     fitted = side.ask("fit", job=case.loupe_job(weights, out), threads=threads)
-    return {**fitted, "models": {"torch": str(out), "onnx": str(out)}, "refused": {}}
+    models, refused = {"torch": str(out)}, {}
+    if fitted["has_graph"]:
+        models["onnx"] = str(out)
+    else:
+        refused["onnx"] = fitted["refused"]
+    return {**fitted, "models": models, "refused": refused}
 
 
 def _fit_anomalib(side: Side, case: Case, weights: Weights, pictures: Path, threads: int) -> Answer:

@@ -9,6 +9,9 @@ from tests.bench.side_process import Answer, Watch, peak, serve, timed
 LAYERS = [2, 3]
 """timm's `out_indices` of the strides 8 and 16."""
 
+_ONE_PICTURE: dict[str, Any] = {"dynamic_axes": {}}
+"""Without it the graph of PatchCore takes two pictures at a time, and the inferencer gives it one."""
+
 
 class AnomalibSide:
     """Trains, or loads and scores."""
@@ -102,7 +105,7 @@ class AnomalibSide:
             runtime,
             export_root=Path.cwd(),
             model_file_name="model" if tile is None else "tiled",
-            input_size=None if runtime == "torch" else (height, width),
+            **({} if runtime == "torch" else {"input_size": (height, width), "onnx_kwargs": _ONE_PICTURE}),
         )
         return {**watch.read(), "model": str(written)}
 

@@ -159,8 +159,9 @@ def _auroc(one: Measured, name: str) -> float:
 
 def _refusals(measured: Sequence[Measured]) -> Iterator[str]:
     for one in measured:
-        for runtime, reason in one.fits["anomalib"]["refused"].items():
-            yield f"\nanomalib did not export {one.case.key} for {runtime}: {reason}"
+        for program, fit in one.fits.items():
+            for runtime, reason in fit["refused"].items():
+                yield f"\nNot to be had, {one.case.key} with {program} {runtime}: {reason}"
 
 
 def _mib(size: int) -> str:

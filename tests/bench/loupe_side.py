@@ -26,8 +26,8 @@ class LoupeSide:
         configure(threads)
         order = TrainingJob.model_validate(job)
         watch = Watch()
-        run(order)
-        return {**watch.read(), **peak()}
+        manifest = run(order).manifest
+        return {**watch.read(), **peak(), "has_graph": manifest.graph is not None, "refused": manifest.graph_refused}
 
     def load(self, runtime: "RuntimeName", model: str, threads: int) -> Answer:
         began = time.perf_counter()
