@@ -142,24 +142,22 @@ class PreparedPicture:
         """The places in the grid of the inputs: row by row, or from the middle of what is looked at outward."""
         if self._grid is None:
             return np.zeros(1, np.intp)
-        order = np.arange(self._grid.count)
-        if self._looked_at is None and not self._is_outward:
-            return order
-        rows, columns = np.divmod(order, self._grid.columns)
-        top, left = rows * self._grid.stride, columns * self._grid.stride
-        counting = self._grid.within_margins
-        bottom, right = top + counting.patch_height, left + counting.patch_width
-        if self._looked_at is not None:
-            seen = self._cut(np.where(self._looked_at, np.uint8(255), np.uint8(0))) > 0
-            sums = cv2.integral(seen.astype(np.uint8))
-            ends = np.minimum(bottom, seen.shape[0]), np.minimum(right, seen.shape[1])
-            is_seen = sums[ends] - sums[top, ends[1]] - sums[ends[0], left] + sums[top, left] > 0
-            order = order[is_seen]
+        order = np.arange(self._grid.count) if self._looked_at is None else self._grid.showing(self._laid_out_mask)
         if self._is_outward:
-            middle_y, middle_x = (length / 2 for length in self._laid_out)
-            away = np.hypot((top + bottom) / 2 - middle_y, (left + right) / 2 - middle_x)
-            order = order[np.argsort(away[order], kind="stable")]
+            counting = self._grid.within_margins
+            rows, columns = np.divmod(order, self._grid.columns)
+            y = rows * counting.stride + (counting.patch_height - self._laid_out[0]) / 2
+            x = columns * counting.stride + (counting.patch_width - self._laid_out[1]) / 2
+            order = order[np.argsort(np.hypot(y, x), kind="stable")]
         return order
+
+    @property
+    def _laid_out_mask(self) -> Mask:
+        """What is looked at of what the inputs are made of."""
+        assert self._looked_at is not None
+        if self._ring is None:
+            return self._looked_at
+        return np.asarray(self._cut(self._looked_at.astype(np.uint8) * 255) > 0)
 
     @property
     def px_per_input_px(self) -> float:

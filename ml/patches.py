@@ -18,6 +18,11 @@ from numpy.typing import NDArray
 Window = Literal["raised_cosine", "box"]
 
 
+CELL_REACH_PX = 16
+"""How far beside a patch its outermost cells may answer for: half of the deepest stride, see
+`ml.backbones.measure_offsets`."""
+
+
 @dataclass(frozen=True)
 class PatchGrid:
     """Where the patches lie: row by row, every `stride` px, the first one in the corner, the last ones past the end.
@@ -78,6 +83,21 @@ class PatchGrid:
         """Top row and left column of patch `index`, counted from `margin` px before the picture on."""
         row, column = divmod(index, self.columns)
         return row * self.stride, column * self.stride
+
+    def showing(self, mask: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The patches, row by row, whose cells answer for any true pixel of `mask` (height, width), margins apart."""
+        counting = self.within_margins
+        high, wide = counting.patch_height + CELL_REACH_PX, counting.patch_width + CELL_REACH_PX
+        corners = enumerate(map(counting.corner, range(counting.count)))
+        # Looked at patch by patch: sums over a picture of 100 megapixels would be another 400 MB.
+        return np.array(
+            [
+                index
+                for index, (top, left) in corners
+                if mask[max(top - CELL_REACH_PX, 0) : top + high, max(left - CELL_REACH_PX, 0) : left + wide].any()
+            ],
+            np.intp,
+        )
 
     @cached_property
     def _source_rows(self) -> NDArray[np.intp]:

@@ -54,16 +54,9 @@ class Place:
         """The places in the grid of the patches that show any of what is looked at; [0] for a whole picture."""
         if self.grid is None:
             return [0]
-        counting = self.grid.within_margins
         if self.looked_at is None:
-            return list(range(counting.count))
-        seen = []
-        for index in range(counting.count):
-            top, left = counting.corner(index)
-            patch = self.looked_at[top : top + counting.patch_height, left : left + counting.patch_width]
-            if patch.any():
-                seen.append(index)
-        return seen
+            return list(range(self.grid.count))
+        return [int(index) for index in self.grid.showing(self.looked_at)]
 
     @property
     def only_size(self) -> tuple[int, int] | None:

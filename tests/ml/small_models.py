@@ -68,9 +68,9 @@ def write(path: Path, pixels: NDArray[Any]) -> Path:
     return path
 
 
-def write_parts(folder: Path, count: int = 6, height: int = 96, width: int = 128) -> Path:
+def write_parts(folder: Path, count: int = 6, height: int = 96, width: int = 128, first: int = 0) -> Path:
     for index in range(count):
-        write(folder / f"part{index}.png", part(index, height, width))
+        write(folder / f"part{index}.png", part(first + index, height, width))
     return folder
 
 
