@@ -1,38 +1,113 @@
-"""A 100-megapixel picture, inspected patch by patch: seconds and peak memory.
+"""Pictures from 1 to 100 megapixels at native resolution: processor seconds, seconds and peak memory.
 
-python -m tests.bench.large_picture MODEL.loupe [SIDE_PX]    (MODEL trained with --patch)
+python -m tests.bench.large_picture GOOD.png MODEL.loupe... [--sides 1024 2048 4096 8192 10000] [--grey] [--threads N]
+
+The models are trained with --tiles or --patch; GOOD.png shows a good part, and is laid side by side in mirror images.
+Each row is a process of its own, which loads the model, warms up and inspects one picture: peak memory is that of the
+whole process, the picture in it.
 """
 
-import resource
+import argparse
+import json
+import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from ml.artifact import read_manifest
 from ml.detector import Detector
+from ml.images import prepare
 from ml.maps import find_regions
-from ml.threads import configure
+from ml.pictures import Pixels, read_picture
+from tests.bench.side_process import Watch, peak
+
+SIDES_PX = (1024, 2048, 4096, 8192, 10_000)
+MIB = 2**20
+HEAD = "| looks in | picture | inputs | CPU s | s | CPU s / megapixel | peak MiB | beside picture and libraries |"
 
 
 def main() -> None:
-    side_px = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
-    configure(None)
-    detector = Detector.load(Path(sys.argv[1]))
+    arguments = _parser().parse_args()
+    if arguments.one:
+        pixels = _picture(arguments.good, arguments.sides[0], arguments.grey)
+        print(json.dumps(_inspected(arguments.models[0], pixels, arguments.threads)))
+        return
+    print(HEAD, "|---" * HEAD.count(" | ") + "|---|", sep="\n")
+    for model in arguments.models:
+        for side_px in arguments.sides:
+            print(_row(model, side_px, _apart(model, side_px, arguments)), flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("good", type=Path, metavar="GOOD.png")
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.loupe")
+    parser.add_argument("--sides", nargs="+", type=int, default=SIDES_PX, metavar="PX")
+    parser.add_argument("--grey", action="store_true", help="grey pictures instead of coloured ones")
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    return parser
+
+
+def _apart(model: Path, side_px: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One row's figures from a fresh process."""
+    command = [sys.executable, "-m", "tests.bench.large_picture", str(arguments.good), str(model), "--one"]
+    command += ["--sides", str(side_px)]
+    command += ["--grey"] if arguments.grey else []
+    command += [] if arguments.threads is None else ["--threads", str(arguments.threads)]
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    figures: dict[str, Any] = json.loads(answer)
+    return figures
+
+
+def _inspected(model: Path, pixels: Pixels, threads: int | None) -> dict[str, Any]:
+    before = peak()["bytes"] - pixels.nbytes
+    detector = Detector.load(model, "cpu", threads=threads)
     detector.warm_up()
-    coarse = np.random.default_rng(0).integers(0, 255, (side_px // 50, side_px // 50, 3), np.uint8)
-    pixels = cv2.resize(coarse, (side_px, side_px), interpolation=cv2.INTER_CUBIC)
-    began = time.perf_counter()
+    watch = Watch()
     detection = detector.score(pixels)
     regions = find_regions(detection.score_map, detector.manifest.calibration.pixel_threshold)
-    seconds = time.perf_counter() - began
-    whole = detection.score_map.at_picture_size()
-    peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"{side_px**2 / 1e6:.0f} megapixel: {seconds:.0f} s, {len(regions)} regions, map {whole.shape}, "
-        f"peak memory of the whole process {peak_gib:.2f} GiB"
+    inputs = prepare(pixels, detector.manifest.preprocessing).count
+    return {
+        **watch.read(),
+        "inputs": inputs,
+        "regions": len(regions),
+        "before": before,
+        "picture": pixels.nbytes,
+        "peak": peak()["bytes"],
+    }
+
+
+def _picture(good: Path, side_px: int, grey: bool) -> Pixels:
+    pixels = read_picture(good).pixels
+    if grey and pixels.ndim == 3:
+        pixels = np.ascontiguousarray(pixels[..., 1])
+    height, width = pixels.shape[:2]
+    below, beside = max(side_px - height, 0), max(side_px - width, 0)
+    wide = cv2.copyMakeBorder(pixels[:side_px, :side_px], 0, below, 0, beside, cv2.BORDER_REFLECT_101)
+    wide.setflags(write=False)
+    return wide
+
+
+def _row(model: Path, side_px: int, figures: dict[str, Any]) -> str:
+    preprocessing = read_manifest(model).preprocessing
+    looks_in = f"{'tiles' if preprocessing.margin else 'patches'} of {preprocessing.input_width}"
+    megapixels = side_px**2 / 1e6
+    held = figures["peak"] - figures["before"] - figures["picture"]
+    cells = (
+        f"{looks_in} px every {preprocessing.stride}",
+        f"{side_px}^2 ({megapixels:.0f} megapixel)",
+        f"{figures['inputs']}",
+        f"{figures['cpu_s']:.2f}",
+        f"{figures['seconds']:.2f}",
+        f"{figures['cpu_s'] / megapixels:.2f}",
+        f"{figures['peak'] / MIB:.0f}",
+        f"{held / MIB:.0f}",
     )
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

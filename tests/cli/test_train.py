@@ -311,6 +311,35 @@ def test_that_patches_take_the_place_of_a_pipelines_size(loupe: Loupe, ordered: 
     assert (job.size, job.patch) == (None, 128)
 
 
+def test_that_tiles_are_ordered_and_take_the_place_of_a_pipelines_size(
+    loupe: Loupe, ordered: list[TrainingJob]
+) -> None:
+    assert loupe("train", "parts", "--out", "a.loupe", "--tiles").code == 0
+    assert (
+        loupe("train", "parts", "--out", "a.loupe", "--pipeline", "valve_seat", "--tiles", "--method", "padim").code
+        == 0
+    )
+    assert [(job.tiles, job.patch, job.size) for job in ordered] == [(True, None, None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--patch", "256"], "leave size, patch and stride out"),
+        (["--size", "256"], "leave size, patch and stride out"),
+        (["--aspect", "keep"], "give aspect or tiles, not both"),
+        (["--method", "ganomaly"], "ganomaly with these settings cannot be computed in"),
+        (["--backbone", "timm:vit_small_patch14_dinov2.lvd142m"], "give a patch instead, or take one of patchcore"),
+    ],
+)
+def test_that_what_does_not_go_with_tiles_is_told(
+    loupe: Loupe, ordered: list[TrainingJob], options: list[str], words: str
+) -> None:
+    outcome = loupe("train", "parts", "--out", "a.loupe", "--tiles", *options)
+    assert outcome.code == 2 and not ordered
+    assert words in " ".join(outcome.err.split())
+
+
 def test_that_every_pipeline_is_a_training_order(loupe: Loupe, ordered: list[TrainingJob]) -> None:
     for name in PIPELINES:
         assert loupe("train", "parts", "--out", "a.loupe", "--pipeline", name).code == 0
