@@ -1,7 +1,6 @@
 """An export held against the detector in torch, on fixed pictures: nothing is written that was not checked here.
 
-Differences are shares of the score range, which is what lies between the typical good part and the threshold (0 to 1 on
-the normalised scale), and of the value itself where that lies beyond, as in `ml.runtime.agreement`.
+Differences are shares of the score range, as in `ml.runtime.agreement`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,9 +15,7 @@ from ml.detector import Detector
 from ml.errors import ExportError
 from ml.export.geometry import Place
 from ml.pictures import Pixels
-
-LARGEST_DIFFERENCE = 1e-3
-"""Of the score range: an export that differs more is refused."""
+from ml.runtime.agreement import LARGEST_DIFFERENCE, share_of_range
 
 VERDICTS = ("OK", "UNSURE", "NG")
 """What the graph's output `verdict` counts."""
@@ -53,11 +50,13 @@ def checked_difference(
         if judged.map.shape != expected.shape:
             raise ExportError(f"The export gives a map of the shape {judged.map.shape} instead of {expected.shape}.")
         score = calibration.normalise(detection.score)
-        scores.append(abs(judged.score - score) / max(abs(score), 1.0))
-        maps.append(float((np.abs(judged.map - expected) / np.maximum(np.abs(expected), 1)).max()))
+        scores.append(share_of_range(score, judged.score))
+        maps.append(share_of_range(expected, judged.map))
         flips += calibration.judge(detection.score) != VERDICTS[judged.verdict]
-    found = Difference(len(scores), max(scores), max(maps), flips)
-    if not max(found.score, found.map) <= LARGEST_DIFFERENCE:  # a difference that is no number is none to accept
+    found = Difference(len(scores), float(np.max(scores)), float(np.max(maps)), flips)  # nan stays nan
+    if not (
+        found.score <= LARGEST_DIFFERENCE and found.map <= LARGEST_DIFFERENCE
+    ):  # a difference that is no number is none to accept
         raise ExportError(
             f"The export of '{detector.manifest.name}' differs from the model by {found.score:.2g} of the score range "
             f"in the score and {found.map:.2g} in the map ({flips} of {found.pictures} verdicts); at most "
