@@ -1,12 +1,14 @@
 """Train and evaluate every method and geometry on the real data sets, print the table of docs/benchmarks.md.
 
-python -m tests.bench.accuracy [DATA_FOLDER] [--only NAME] [--methods patchcore,padim]
+python -m tests.bench.accuracy [DATA_FOLDER] [--only NAME] [--methods patchcore,padim] [--geometries whole,patches,tiles]
+    [--runtimes auto] [--preset balanced] [--set KEY=VALUE]
 
-Settings are the defaults: nothing here is chosen by looking at test pictures.
+With several runtimes (torch,onnx) each model is evaluated with each. Settings are the defaults: nothing here is chosen by looking at test pictures.
 """
 
 import argparse
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,14 +40,19 @@ DATA_SETS = (
 def main() -> None:
     arguments = _arguments()
     configure(None)
-    print("| data | method | geometry | " + " | ".join(COLUMNS) + " | TN/FP/FN/TP | with UNSURE as NG | train s | ms |")
-    print("|---|---|---|" + "---|" * (len(COLUMNS) + 4))
+    print(
+        "| data | method | geometry | runtime | "
+        + " | ".join(COLUMNS)
+        + " | TN/FP/FN/TP | with UNSURE as NG | train s | ms |"
+    )
+    print("|---|---|---|---|" + "---|" * (len(COLUMNS) + 4))
     for data_set in DATA_SETS:
         if arguments.only not in (None, data_set.name):
             continue
         for method in arguments.methods.split(","):
             for geometry in arguments.geometries.split(","):
-                print(_row(arguments.data / data_set.name, data_set, method, geometry), flush=True)
+                for row in _rows(arguments, data_set, method, geometry):
+                    print(row, flush=True)
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,24 +61,34 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only")
     parser.add_argument("--methods", default="patchcore,padim")
     parser.add_argument("--geometries", default="whole,patches")
+    parser.add_argument("--runtimes", default="auto")
+    parser.add_argument("--preset", default="balanced")
+    parser.add_argument("--set", action="append", default=[], help="a setting of the methods, KEY=VALUE")
     return parser.parse_args()
 
 
-def _row(folder: Path, data_set: DataSet, method: str, geometry: str) -> str:
+def _rows(arguments: argparse.Namespace, data_set: DataSet, method: str, geometry: str) -> Iterator[str]:
+    folder = arguments.data / data_set.name
     with tempfile.TemporaryDirectory() as scratch:
         job = TrainingJob(
             data=folder,
             out=Path(scratch) / "model.loupe",
             method=method,
+            preset=arguments.preset,
             patch=data_set.patch if geometry == "patches" else None,
+            tiles=geometry == "tiles",
             group_by=data_set.group_by,
+            parameters=dict(setting.split("=", 1) for setting in arguments.set),
         )
         result = run(job)
-        report: dict[str, Any] = evaluate(Detector.load(job.out), folder).to_json()
-    values = " | ".join("-" if report[key] is None else f"{report[key]:.3f}" for key in COLUMNS)
-    counts = " | ".join(_counts(report[key]) for key in ("confusion_matrix", "confusion_matrix_line"))
-    latency = report["latency_median_ms"]
-    return f"| {data_set.name} | {method} | {geometry} | {values} | {counts} | {result.seconds:.0f} | {latency:.0f} |"
+        for runtime in arguments.runtimes.split(","):
+            detector = Detector.load(job.out, runtime=runtime)
+            report: dict[str, Any] = evaluate(detector, folder).to_json()
+            values = " | ".join("-" if report[key] is None else f"{report[key]:.3f}" for key in COLUMNS)
+            counts = " | ".join(_counts(report[key]) for key in ("confusion_matrix", "confusion_matrix_line"))
+            seconds, latency = f"{result.seconds:.0f}", f"{report['latency_median_ms']:.0f}"
+            name = f"{data_set.name} | {method} | {geometry} | {detector.runtime.name}"
+            yield f"| {name} | {values} | {counts} | {seconds} | {latency} |"
 
 
 def _counts(matrix: dict[str, int]) -> str:
