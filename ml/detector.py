@@ -91,6 +91,7 @@ class Detector:
         if threads is not None:
             configure(threads)
         from ml import methods
+        from ml.runtime.cuda_runtime import CudaRuntime
         from ml.runtime.torch_runtime import TorchRuntime
 
         manifest, tensors = read_model(path)
@@ -105,7 +106,8 @@ class Detector:
                 state=tensors,
             )
             method.load_tensors(tensors)
-            return cls(manifest, TorchRuntime(method, device), method, *_beside(tensors))
+            computed = (CudaRuntime if device == "cuda" else TorchRuntime)(method, device)
+            return cls(manifest, computed, method, *_beside(tensors))
         except (ParameterError, ModelFileError) as error:
             raise ModelFileError(f"{path}: cannot be used by this version of Loupe: {error}") from error
 

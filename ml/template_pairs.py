@@ -99,7 +99,7 @@ class PairedDetector:
             seen = [part, *self._runtime.method.variants(part, seed)]
             inputs = [prepare(variant, self.manifest.preprocessing.of_part) for variant in seen]
             parts.append(torch.cat([batch for one in inputs for _, batch in batches.run(one, self._runtime.embed)]))
-        self._runtime.method.fit(parts, seed)
+        self._runtime.fit(parts, seed)
 
     @property
     def calibration(self) -> Calibration | None:

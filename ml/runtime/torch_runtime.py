@@ -1,7 +1,7 @@
 """Scores by torch: the reference, and the way to a GPU."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -42,16 +42,24 @@ class TorchRuntime:
         return f"torch {torch.__version__}, {device_title(self.device)}"
 
     def score(self, inputs: NDArray[np.float32]) -> CellScores:
-        with torch.inference_mode(), _told_of_memory():
-            return as_cells(self.method.score(self._embedded(inputs)))
+        with torch.inference_mode(), told_of_memory():
+            return as_cells(self.scored(self._on_device(inputs)))
+
+    def scored(self, inputs: Tensor) -> Scored:
+        """Inputs on the device -> their scores there."""
+        return self.method.score(self._embedded(inputs))
+
+    def fit(self, parts: Sequence[Tensor], seed: int) -> None:
+        """Fit the method anew, see `ml.methods.base.Method.fit`; from now on it is scored as it is then."""
+        self.method.fit(parts, seed)
 
     def embed(self, inputs: NDArray[np.float32]) -> Tensor:
         """What the method makes of inputs (n, 3, height, width): float32 (n, C, rows, columns) on the CPU.
 
         Raises OutOfMemoryError as `score` does.
         """
-        with torch.inference_mode(), _told_of_memory():
-            return self._embedded(inputs).cpu()
+        with torch.inference_mode(), told_of_memory():
+            return self._embedded(self._on_device(inputs)).cpu()
 
     def release(self) -> None:
         if self.device == "cuda":
@@ -61,10 +69,13 @@ class TorchRuntime:
         if self.device == "cpu":
             settle(torch.set_num_threads, work)
 
-    def _embedded(self, inputs: NDArray[np.float32]) -> Tensor:
-        on_device = torch.from_numpy(inputs).to(self.device, memory_format=torch.channels_last)
-        with torch.autocast("cuda", dtype=torch.float16, enabled=self.device == "cuda"):
-            return self.method.embed(on_device).float()
+    def _on_device(self, inputs: NDArray[np.float32]) -> Tensor:
+        return torch.from_numpy(inputs).to(self.device, memory_format=torch.channels_last)
+
+    def _embedded(self, inputs: Tensor) -> Tensor:
+        # Weights in half precision are not kept: a pass needs each once, and a graph must not find what another made.
+        with torch.autocast("cuda", dtype=torch.float16, enabled=self.device == "cuda", cache_enabled=False):
+            return self.method.embed(inputs).float()
 
 
 def as_cells(scored: Scored) -> CellScores:
@@ -81,7 +92,8 @@ def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
 
 
 @contextmanager
-def _told_of_memory() -> Iterator[None]:
+def told_of_memory() -> Iterator[None]:
+    """Raises OutOfMemoryError for what `is_out_of_memory`."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
