@@ -148,7 +148,7 @@ class Station(QObject):
         self._training_page: ProjectsPage | None = None
         self._estimator: Estimator | None = None
         self._settings_page: SettingsPage | None = None
-        self._device = ""
+        self._computing = ""
         theme.apply(_application(), settings.theme)
         self.keeper = SettingsKeeper(settings, place.settings, self)
         self.inspect_page = InspectPage(settings.heat_opacity, settings.show_heat)
@@ -250,16 +250,10 @@ class Station(QObject):
 
     def _load_detector(self, model_hash: str) -> Detector:
         """Called in the inspection thread: the runtime is imported here."""
-        settings = self.keeper.settings
-        chosen = settings.torch_threads or settings.probed_threads
-        from ml.detector import Detector
-        from ml.threads import default_threads
+        from station.model_loading import load_model
 
         assert self.archive is not None
-        threads = chosen or default_threads()
-        detector = Detector.load(self.archive.models.path(model_hash), runtime=settings.runtime, threads=threads)
-        detector.warm_up(settles_threads=chosen is None)
-        return detector
+        return load_model(self.archive.models.path(model_hash), self.keeper.settings)
 
     # Stop order: line (its part at hand is stored), training, pages, history
 
@@ -343,7 +337,7 @@ class Station(QObject):
 
         page = SettingsPage(self.keeper.settings, self._home)
         page.settings_changed.connect(self.keeper.take)
-        page.show_device(self._device)
+        page.show_computing(self._computing)
         self._settings_page = page
         return page
 
@@ -359,9 +353,9 @@ class Station(QObject):
     @Slot(object)
     def _on_recipe_loaded(self, loaded: LoadedRecipe) -> None:
         self._keep_recipe(loaded.recipe)
-        self._device = loaded.device
+        self._computing = loaded.computing
         if self._settings_page is not None:
-            self._settings_page.show_device(loaded.device)
+            self._settings_page.show_computing(loaded.computing)
 
     @Slot(object)
     def _on_model_trained(self, _: TrainingOutcome) -> None:
@@ -435,7 +429,8 @@ class Station(QObject):
 
     @Slot(object, object)
     def _on_settings(self, before: Settings, settings: Settings) -> None:
-        """What can hold at once does; the number of threads holds from the next model on."""
+        """What can hold at once does, the runtime by loading the model again; the number of threads, which is changed
+        step by step, holds from the next model on."""
         if settings.theme != before.theme:
             theme.apply(_application(), settings.theme, self.window.screen())
         if self._presenter is not None:
@@ -444,6 +439,8 @@ class Station(QObject):
                 self._presenter.open_source(settings.source)
         if self.line is not None and settings.disk_stop_gb != before.disk_stop_gb:
             self.line.renew_log()
+        if self._presenter is not None and settings.runtime != before.runtime:
+            self._presenter.reload()
         self.inspect_page.set_overlay(settings.heat_opacity, settings.show_heat)
         if self._settings_page is not None:
             self._settings_page.show_settings(settings)

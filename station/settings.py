@@ -30,7 +30,7 @@ class Settings(BaseModel):
     disk_warn_gb: float = Field(default=5.0, ge=0)
     disk_stop_gb: float = Field(default=1.0, ge=0)
     runtime: Literal["auto", "onnx", "torch"] = "auto"
-    torch_threads: int | None = Field(default=None, ge=1, le=256)  # chosen by the user
+    torch_threads: int | None = Field(default=None, ge=1, le=256)  # of either runtime, chosen by the user
     probed_threads: int | None = Field(default=None, ge=1, le=256)  # found fastest by `loupe doctor`
 
     @model_validator(mode="after")

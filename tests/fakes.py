@@ -75,10 +75,14 @@ def recipe(**changes: object) -> Recipe:
     return recipe_for(manifest(), "Fake seat", "fake").model_copy(update=changes)
 
 
+class FakeRuntime:
+    title = "Fake runtime 1.0, 2 threads"
+
+
 class FakeDetector:
     """Scores every picture `score`, hottest in its first cell; counts the calls; fails when told so."""
 
-    device = "cpu"
+    runtime = FakeRuntime()
     reference_thumbnail = None
 
     def __init__(self, score: float = 1.0) -> None:

@@ -28,6 +28,7 @@ from station.core.verdict import Verdict
 from station.database import open_database
 from station.history import HistoryWriter, ModelShelf, PictureStore, RecipeBook
 from station.home import Home
+from station.model_loading import load_model
 from station.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def run_headless(home: Path | None, stdout: Console, console: Console) -> None:
             )
             try:
                 overlays = place.folder / "overlays" / time.strftime("%Y%m%d-%H%M%S")
-                detector = _loaded(models.path(recipe.model_hash), settings)
+                detector = load_model(models.path(recipe.model_hash), settings)
                 with progress_bar(console) as progress:
                     inspections = _inspect_parts(recipe, detector, writer, overlays, progress)
             finally:
@@ -77,17 +78,6 @@ def _trained(place: Home, recipes: RecipeBook, models: ModelShelf, console: Cons
     train_for_a_person(job, console)
     manifest = models.add(job.out)
     return recipes.save(recipe_for(manifest, DEMO_RECIPE, "demo"))
-
-
-def _loaded(model: Path, settings: Settings) -> "Detector":
-    """As the station loads it."""
-    from ml.detector import Detector
-    from ml.threads import default_threads
-
-    threads = settings.torch_threads or settings.probed_threads or default_threads()
-    detector = Detector.load(model, runtime=settings.runtime, threads=threads)
-    detector.warm_up()
-    return detector
 
 
 def _inspect_parts(

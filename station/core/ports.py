@@ -40,6 +40,15 @@ class Camera(Protocol):
         ...
 
 
+class Computing(Protocol):
+    """What computes a loaded model."""
+
+    @property
+    def title(self) -> str:
+        """Library, version and threads or device, for people."""
+        ...
+
+
 class Detector(Protocol):
     """A loaded model."""
 
@@ -47,9 +56,7 @@ class Detector(Protocol):
     def manifest(self) -> Manifest: ...
 
     @property
-    def device(self) -> str:
-        """`cpu`, `cuda` or `mps`."""
-        ...
+    def runtime(self) -> Computing: ...
 
     @property
     def reference_thumbnail(self) -> NDArray[np.float32] | None:

@@ -50,9 +50,11 @@ class Suppliers:
 
 @dataclass(frozen=True, slots=True)
 class LoadedRecipe:
+    """`computing` says what computes the model, for people."""
+
     recipe: Recipe
     manifest: Manifest
-    device: str
+    computing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class InspectionWorker(QObject):
             self.open_source(source)
         if self._is_continuous and recipe.serial_required:
             self._stop_continuous(SERIAL_NEEDED)
-        self.recipe_loaded.emit(LoadedRecipe(recipe, detector.manifest, detector.device))
+        self.recipe_loaded.emit(LoadedRecipe(recipe, detector.manifest, detector.runtime.title))
 
     @Slot(str)
     def open_source(self, spec: str) -> None:

@@ -99,7 +99,7 @@ class TimedCamera:
 class TimedDetector:
     def __init__(self, detector: Detector, watch: Stopwatch) -> None:
         self._detector, self._watch = detector, watch
-        self.manifest, self.device = detector.manifest, detector.device
+        self.manifest, self.runtime = detector.manifest, detector.runtime
         self.reference_thumbnail = detector.reference_thumbnail
 
     def score(self, pixels: Pixels, on_partial: Callable[[ScoreMap], None] | None = None) -> Detection:

@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QApplication
 
+from ml.artifact import Agreement, GraphRecord
 from station.core.verdict import Verdict
 from station.settings import Settings
 from station.ui.shell.line_status import LineStatus
@@ -16,6 +17,15 @@ from station.ui.widgets.status_item import StatusView
 from station.workers.inspection import CameraState, JudgedPart, LoadedRecipe
 from tests import fakes
 from tests.ui.parts import inspection
+
+COMPUTING = "Fake runtime 1.0, 2 threads"
+GRAPH = GraphRecord(
+    sha256="c" * 64,
+    offset_px=(0, 0),
+    sigma_px=4,
+    score_rule="max_raw",
+    agreement=Agreement(pictures=8, largest_difference=2e-6, flips=0),
+)
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -144,9 +154,32 @@ def test_that_a_stopped_line_offers_to_load_the_recipe_again(station: Station) -
     station.worker.bug_found.emit("Loupe failed.")
     message = station.message("line")
     assert message is not None and message.action == "reload" and message.action_text
-    station.worker.recipe_loaded.emit(LoadedRecipe(fakes.recipe(), fakes.manifest(), "cpu"))
+    station.worker.recipe_loaded.emit(LoadedRecipe(fakes.recipe(), fakes.manifest(), COMPUTING))
     assert station.message("line") is None
     assert "fake" in station.window.status["model"].text
+
+
+def test_that_the_status_bar_names_what_computes_and_why_a_model_has_no_graph(station: Station) -> None:
+    station.worker.recipe_loaded.emit(LoadedRecipe(fakes.recipe(), fakes.manifest(graph=GRAPH), COMPUTING))
+    shown = station.window.status["device"]
+    assert (shown.text, shown.state, shown.tooltip) == (COMPUTING, "ok", "What computes the model")
+    refused = fakes.manifest(graph_refused="SPADE cannot be traced.")
+    station.worker.recipe_loaded.emit(LoadedRecipe(fakes.recipe(), refused, COMPUTING))
+    shown = station.window.status["device"]
+    assert (shown.state, shown.tooltip) == ("ok", "This model has no graph. SPADE cannot be traced.")
+    assert station.message("computing") is None
+
+
+def test_that_a_runtime_that_the_model_has_no_graph_for_is_told_until_one_has(station: Station) -> None:
+    station.status.take_settings(Settings(), Settings(runtime="onnx"))
+    station.worker.recipe_loaded.emit(LoadedRecipe(fakes.recipe(), fakes.manifest(), COMPUTING))
+    message = station.message("computing")
+    assert message is not None and message.severity == "notice"
+    assert "Fake seat" in message.what and "PyTorch computes it" in message.what and "the same" in message.remedy
+    assert station.window.status["device"].state == "warn"
+    station.worker.recipe_loaded.emit(LoadedRecipe(fakes.recipe(), fakes.manifest(graph=GRAPH), COMPUTING))
+    assert station.message("computing") is None
+    assert station.window.status["device"].state == "ok"
 
 
 def test_that_a_refused_recipe_is_named_with_the_reason(station: Station) -> None:

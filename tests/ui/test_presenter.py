@@ -134,7 +134,7 @@ class Screen:
     def load(self, name: str = "Fake seat", source: str = "fake") -> None:
         recipe = fakes.recipe(name=name)
         self.presenter.load(recipe, source)
-        self.line.worker.recipe_loaded.emit(LoadedRecipe(recipe, fakes.manifest(), "cpu"))
+        self.line.worker.recipe_loaded.emit(LoadedRecipe(recipe, fakes.manifest(), "Fake runtime 1.0"))
 
 
 @pytest.fixture
@@ -174,9 +174,9 @@ def test_that_the_recipe_asked_for_last_wins(screen: Screen) -> None:
     first, last = fakes.recipe(name="Fake seat"), fakes.recipe(name="Another")
     screen.presenter.load(first, "one")
     screen.presenter.load(last, "two")
-    screen.line.worker.recipe_loaded.emit(LoadedRecipe(first, fakes.manifest(), "cpu"))
+    screen.line.worker.recipe_loaded.emit(LoadedRecipe(first, fakes.manifest(), "Fake runtime 1.0"))
     assert screen.states[-1] == "loading"
-    screen.line.worker.recipe_loaded.emit(LoadedRecipe(last, fakes.manifest(), "cpu"))
+    screen.line.worker.recipe_loaded.emit(LoadedRecipe(last, fakes.manifest(), "Fake runtime 1.0"))
     assert (screen.states[-1], screen.presenter.source) == ("ready", "two")
 
 

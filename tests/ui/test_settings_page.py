@@ -88,16 +88,40 @@ def test_that_a_warning_below_the_stop_is_refused_beside_the_field(page: Setting
 
 def test_that_threads_are_automatic_or_a_number(page: SettingsPage) -> None:
     told = changed(page)
-    page._is_automatic.click()
-    assert page._threads.isEnabled()
-    page._threads.setValue(2)
-    page._is_automatic.click()
+    card = page._computing
+    card._is_automatic.click()
+    assert card._threads.isEnabled()
+    card._threads.setValue(2)
+    card._is_automatic.click()
     assert [settings.torch_threads for settings in told] == [1, 2, None]
-    assert not page._threads.isEnabled()
+    assert not card._threads.isEnabled()
+
+
+def test_that_a_runtime_is_told_and_said_in_words(page: SettingsPage) -> None:
+    told = changed(page)
+    words = [page._computing._words.text()]
+    for name in ("onnx", "torch", "torch", "auto"):
+        page._computing._chips[name].click()
+        words.append(page._computing._words.text())
+    assert [settings.runtime for settings in told] == ["onnx", "torch", "auto"]
+    assert len(set(words)) == 3 and words[0] == words[-1]
+
+
+def test_that_a_runtime_chosen_elsewhere_is_shown_and_not_told(page: SettingsPage) -> None:
+    told = changed(page)
+    page.show_settings(Settings(runtime="torch", torch_threads=3))
+    assert page._computing._chips["torch"].isChecked() and "slower" in page._computing._words.text()
+    assert told == []
+
+
+def test_that_the_page_says_what_computes_once_a_model_is_loaded(page: SettingsPage) -> None:
+    assert "told when a model is loaded" in page._about._computing.text()
+    page.show_computing("ONNX Runtime 1.31.1, 2 threads")
+    assert page._about._computing.text() == "Computing with: ONNX Runtime 1.31.1, 2 threads"
 
 
 def test_that_the_user_is_shown_and_cannot_be_changed(page: SettingsPage) -> None:
-    assert "local" in {label.text() for label in page._computing.findChildren(QLabel)}
+    assert "local" in {label.text() for label in page._station.findChildren(QLabel)}
 
 
 def test_that_connected_cameras_can_be_chosen_by_name(page: SettingsPage) -> None:
@@ -166,7 +190,13 @@ def test_that_every_field_can_be_reached_by_tab(page: SettingsPage) -> None:
         reached.add(field)
         field = field.nextInFocusChain()
     stops = {field for field in reached if field.focusPolicy() & Qt.FocusPolicy.TabFocus and field.isVisible()}
-    wanted = {page._source._test, page._look._opacity, page._look._is_shown, page._is_automatic, page._folders._open}
+    wanted = {
+        page._source._test,
+        page._look._opacity,
+        page._look._is_shown,
+        page._computing._is_automatic,
+        page._folders._open,
+    }
     assert wanted <= stops
 
 

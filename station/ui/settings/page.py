@@ -7,13 +7,14 @@ from typing import Any
 from pydantic import ValidationError
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QFocusEvent, QShowEvent
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from station.capture.devices import CameraDevice, list_cameras
 from station.home import Home
 from station.settings import Settings
 from station.ui import theme, tokens
 from station.ui.settings.about import AboutCard, PackageFacts, package_facts
+from station.ui.settings.computing_card import ComputingCard
 from station.ui.settings.folders import FoldersCard
 from station.ui.settings.look_card import LookCard
 from station.ui.settings.source_card import SourceCard
@@ -23,7 +24,6 @@ from station.ui.widgets.form_fields import FormFields
 from station.workers.queries import Queries
 from station.workers.source_test import SourceTrial, try_source
 
-MOST_THREADS = 256
 WIDTH_PX = 1400  # wider, words and fields drift apart
 
 
@@ -48,12 +48,9 @@ class SettingsPage(QWidget):
         self._camera_queries, self._trial_queries, self._fact_queries = Queries(self), Queries(self), Queries(self)
         self._source, self._look, self._folders = SourceCard(), LookCard(), FoldersCard(home.folder)
         self._about = AboutCard()
-        self._is_automatic = QCheckBox(self.tr("Automatic"))
-        self._threads = QSpinBox()
-        self._threads.setRange(1, MOST_THREADS)
-        self._threads.setAccessibleName(self.tr("Threads"))
+        self._computing = ComputingCard()
         self._approval = QCheckBox(self.tr("A second person approves before one is deployed"))
-        self._computing = self._make_computing_card()
+        self._station = self._make_station_card()
         self._arrange()
         self._connect()
         self._fields = FormFields(self)
@@ -68,21 +65,16 @@ class SettingsPage(QWidget):
     def show_settings(self, settings: Settings) -> None:
         """The settings as they are now, changed here or elsewhere; tells nothing."""
         self._settings = settings
-        for card in (self._source, self._look, self._folders):
+        for card in (self._source, self._look, self._folders, self._computing):
             card.show_settings(settings)
-        for field in (self._is_automatic, self._threads, self._approval):
-            field.blockSignals(True)
+        self._approval.blockSignals(True)
         self._approval.setChecked(settings.approval_required)
-        self._is_automatic.setChecked(settings.torch_threads is None)
-        self._threads.setValue(settings.torch_threads or settings.probed_threads or 1)
-        self._threads.setEnabled(settings.torch_threads is not None)
-        for field in (self._is_automatic, self._threads, self._approval):
-            field.blockSignals(False)
+        self._approval.blockSignals(False)
 
     @Slot(str)
-    def show_device(self, device: str) -> None:
-        """What scores the pictures: `cpu`, `cuda`, `mps`."""
-        self._about.show_device(device)
+    def show_computing(self, title: str) -> None:
+        """What computes the loaded model, for people."""
+        self._about.show_computing(title)
 
     def close_down(self) -> None:
         """Wait for what is being read and ask nothing more."""
@@ -94,13 +86,8 @@ class SettingsPage(QWidget):
         self._folders.show_usage()
         self._camera_queries.ask(self._list_cameras)
 
-    def _make_computing_card(self) -> Card:
+    def _make_station_card(self) -> Card:
         card = Card(self.tr("Station"))
-        line = QHBoxLayout()
-        line.setSpacing(tokens.L)
-        line.addWidget(self._is_automatic)
-        line.addWidget(self._threads)
-        line.addStretch(1)
         form = FieldLayout()
         form.add_field(self.tr("User"), theme.label(self._settings.operator)).setToolTip(
             self.tr("Until there are accounts every review and part is stored under this name")
@@ -108,7 +95,6 @@ class SettingsPage(QWidget):
         form.add_field(self.tr("Models"), self._approval).setToolTip(
             self.tr("Until there are accounts the second person types a name, which is stored as not authenticated")
         )
-        form.add_field(self.tr("Threads for scoring"), line).setToolTip(self.tr("Used from the next start on"))
         card.add(form)
         return card
 
@@ -118,7 +104,7 @@ class SettingsPage(QWidget):
         columns = QHBoxLayout(content)
         columns.setContentsMargins(0, 0, tokens.S, 0)
         columns.setSpacing(tokens.M)
-        for cards in ((self._source, self._look, self._computing), (self._folders, self._about)):
+        for cards in ((self._source, self._computing, self._look, self._station), (self._folders, self._about)):
             column = QVBoxLayout()
             column.setSpacing(tokens.M)
             for card in cards:
@@ -141,8 +127,8 @@ class SettingsPage(QWidget):
         self._look.theme_chosen.connect(self._on_theme)
         self._look.heat_changed.connect(self._on_heat)
         self._folders.limit_changed.connect(self._on_limit)
-        self._is_automatic.toggled.connect(self._on_threads)
-        self._threads.valueChanged.connect(self._on_threads)
+        self._computing.runtime_chosen.connect(self._on_runtime)
+        self._computing.threads_chosen.connect(self._on_threads)
         self._approval.toggled.connect(self._on_approval)
         self._camera_queries.answered.connect(self._on_cameras)
         self._trial_queries.answered.connect(self._on_trial)
@@ -189,11 +175,13 @@ class SettingsPage(QWidget):
             return
         self._folders.show_problem(self._change(**limits))
 
-    @Slot()
-    def _on_threads(self) -> None:
-        is_automatic = self._is_automatic.isChecked()
-        self._threads.setEnabled(not is_automatic)
-        self._change(torch_threads=None if is_automatic else self._threads.value())
+    @Slot(str)
+    def _on_runtime(self, name: str) -> None:
+        self._change(runtime=name)
+
+    @Slot(object)
+    def _on_threads(self, threads: int | None) -> None:
+        self._change(torch_threads=threads)
 
     @Slot(bool)
     def _on_approval(self, is_required: bool) -> None:

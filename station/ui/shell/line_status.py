@@ -33,7 +33,7 @@ class LineStatus(QObject):
         self._show("user", self.tr("User {}").format(settings.operator))
         self._show("camera", self.tr("No camera yet"), "none")
         self._show("model", self.tr("No model yet"), "none")
-        self._show("device", self.tr("Device not used yet"), "none")
+        self._show("device", self.tr("Nothing computed yet"), "none")
         self.check_disk()
         self._disk.start()
 
@@ -110,7 +110,23 @@ class LineStatus(QObject):
             self._window.clear_message(key)
         model = f"{loaded.manifest.name} · {loaded.manifest.model_hash[:8]}"
         self._show("model", self.tr("Model {}").format(model), tooltip=loaded.recipe.name)
-        self._show("device", self.tr("Device {}").format(loaded.device))
+        self._tell_computing(loaded)
+
+    def _tell_computing(self, loaded: LoadedRecipe) -> None:
+        """A runtime that was asked for and cannot be had is told once, and a mark stays."""
+        from station.model_loading import falls_back
+
+        graph = loaded.manifest.graph
+        reason = loaded.manifest.graph_refused or self.tr("It was made before models had one.")
+        tooltip = self.tr("What computes the model") if graph else self.tr("This model has no graph. {}").format(reason)
+        if not falls_back(self._settings.runtime, loaded.manifest):
+            self._show("device", loaded.computing, tooltip=tooltip)
+            self._window.clear_message("computing")
+            return
+        self._show("device", loaded.computing, "warn", tooltip)
+        what = self.tr("The model of '{}' has no graph for ONNX Runtime: PyTorch computes it.")
+        remedy = self.tr("{} Verdicts are the same; parts may take longer.").format(reason)
+        self.tell("computing", what.format(loaded.recipe.name), remedy, severity="notice")
 
     @Slot(str, str)
     def _on_recipe_failed(self, name: str, reason: str) -> None:
