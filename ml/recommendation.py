@@ -12,6 +12,7 @@ from ml.generation.marking import mark_of
 from ml.picture_list import PictureList, is_picture_list
 from ml.pictures import list_pictures, read_picture
 from ml.progress import Cancelled, Progress, never, silent
+from ml.tiles import has_tiles
 
 LOOKED_AT = 60
 """Pictures, evenly over the folder: more would not change a median."""
@@ -32,7 +33,8 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """A method to begin with. `settings` are its own, `patch` in px where native resolution is advised.
+    """A method to begin with. `settings` are its own; where native resolution is advised, either in `tiles` or, for
+    methods without them, in patches of `patch` px.
 
     `pictures` counts those that can be used. `remarks` are what else a careful colleague would say of them.
     """
@@ -41,6 +43,7 @@ class Recommendation:
     reason: str
     settings: dict[str, str | int | bool]
     patch: int | None
+    tiles: bool
     alternatives: tuple[Alternative, ...]
     remarks: tuple[str, ...]
     alignment: Alignment
@@ -108,13 +111,15 @@ def choose(
         settings["teacher"] = "labelled"
     # The others take whole pictures only: of a patch nobody says whether it shows the labelled defect.
     is_large = longest_side_px > LARGE_SIDE_PX and advice.method not in ("template", "student_teacher")
+    in_tiles = is_large and has_tiles(advice.method, settings)
     return Recommendation(
         method=advice.method,
         reason=advice.reason,
         settings=settings,
-        patch=SUGGESTED_PATCH_PX if is_large else None,
+        patch=SUGGESTED_PATCH_PX if is_large and not in_tiles else None,
+        tiles=in_tiles,
         alternatives=advice.alternatives,
-        remarks=tuple(_remarks(pictures, longest_side_px, is_large)),
+        remarks=tuple(_remarks(pictures, longest_side_px, is_large, in_tiles)),
         alignment=alignment,
         pictures=pictures,
     )
@@ -184,7 +189,7 @@ def _advice(alignment: Alignment, pictures: int, defects: int, has_weights: bool
     return _BY_PLACEMENT[alignment.placement]
 
 
-def _remarks(pictures: int, longest_side_px: int, is_large: bool) -> list[str]:
+def _remarks(pictures: int, longest_side_px: int, is_large: bool, in_tiles: bool) -> list[str]:
     remarks = []
     if pictures < MIN_PICTURES:
         remarks.append(
@@ -194,7 +199,8 @@ def _remarks(pictures: int, longest_side_px: int, is_large: bool) -> list[str]:
         remarks.append(f"{pictures} good pictures give an uncertain threshold; 30 are usual, 100 make it exact at 1 %.")
     if is_large:
         remarks.append(
-            f"Pictures of {longest_side_px} px: small defects vanish when the whole is shrunk; look in patches."
+            f"Pictures of {longest_side_px} px: small defects vanish when the whole is shrunk; look in "
+            f"{'tiles' if in_tiles else 'patches'}."
         )
     return remarks
 

@@ -50,8 +50,8 @@ def print_recommendation(found: Recommendation, data: Path, defects: Path | None
 def train_command(found: Recommendation, data: Path, defects: Path | None) -> str:
     """What to type to follow the advice; `defects` are named where the method learns from them."""
     settings = "".join(f" --set {key}={str(value).lower()}" for key, value in found.settings.items())
-    patch = f" --patch {found.patch}" if found.patch else ""
+    look = f" --patch {found.patch}" if found.patch else " --tiles" if found.tiles else ""
     learnt = (
         f" --defects {shlex.quote(str(defects))}" if defects and found.settings.get("teacher") == "labelled" else ""
     )
-    return f"loupe train {shlex.quote(str(data))} --out model.loupe --method {found.method}{patch}{settings}{learnt}"
+    return f"loupe train {shlex.quote(str(data))} --out model.loupe --method {found.method}{look}{settings}{learnt}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ml.artifact import read_manifest
 from ml.detector import Detector
@@ -81,15 +82,16 @@ def _inspected(model: Path, pixels: Pixels, threads: int | None) -> dict[str, An
     }
 
 
-def _picture(good: Path, side_px: int, grey: bool) -> Pixels:
-    pixels = read_picture(good).pixels
-    if grey and pixels.ndim == 3:
-        pixels = np.ascontiguousarray(pixels[..., 1])
-    height, width = pixels.shape[:2]
-    below, beside = max(side_px - height, 0), max(side_px - width, 0)
-    wide = cv2.copyMakeBorder(pixels[:side_px, :side_px], 0, below, 0, beside, cv2.BORDER_REFLECT_101)
-    wide.setflags(write=False)
-    return wide
+def _picture(good: Path, side_px: int, grey: bool) -> NDArray[Any]:
+    ground: NDArray[Any] = read_picture(good).pixels[:side_px, :side_px]
+    if grey and ground.ndim == 3:
+        ground = np.ascontiguousarray(ground[..., 1])
+    below, beside = side_px - ground.shape[0], side_px - ground.shape[1]
+    pixels: NDArray[Any] = cv2.copyMakeBorder(ground, 0, below, 0, beside, cv2.BORDER_REFLECT_101).astype(
+        ground.dtype, copy=False
+    )
+    pixels.setflags(write=False)
+    return pixels
 
 
 def _row(model: Path, side_px: int, figures: dict[str, Any]) -> str:

@@ -55,9 +55,12 @@ def test_that_few_pictures_ask_for_the_few_shot_setting() -> None:
     assert not choose(_alignment(), 40, 300).settings
 
 
-def test_that_large_pictures_are_looked_at_in_patches() -> None:
-    assert choose(_alignment(), 40, 4000).patch
-    assert choose(_alignment(), 40, 600).patch is None
+def test_that_large_pictures_are_looked_at_in_tiles_or_where_a_method_has_none_in_patches() -> None:
+    for has_weights in (True, False):
+        found = choose(_alignment(), 40, 4000, has_weights=has_weights)
+        assert found.tiles == (not found.patch) == METHODS[found.method].tiles == has_weights
+        small = choose(_alignment(), 40, 600, has_weights=has_weights)
+        assert (small.tiles, small.patch) == (False, None)
 
 
 def test_that_labelled_defects_are_made_use_of() -> None:
@@ -67,7 +70,7 @@ def test_that_labelled_defects_are_made_use_of() -> None:
 
 def test_that_labelled_defects_are_learnt_from_in_whole_pictures() -> None:
     found = choose(_alignment(), 40, 4000, defects=40)
-    assert (found.method, found.patch) == ("student_teacher", None)
+    assert (found.method, found.patch, found.tiles) == ("student_teacher", None, False)
 
 
 def test_that_pictures_that_cannot_be_read_do_not_count(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
+from ml.alignment import Alignment
 from ml.catalogue import METHODS
 from ml.catalogue.pipelines import PIPELINES
 from ml.generation.catalogue import GENERATORS
+from ml.recommendation import choose
 from station.projects.flow import Flow
 from station.projects.project import Project, Step
 from station.ui import theme
@@ -144,6 +146,44 @@ def test_that_a_candidate_carries_only_what_is_not_usual(
         "method": "patchcore", "preset": "balanced", "parameters": {"coreset_ratio": 0.2}, "seed": 7,
         "patch": 128, "stride": 96,
     }  # fmt: skip
+
+
+def test_that_tiles_are_offered_by_methods_that_have_them(
+    quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    page = shown(qtbot, open_flow(project_of(tmp_path / "in", order={"method": "patchcore"})), quick)
+    looks, order = page.form.looks, lambda: page._flow.project.order
+    qtbot.keyClick(looks.tiles, Qt.Key.Key_Space)
+    assert order() == {"method": "patchcore", "preset": "balanced", "tiles": True}
+    page.form.method.choose("dfr")
+    assert looks.tiles.isVisible() and order()["tiles"]
+    page.form.method.choose("riad")
+    assert not looks.tiles.isVisible() and looks.patches.isChecked()
+    assert "tiles" not in order() and order()["patch"] == 256
+
+
+def test_that_a_network_that_looks_at_its_whole_input_gives_tiles_up(
+    quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    tiled = {"method": "patchcore", "preset": "balanced", "tiles": True}
+    page = shown(qtbot, open_flow(project_of(tmp_path / "in", order=tiled)), quick)
+    assert page.form.looks.tiles.isChecked() and page.form.order() == tiled
+    page.form.advanced.form.set_settings({"backbone": "timm:vit_small_patch14_dinov2.lvd142m"})
+    assert not page.form.looks.tiles.isVisible()
+    assert "tiles" not in page.form.order() and page.form.order()["patch"] == 256
+
+
+def test_that_advice_for_large_pictures_is_followed_into_tiles(
+    quick: WizardPorts, open_flow: OpenFlow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    page = shown(qtbot, open_flow(project_of(tmp_path / "in")), quick)
+    advised(qtbot, page)
+    advice = choose(Alignment("aligned", 0.5, 0.6, 0.1, 0.0, 40), 40, 4000)
+    page.form.show_advice(advice)
+    assert page.form.advice._use.isEnabled()
+    page.form.follow(advice)
+    assert page._flow.project.order["tiles"] and page.form.looks.tiles.isChecked()
+    assert not page.form.advice._use.isEnabled()
 
 
 def test_that_settings_that_do_not_go_together_hold_up(

@@ -1,4 +1,4 @@
-"""How a model looks at a picture: as a whole, or patch by patch."""
+"""How a model looks at a picture: as a whole, in large tiles, or patch by patch."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PATCH_PX, STRIDE_PX = 256, 192
 
 
 class GeometryCard(Card):
-    """Fields of a training job: size, patch, stride."""
+    """Fields of a training job: size, patch, stride, tiles."""
 
     changed = Signal()
 
@@ -21,21 +21,29 @@ class GeometryCard(Card):
         super().__init__("", parent)
         self._usual_px = 256  # what the preset takes by itself
         self.whole, self.patches = QRadioButton(self.tr("Whole picture")), QRadioButton(self.tr("Patch by patch"))
+        self.tiles = QRadioButton(self.tr("In large tiles"))
         self._group = QButtonGroup(self)
         self._size, self._patch, self._stride = _pixels(32), _pixels(32), _pixels(8)
         self._size_row = _row([(self.tr("Resized to"), self._size)])
         self._patch_row = _row([(self.tr("Patch"), self._patch), (self.tr("every"), self._stride)])
         self.add(theme.label(self.tr("How it looks at a picture"), "emphasised", bold=True))
         whole = self.tr("Resized as a whole. Fast; for parts that fill the picture and are not finely detailed.")
-        patches = self.tr("At native resolution, in overlapping patches. Finds small defects in large pictures.")
+        tiles = self.tr(
+            "At native resolution; each tile also sees what is around it. Finds small defects in large pictures, "
+            "quicker than patches."
+        )
+        patches = self.tr("At native resolution, in small overlapping patches, each judged by what it shows alone.")
+        self._about_tiles = _indented(tiles)
         for button, words, row in (
-            (self.whole, whole, self._size_row),
-            (self.patches, patches, self._patch_row),
+            (self.whole, _indented(whole), self._size_row),
+            (self.tiles, self._about_tiles, None),
+            (self.patches, _indented(patches), self._patch_row),
         ):
             self._group.addButton(button)
             self.add(button)
-            self.add(_indented(words))
-            self.add(row)
+            self.add(words)
+            if row is not None:
+                self.add(row)
         self._patch.setValue(PATCH_PX)
         self._stride.setValue(STRIDE_PX)
         self.whole.setChecked(True)
@@ -46,6 +54,8 @@ class GeometryCard(Card):
 
     def fields(self) -> dict[str, Any]:
         """Those of a `TrainingJob` that differ from what the preset does by itself."""
+        if self.tiles.isChecked():
+            return {"tiles": True}
         if self.patches.isChecked():
             return {"patch": self._patch.value(), "stride": self._stride.value()}
         return {} if self._size.value() == self._usual_px else {"size": self._size.value()}
@@ -55,9 +65,16 @@ class GeometryCard(Card):
         self._usual_px = size_px
         self._size.setValue(size_px)
 
+    def offer_tiles(self, has_tiles: bool) -> None:
+        """Whether the method has them; one without looks in patches instead, at native resolution too."""
+        if self.tiles.isChecked() and not has_tiles:
+            self.patches.setChecked(True)
+        self.tiles.setVisible(has_tiles)
+        self._about_tiles.setVisible(has_tiles)
+
     def show_job(self, job: TrainingJob) -> None:
         """As the job says; what it leaves open stays usual."""
-        (self.whole if job.patch is None else self.patches).setChecked(True)
+        (self.tiles if job.tiles else self.whole if job.patch is None else self.patches).setChecked(True)
         self._size.setValue(job.size or self._usual_px)
         if job.patch is not None:
             self.look_in_patches(job.patch, job.stride)

@@ -13,6 +13,7 @@ from ml.catalogue import METHODS
 from ml.catalogue.pipelines import Pipeline
 from ml.job import TrainingJob
 from ml.recommendation import Recommendation
+from ml.tiles import has_tiles
 from station.ui import theme, tokens
 from station.ui.training.method.advanced_area import AdvancedArea
 from station.ui.training.method.advice_card import AdviceCard
@@ -21,7 +22,19 @@ from station.ui.training.method.method_card import MethodCard
 from station.ui.training.method.start_card import StartCard
 
 SHOWN_FIELDS = frozenset(
-    {"method", "preset", "parameters", "size", "patch", "stride", "weights", "conv_processing", "alpha", "seed"}
+    {
+        "method",
+        "preset",
+        "parameters",
+        "size",
+        "patch",
+        "stride",
+        "tiles",
+        "weights",
+        "conv_processing",
+        "alpha",
+        "seed",
+    }
 )
 """Fields of an order that have a place in the form."""
 
@@ -86,6 +99,8 @@ class MethodForm(QWidget):
             order["parameters"] = advice.settings
         if advice.patch is not None:
             order |= {"patch": advice.patch, "stride": advice.patch * 3 // 4}
+        if advice.tiles:
+            order["tiles"] = True
         self.show_order(order)
         self.changed.emit()
 
@@ -93,6 +108,7 @@ class MethodForm(QWidget):
         self.method.choose(job.method, job.preset)
         self._start_from_preset()
         self.advanced.form.set_settings(job.parameters)
+        self._offer_tiles()
         self.looks.show_job(job)
         self.advanced.show_job(job)
 
@@ -102,6 +118,7 @@ class MethodForm(QWidget):
             self.method.method == advice.method
             and all(settings[key] == value for key, value in advice.settings.items())
             and geometry.get("patch") == advice.patch
+            and geometry.get("tiles", False) == advice.tiles
         )
 
     def _arrange(self, samples: QWidget) -> None:
@@ -123,7 +140,7 @@ class MethodForm(QWidget):
         self.advice.followed.connect(self.follow)
         self.method.changed.connect(self._on_method)
         self.looks.changed.connect(self._on_change)
-        self.advanced.changed.connect(self._on_change)
+        self.advanced.changed.connect(self._on_settings)
         self._toggle.toggled.connect(self._show_advanced)
         self._drop.clicked.connect(self._leave_out)
 
@@ -153,7 +170,19 @@ class MethodForm(QWidget):
         self._is_filling, was_filling = True, self._is_filling
         self.looks.show_usual(preset.size_px)
         self.advanced.show_method(self.method.method).show_base(preset.settings)
+        self._offer_tiles()
         self._is_filling = was_filling
+
+    def _offer_tiles(self) -> None:
+        self.looks.offer_tiles(has_tiles(self.method.method, self.advanced.form.values()))
+
+    @Slot()
+    def _on_settings(self) -> None:
+        if not self._is_filling:
+            self._is_filling = True
+            self._offer_tiles()
+            self._is_filling = False
+            self._on_change()
 
     @Slot()
     def _on_change(self) -> None:
