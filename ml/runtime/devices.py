@@ -1,12 +1,15 @@
 """Where scores can be computed. torch, which takes seconds to import, is asked only where there may be a GPU."""
 
 import ctypes
+import logging
 import platform
 import sys
 from functools import cache
 from pathlib import Path
 
-from ml.errors import DetectorError
+from ml.errors import DetectorError, first_line
+
+log = logging.getLogger(__name__)
 
 _CUDA_DRIVER = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 _AMD_DRIVER = Path("/dev/kfd")
@@ -14,13 +17,7 @@ _AMD_DRIVER = Path("/dev/kfd")
 
 def best_device() -> str:
     """`cuda` where there is one, else `mps`, else `cpu`."""
-    if not _may_have_gpu():
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return _best_of_torch() if _may_have_gpu() else "cpu"
 
 
 def usable_device(wanted: str) -> str:
@@ -41,6 +38,20 @@ def device_title(device: str) -> str:
 
         return torch.cuda.get_device_name()
     return "Apple GPU" if device == "mps" else "processor"
+
+
+@cache
+def _best_of_torch() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        try:
+            torch.ones(1, device="cuda").add(1).item()
+        except RuntimeError as error:  # too old a card for this torch, or one that others keep for themselves
+            log.warning("The GPU cannot be used, the processor computes: %s", first_line(error))
+            return "cpu"
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 @cache
