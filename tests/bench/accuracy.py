@@ -1,9 +1,10 @@
 """Train and evaluate every method and geometry on the real data sets, print the table of docs/benchmarks.md.
 
-python -m tests.bench.accuracy [DATA_FOLDER] [--only NAME] [--methods patchcore,padim] [--geometries whole,patches,tiles]
-    [--runtimes auto] [--preset balanced] [--set KEY=VALUE]
+python -m tests.bench.accuracy [DATA_FOLDER] [--only NAME] [--methods patchcore,padim] [--runtimes auto]
+    [--geometries whole,patches,tiles] [--preset balanced] [--set KEY=VALUE]
 
-With several runtimes (torch,onnx) each model is evaluated with each. Settings are the defaults: nothing here is chosen by looking at test pictures.
+With several runtimes (torch,onnx) each model is evaluated with each. Settings are the defaults: nothing here is chosen
+by looking at test pictures.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from ml.job import TrainingJob
 from ml.threads import configure
 from ml.training.pipeline import run
 
+SETTINGS = ("data", "method", "geometry", "runtime")
 COLUMNS = ("image_auroc", "pixel_auroc", "aupro_30", "f1", "f1_max", "region_recall")
 
 
