@@ -151,32 +151,36 @@ def print_bench(measured: Measured, console: Console) -> None:
 
 
 def _print_stages(measured: Measured, console: Console) -> None:
-    table = plain_table("ms per picture", "median", "p95", "share of the whole")
+    table = plain_table("ms per picture", "median", "p95", "least", "of the whole")
     whole_ms = measured.stages[WHOLE].median_ms
 
-    def add(title: str, spread: Spread | None, median_ms: float, style: str = "") -> None:
-        p95 = "" if spread is None else f"{spread.p95_ms:.2f}"
-        table.add_row(title, f"{median_ms:.2f}", p95, f"{median_ms / whole_ms:.0%}", style=style)
+    def add(title: str, spread: Spread, style: str = "") -> None:
+        table.add_row(title, *_cells(spread), f"{spread.median_ms / whole_ms:.0%}", style=style)
 
-    for title, stage in (("preprocessing", PREPROCESSING), ("network with scoring", NETWORK)):
-        add(title, measured.stages[stage], measured.stages[stage].median_ms)
+    add("preprocessing", measured.stages[PREPROCESSING])
+    add("network with scoring", measured.stages[NETWORK])
     if measured.backbone is not None and measured.scoring_ms is not None:
-        add("  backbone, run bare", measured.backbone.time, measured.backbone.time.median_ms, "dim")
-        add("  scoring, the rest", None, measured.scoring_ms, "dim")
-    add("post-processing", measured.stages[POSTPROCESSING], measured.stages[POSTPROCESSING].median_ms)
-    add("picture in memory to verdict", measured.stages[WHOLE], whole_ms, "bold")
+        add("  backbone, run bare", measured.backbone.time, "dim")
+        share = f"{measured.scoring_ms / whole_ms:.0%}"
+        table.add_row("  scoring, the rest", f"{measured.scoring_ms:.2f}", "", "", share, style="dim")
+    add("post-processing", measured.stages[POSTPROCESSING])
+    add("picture in memory to verdict", measured.stages[WHOLE], "bold")
     for title, stage in (("decoding", "decode"), ("picture check", "picture check"), ("storing", STORING)):
-        add(f"beside it: {title}", measured.stages[stage], measured.stages[stage].median_ms)
+        add(f"beside it: {title}", measured.stages[stage])
     console.print(table)
 
 
 def _print_bare(measured: Measured, console: Console) -> None:
-    table = plain_table("bare, ms per picture", "library", "threads", "median", "p95")
+    table = plain_table("bare, ms per picture", "library", "threads", "median", "p95", "least")
     for one in measured.bare:
         is_best = one == measured.best(one.what)
-        cells = (LIBRARIES[one.library], str(one.threads), f"{one.time.median_ms:.2f}", f"{one.time.p95_ms:.2f}")
-        table.add_row(_title(one), *cells, style="bold" if is_best else "")
+        row = (_title(one), LIBRARIES[one.library], str(one.threads), *_cells(one.time))
+        table.add_row(*row, style="bold" if is_best else "")
     console.print(table)
+
+
+def _cells(spread: Spread) -> tuple[str, str, str]:
+    return f"{spread.median_ms:.2f}", f"{spread.p95_ms:.2f}", f"{spread.least_ms:.2f}"
 
 
 def _print_ratios(measured: Measured, console: Console) -> None:

@@ -44,7 +44,7 @@ def test_that_works_take_turns_in_blocks_whose_first_call_does_not_count() -> No
 
 
 def test_that_a_spread_is_told_in_milliseconds() -> None:
-    assert Spread.of([0.001] * 99 + [1.0]) == Spread(1.0, 1.0)
+    assert Spread.of([0.002] * 98 + [0.001, 1.0]) == Spread(2.0, 2.0, 1.0)
 
 
 def test_that_a_timed_work_is_called_with_its_round() -> None:
