@@ -52,6 +52,7 @@ class _Graph(TorchDispatchMode):
         self.done.append((func, args, kwargs or {}, given))
         return given
 
+    @torch.inference_mode()
     def replay(self) -> None:
         self.device.replays += 1
         for func, args, kwargs, given in self.done:
