@@ -16,6 +16,7 @@ from ml.maps import Detection
 from ml.picture_list import ListedPicture, read_listed
 from ml.pictures import decode_picture
 from ml.progress import Cancelled, Progress, never, silent
+from ml.runtime.scores import RuntimeName
 from ml.score_sheet import MAP_SUFFIX, ScoredRow, ScoreSheet, refuse_other_files
 from ml.unseen import refuse_learnt
 
@@ -33,6 +34,7 @@ def score_list(
     cancelled: Cancelled = never,
     device: str = "auto",
     on_row: OnRow = lambda row, detection: None,
+    runtime: RuntimeName = "auto",
 ) -> ScoreSheet:
     """Score every picture, in its order, and write the sheet with the raw maps to `folder`, whole or not at all.
 
@@ -46,7 +48,7 @@ def score_list(
         raise TrainingError(f"There are no pictures to judge {model} with. Add some to test with.")
     folder = folder.resolve()  # a link stays one, and "." has a name
     refuse_other_files(folder)
-    detector = Detector.load(model, device)
+    detector = Detector.load(model, device, runtime)
     refuse_learnt([labelled(one) for one in pictures if one.label != "unsure"], detector.manifest.data)
     staging = folder.with_name(f".{folder.name}.{uuid4().hex}.tmp")
     try:

@@ -31,6 +31,7 @@ from station.commands.options import (
     ModelArgument,
     PatchOption,
     PresetOption,
+    RuntimeOption,
     SizeOption,
     StrideOption,
     TemplatesOption,
@@ -419,6 +420,7 @@ def inspect(
     ] = None,
     fail_on_ng: Annotated[bool, typer.Option("--fail-on-ng", help="Exit 4 when any picture is NG.")] = False,
     device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line per picture on stdout.")] = False,
 ) -> None:
     """Judge pictures with a model. Exit 0: all judged; 3: a FAULT among them; 4: an NG, with --fail-on-ng."""
@@ -426,7 +428,7 @@ def inspect(
     from station.core.verdict import Verdict
 
     with native_words_dropped():
-        verdicts = inspect_files(model, paths, out, device, console, print_json if as_json else None)
+        verdicts = inspect_files(model, paths, out, device, runtime, console, print_json if as_json else None)
     if Verdict.FAULT in verdicts:
         raise typer.Exit(EXIT_FAULT)
     if fail_on_ng and Verdict.NG in verdicts:
@@ -446,13 +448,14 @@ def evaluate(
     ],
     template_dir: TemplatesOption = None,
     device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Measure a model on labelled pictures."""
     from station.commands.evaluate import measure, print_report
 
     with native_words_dropped():
-        report = measure(model, data, device, console, template_dir)
+        report = measure(model, data, device, runtime, console, template_dir)
     if as_json:
         print_json(report.to_json())
     else:
@@ -474,6 +477,7 @@ def judge(
         Path, typer.Option(metavar="DIR", help="Folder for the sheet: scores and raw maps.", show_default=False)
     ],
     device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout and nothing else there.")] = False,
 ) -> None:
     """Score labelled pictures into a sheet, to choose thresholds and rules by."""
@@ -481,9 +485,9 @@ def judge(
 
     with native_words_dropped(), _errors_as_lines(as_json):
         if as_json:
-            judge_for_a_program(model, data, out, device, print_json)
+            judge_for_a_program(model, data, out, device, runtime, print_json)
         else:
-            judge_for_a_person(model, data, out, device, console)
+            judge_for_a_person(model, data, out, device, runtime, console)
 
 
 @app.command(rich_help_panel=MODELS)
@@ -673,10 +677,7 @@ def bench(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.", show_default=False)
     ],
-    runtime: Annotated[
-        Literal["auto", "torch", "onnx"],
-        typer.Option(help="What computes; auto: ONNX Runtime where the model has a graph."),
-    ] = "auto",
+    runtime: RuntimeOption = "auto",
     repeats: Annotated[int, typer.Option(metavar="N", min=1, help="Rounds, of some calls each.")] = 20,
     threads: Annotated[
         int | None,
@@ -789,7 +790,9 @@ def convert_annotations(
 
 
 models_app = typer.Typer(
-    help="The models of a station: list, look at, approve, roll back.", no_args_is_help=True, rich_markup_mode=None
+    help="The models of a station: list, look at, approve, roll back, give a graph.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(models_app, name="models", rich_help_panel=STATION)
 
@@ -822,6 +825,23 @@ def show_model(model: ModelHashArgument, home: HomeOption = None, as_json: JsonO
         print_json(document)
     else:
         print_model(document, Console(highlight=False))
+
+
+@models_app.command("graph")
+def add_graph_to_model(model: ModelHashArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Give a model from before there were graphs one for ONNX Runtime, checked against torch; its hash stays.
+
+    Exit 1 where it cannot have one. A station that runs uses it from the next load of the recipe on.
+    """
+    from station.commands.graphs import graph_line
+    from station.commands.models import add_graph, opened
+
+    with native_words_dropped(), opened(home) as archive:
+        document = add_graph(archive, model, console)
+    if as_json:
+        print_json(document)
+    else:
+        say(Console(highlight=False), f"graph for ONNX Runtime: {graph_line(document)}")
 
 
 @models_app.command("approve")

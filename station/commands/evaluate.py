@@ -11,7 +11,9 @@ from rich.text import Text
 from ml.artifact import read_manifest
 from ml.confusion import ConfusionMatrix
 from ml.dataset import read_tests
+from ml.errors import DetectorError
 from ml.pictures import list_pictures
+from ml.runtime.scores import RuntimeName
 from station.commands.terminal import plain_table, progress_bar, say
 
 if TYPE_CHECKING:  # torch takes seconds to import: what is plainly wrong is told before that
@@ -36,7 +38,12 @@ SHOWN = (
 
 
 def measure(
-    model: Path, data: Path, device: str, console: Console, template_dir: Path | None = None
+    model: Path,
+    data: Path,
+    device: str,
+    runtime: RuntimeName,
+    console: Console,
+    template_dir: Path | None = None,
 ) -> "EvaluationReport":
     """Score every test picture; faults are named on `console`. Raises LoupeError for a bad model or data set.
 
@@ -46,6 +53,9 @@ def measure(
     read_tests(data)
     if template_dir is not None:
         list_pictures(template_dir)
+        if runtime == "onnx":
+            raise DetectorError("Templates are learnt by torch alone. Leave out --runtime onnx, or --template-dir.")
+        runtime = "torch"
 
     def on_fault(path: Path, reason: str) -> None:
         say(console, f"FAULT {path}: {reason}", "magenta")
@@ -54,7 +64,7 @@ def measure(
     from ml.evaluation import evaluate
     from ml.template_pairs import PairedDetector, evaluate_pairs
 
-    detector = Detector.load(model, device, "auto" if template_dir is None else "torch")  # only torch learns
+    detector = Detector.load(model, device, runtime)
     with progress_bar(console) as progress:
         if template_dir is not None:
             return evaluate_pairs(PairedDetector(detector), data, template_dir, progress, on_fault=on_fault)

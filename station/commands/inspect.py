@@ -18,6 +18,7 @@ from ml.generation.catalogue import GENERATORS
 from ml.generation.marking import mark_of
 from ml.judging import judge
 from ml.pictures import encode_png, list_pictures, read_picture
+from ml.runtime.scores import RuntimeName
 from station.commands.ending import one_line
 from station.commands.terminal import VERDICT_STYLE, progress_bar, say
 from station.core.errors import StorageError
@@ -40,6 +41,7 @@ def inspect_files(
     paths: list[Path],
     out: Path | None,
     device: str,
+    runtime: RuntimeName,
     console: Console,
     print_json: Callable[..., None] | None,
 ) -> list[Verdict]:
@@ -53,7 +55,7 @@ def inspect_files(
         _make_folder(out)
     from ml.detector import Detector
 
-    detector = Detector.load(model, device)
+    detector = Detector.load(model, device, runtime)
     detector.warm_up(settles_threads=True)
     records = (inspect_file(detector, path, out, number) for number, path in enumerate(pictures))
     verdicts = []
@@ -69,7 +71,8 @@ def inspect_files(
             else:
                 stdout.print(_row_of(record), soft_wrap=True)
             progress("Inspecting", number, len(pictures))
-    say(console, ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict))
+    counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict)
+    say(console, f"{counts}; computed by {detector.runtime.title}")
     return verdicts
 
 

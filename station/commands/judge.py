@@ -11,6 +11,7 @@ from ml.artifact import read_manifest
 from ml.dataset import read_judged
 from ml.judging import judge
 from ml.picture_list import ListedPicture
+from ml.runtime.scores import RuntimeName
 from ml.score_sheet import ScoredRow, ScoreSheet, refuse_other_files
 from station.commands.ending import one_line
 from station.commands.reporter import JsonReporter, PrintJson
@@ -40,7 +41,9 @@ class Tally:
         return verdict
 
 
-def judge_for_a_program(model: Path, data: Path, out: Path, device: str, print_json: PrintJson) -> None:
+def judge_for_a_program(
+    model: Path, data: Path, out: Path, device: str, runtime: RuntimeName, print_json: PrintJson
+) -> None:
     """JSON lines: `progress`, a `scored` per picture, and `sheet` at the end. Raises LoupeError."""
     reporter = JsonReporter(print_json)
     pictures, tally = _looked_up(model, data, out)
@@ -52,11 +55,11 @@ def judge_for_a_program(model: Path, data: Path, out: Path, device: str, print_j
 
     from ml.scoring_run import score_list
 
-    sheet = score_list(model, pictures, out, reporter.progress, device=device, on_row=on_row)
+    sheet = score_list(model, pictures, out, reporter.progress, device=device, runtime=runtime, on_row=on_row)
     reporter.line(**sheet_event(out, sheet))
 
 
-def judge_for_a_person(model: Path, data: Path, out: Path, device: str, console: Console) -> None:
+def judge_for_a_person(model: Path, data: Path, out: Path, device: str, runtime: RuntimeName, console: Console) -> None:
     """A progress bar and the faults on `console`, then the table on stdout. Raises LoupeError."""
     pictures, tally = _looked_up(model, data, out)
 
@@ -68,7 +71,7 @@ def judge_for_a_person(model: Path, data: Path, out: Path, device: str, console:
     from ml.scoring_run import score_list
 
     with progress_bar(console) as progress:
-        sheet = score_list(model, pictures, out, progress, device=device, on_row=on_row)
+        sheet = score_list(model, pictures, out, progress, device=device, runtime=runtime, on_row=on_row)
     print_tally(tally, Console(highlight=False))
     say(console, f"{out}: scores and maps of {len(sheet.rows)} pictures by model {sheet.model_hash[:12]}")
 

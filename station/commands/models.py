@@ -1,15 +1,21 @@
-"""`loupe models`: the models of a station, who approved them, where they judge, and the way back. Imports no torch."""
+"""`loupe models`: the models of a station, who approved them, where they judge, and the way back.
+
+Only `add_graph` imports torch.
+"""
 
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ml.artifact import read_manifest
 from ml.errors import LoupeError
-from station.commands.terminal import plain_table
+from station.commands.graphs import graph_document, graph_line, is_from_before
+from station.commands.terminal import plain_table, progress_bar
 from station.core.errors import StorageError
 from station.core.people import TypedNames
 from station.core.recipe import Recipe
@@ -83,6 +89,7 @@ def model_document(archive: Archive, start: str) -> dict[str, Any]:
         "choice": None if calibration.choice is None else calibration.choice.model_dump(exclude_none=True),
         "source": calibration.source,
         "false_alarms": [low, high],
+        "graph": graph_document(manifest),
         "approvals": [_approval(one) for one in archive.versions.approvals(model_hash)],
         "deployments": [
             {**asdict(one), "deployed_at": one.deployed_at.isoformat()} for one in archive.versions.of_model(model_hash)
@@ -102,6 +109,7 @@ def print_model(document: dict[str, Any], console: Console) -> None:
         "pictures": f"{document['pictures']}, of which {document['pictures_kept']} are kept on this station",
         "threshold": f"{document['threshold']:.4g} ({document['rule'].replace('_', '-')}, {document['source']})",
         "false alarms": f"{low:.1%} to {high:.1%} of good parts (95 %)",
+        "graph": _graph(document),
         "notes": document["notes"] or "-",
         "file": document["file"],
     }
@@ -120,9 +128,33 @@ def print_model(document: dict[str, Any], console: Console) -> None:
         console.print(Text(f"{one['recipe']}, revision {one['revision']}, {when}{by}{back}{note}"))
 
 
+def _graph(document: dict[str, Any]) -> str:
+    line = graph_line(document["graph"])
+    if not is_from_before(document["graph"]):
+        return line
+    return f"{line}. `loupe models graph {document['hash'][:SHORT_HASH]}` adds one: faster on a processor"
+
+
 def approve(archive: Archive, start: str, name: str, note: str) -> Approval:
     """Raises StorageError, IdentityError."""
     return archive.versions.approve(archive.models.find(start), TypedNames().identify(name), note)
+
+
+def add_graph(archive: Archive, start: str, console: Console) -> dict[str, Any]:
+    """Give a model its graph, and say what it is worth (`graph_document`); one that has one already keeps it.
+
+    The model and its hash stay; a station that runs takes the graph at the next load. Imports torch. Raises
+    StorageError, ModelFileError, and ExportError where the method has no graph or it differs from torch.
+    """
+    model = archive.models.path(archive.models.find(start))
+    manifest = read_manifest(model)
+    if manifest.graph is None:
+        from ml.export.with_graph import write_with_graph
+
+        with TemporaryDirectory(prefix="loupe-graph-") as folder, progress_bar(console) as progress:
+            written, _ = write_with_graph(model, Path(folder) / model.name, progress=progress)
+            manifest = archive.models.add(written)
+    return graph_document(manifest)
 
 
 def roll_back(home: Path | None, recipe: str, name: str, to_revision: int | None, notes: str) -> Recipe:

@@ -18,6 +18,10 @@ HomeOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where the network runs.")]
+RuntimeOption = Annotated[
+    Literal["auto", "onnx", "torch"],
+    typer.Option(help="What computes; auto: ONNX Runtime on a processor where the model has a graph, else torch."),
+]
 ModelArgument = Annotated[Path, typer.Argument(help="Model file.", metavar="FILE.loupe", show_default=False)]
 PresetOption = Annotated[
     Literal["fast", "balanced", "thorough"],

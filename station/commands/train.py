@@ -16,6 +16,7 @@ from ml.score_sheet import ScoreSheet, refuse_other_files
 from ml.training.augmentation import check_augmentation
 from ml.training.resources import look_for_shortage
 from ml.training.sources import good_pictures, set_aside
+from station.commands.graphs import graph_document, graph_line
 from station.commands.judge import sheet_event
 from station.commands.reporter import JsonReporter, PrintJson
 from station.commands.terminal import progress_bar, say
@@ -137,6 +138,7 @@ def _result_event(result: "TrainingResult") -> dict[str, Any]:
         "held_out_scores": list(calibration.scores),
         "plan": _plan_document(result.plan),
         "seconds": round(result.seconds, 2),
+        "graph": graph_document(result.manifest),
     }
 
 
@@ -204,6 +206,7 @@ def _report(result: "TrainingResult", console: Console) -> None:
         f"threshold {calibration.threshold:.4g} by {calibration.rule.replace('_', '-')} from {calibration.n} "
         f"scores of {SCORED[calibration.source]}; {_false_alarms(result)}",
     )
+    say(console, f"graph for ONNX Runtime: {graph_line(graph_document(result.manifest))}")
 
 
 def _false_alarms(result: "TrainingResult") -> str:

@@ -33,7 +33,8 @@ class ModelShelf:
         self._folder = folder
 
     def add(self, path: Path) -> Manifest:
-        """Check a model file whole, copy it to the shelf and register it; one that is there already stays.
+        """Check a model file whole, copy it to the shelf and register it; one that is there already stays, unless only
+        this one has a graph.
 
         Raises ModelFileError naming what is wrong with the file, StorageError.
         """
@@ -41,7 +42,7 @@ class ModelShelf:
         shelved = self._folder / f"{manifest.model_hash}.loupe"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            if not _is_sound(shelved):
+            if not _is_sound(shelved) or (manifest.graph is not None and read_manifest(shelved).graph is None):
                 write_atomically(shelved, path.read_bytes())
         except OSError as error:
             raise StorageError(
