@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -70,7 +69,7 @@ class Padim(FeatureMethod):
                 f"padim: channels={parameters.channels}: {parameters.backbone} gives {available} at these strides"
             )
         random = torch.Generator().manual_seed(SELECTION_SEED)
-        self._selection = (
+        self._select(
             torch.randperm(available, generator=random)[: parameters.channels].sort().values
             if parameters.selection == "random"
             else torch.linalg.qr(torch.randn(available, parameters.channels, generator=random))[0]
@@ -83,18 +82,14 @@ class Padim(FeatureMethod):
     def embed(self, inputs: Tensor) -> Tensor:
         # The choice comes before the resampling: both are linear, and fewer channels are resampled.
         maps = self.extractor(inputs)
-        bounds = np.cumsum((0, *self.extractor.channels))
         if self.parameters.selection == "semi_orthogonal":
-            parts = self._selection.split(self.extractor.channels)
             with torch.autocast(inputs.device.type, enabled=False):  # sums over channels need more digits than half has
                 mixed = [
-                    torch.einsum("nchw,cd->ndhw", level.float(), part) for level, part in zip(maps, parts, strict=True)
+                    torch.einsum("nchw,cd->ndhw", level.float(), part)
+                    for level, part in zip(maps, self._by_depth, strict=True)
                 ]
             return torch.stack(self.pyramid.resample(mixed)).sum(0)
-        chosen = [
-            level[:, self._selection[(self._selection >= first) & (self._selection < last)] - first]
-            for level, first, last in zip(maps, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-        ]
+        chosen = [level[:, channels] for level, channels in zip(maps, self._by_depth, strict=True)]
         resampled = self.pyramid.resample(chosen)
         return torch.cat([level for level in resampled if int(level.shape[1])], dim=1)  # ONNX cannot join nothing
 
@@ -220,17 +215,29 @@ class Padim(FeatureMethod):
             selection = required(tensors, "selection", (size,), torch.int64)
         else:
             selection = required(tensors, "selection", (sum(self.extractor.channels), size))
-        self._selection = selection.to(self.device)
+        self._select(selection.to(self.device))
         self._moments = None
         mean = required(tensors, "mean", (positions, size))
         packed = required(tensors, "whitening", (positions, size * (size + 1) // 2))
         self._take(mean, _unpacked(packed, size))
 
     def to(self, device: torch.device | str) -> Self:
-        self._selection, self._mean, self._unmixing = (
-            part.to(device) for part in (self._selection, self._mean, self._unmixing)
-        )
+        self._select(self._selection.to(device))
+        self._mean, self._unmixing = self._mean.to(device), self._unmixing.to(device)
         return super().to(device)
+
+    def _select(self, selection: Tensor) -> None:
+        """Also share it out over the depths, once: what a GPU has to find, every picture would wait for."""
+        self._selection = selection
+        depths = self.extractor.channels
+        if self.parameters.selection == "semi_orthogonal":
+            self._by_depth = torch.split(selection, list(depths))
+            return
+        firsts = itertools.accumulate(depths[:-1], initial=0)
+        self._by_depth = tuple(
+            selection[(selection >= first) & (selection < first + count)] - first
+            for first, count in zip(firsts, depths, strict=True)
+        )
 
     def _require_fitted(self) -> None:
         if not len(self._mean):
