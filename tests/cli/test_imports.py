@@ -38,6 +38,7 @@ def test_that_importing_the_window_or_the_command_line_imports_no_torch(statemen
         ["train", "nowhere", "--out", "a.loupe"],
         ["train", ".", "--out", "a.loupe", "--set", "bogus=1"],
         ["inspect", "nowhere.loupe", "a.png"],
+        ["bench", "nowhere.loupe", "a.png"],
         ["evaluate", "nowhere.loupe", "."],
         ["judge", "nowhere.loupe", ".", "--out", "scores"],
         ["train", "nowhere.json", "--out", "a.loupe"],
