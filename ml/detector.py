@@ -104,6 +104,7 @@ class Detector:
                 preprocessing.geometry,
                 (preprocessing.input_height, preprocessing.input_width),
                 state=tensors,
+                margin=preprocessing.margin,
             )
             method.load_tensors(tensors)
             computed = (CudaRuntime if device == "cuda" else TorchRuntime)(method, device)

@@ -39,8 +39,10 @@ def create(
     input_size: tuple[int, int],
     weights: Path | None = None,
     state: Mapping[str, NDArray[Any]] | None = None,
+    margin: int = 0,
 ) -> Method:
-    """Build the method `name`, unfitted, for inputs of `input_size` (height, width) pixels.
+    """Build the method `name`, unfitted, for inputs of `input_size` (height, width) pixels, `margin` of which on each
+    side do not count.
 
     Pretrained networks take their weights from `state`, the tensors of a model file (`Method.load_tensors` then gives
     the rest), else from the file `weights`, else from where the catalogue says.
@@ -51,4 +53,7 @@ def create(
     if not isinstance(parameters, info.parameters):
         raise ParameterError(f"{info.title} does not take {type(parameters).__name__}")
     built: type[Method] = getattr(import_module(f"ml.methods.{name}"), _CLASSES[name])
-    return built(parameters, geometry, input_size, weights, state)
+    made = built(parameters, geometry, input_size, weights, state)
+    if margin:
+        made.leave_out(margin)
+    return made

@@ -110,6 +110,7 @@ class Method(ABC):
         """The constructor of every method; this one needs neither `weights` nor `state` (see `ml.methods.create`)."""
         self.geometry = geometry
         self.input_size = input_size
+        self.margin_px = 0
         self.parameters = parameters
         self.min_parts = min_pictures(parameters)
         self.needs_defects = needs_defects(parameters)
@@ -120,6 +121,12 @@ class Method(ABC):
     def is_position_free(self) -> bool:
         """True when one model serves all positions."""
         return self.geometry == "patches"
+
+    def leave_out(self, margin_px: int) -> None:
+        """The outermost `margin_px` of each input only show what is around it: nothing of them need be learnt, and what
+        `score` gives there does not count. To be said before anything else is asked.
+        """
+        self.margin_px = margin_px
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Standardised inputs (n, 3, height, width) -> what `fit` and `score` take (n, C, rows, columns), both float32.

@@ -150,14 +150,15 @@ class Dfr(FeatureMethod, TrainedMethod):
         count, _, grid_rows, grid_columns = embedded.shape
         rows = (_as_rows(embedded) - self.statistics["mean"]) / self.statistics["spread"]
         errors = (self.networks(rows) - rows).square().mean(1)
-        return Scored(errors.reshape(count, grid_rows, grid_columns))
+        return Scored(self.pyramid.with_margin(errors.reshape(count, grid_rows, grid_columns)))
 
     def scored_in_graph(self, inputs: Tensor) -> Scored:
         self.require_fitted()
         rows = self.embed(inputs).permute(0, 2, 3, 1).reshape(-1, self._channels)
         rows = (rows - self.statistics["mean"]) * (1 / self.statistics["spread"])
         wrong = _without_normalisation(self.networks)(rows) - rows
-        return Scored((wrong * wrong).mean(1).reshape(-1, self.pyramid.rows, self.pyramid.columns))
+        cells = (wrong * wrong).mean(1).reshape(-1, self.pyramid.rows, self.pyramid.columns)
+        return Scored(self.pyramid.with_margin(cells))
 
     def tensors(self) -> Tensors:
         return {**self.backbone_tensors(), **super().tensors()}

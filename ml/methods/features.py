@@ -51,9 +51,14 @@ class FeatureMethod(Method):
         self.extractor = build_backbone(
             parameters.backbone, parameters.strides, weights, own, pretrained=not self.learns_embedding
         )
-        self.pyramid = Pyramid(self.extractor, input_size, grid_stride, neighbourhood)
+        self._grid = grid_stride, neighbourhood
+        self.pyramid = Pyramid(self.extractor, input_size, *self._grid)
         self.mean, self.std = self.extractor.mean, self.extractor.std
         self.offset_px = (self.pyramid.offset_px, self.pyramid.offset_px)
+
+    def leave_out(self, margin_px: int) -> None:
+        super().leave_out(margin_px)
+        self.pyramid = Pyramid(self.extractor, self.input_size, *self._grid, margin_px)
 
     def learn_embedding(
         self, inputs: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
@@ -71,8 +76,9 @@ class FeatureMethod(Method):
 
     @cached_property
     def backbone_hash(self) -> str:
-        """Names the frozen network and its weights."""
-        return f"{self.parameters.backbone}|{self.extractor.strides}|{self.extractor.weights_hash}"
+        """Names the frozen network and its weights, and the margin that no cells are made of."""
+        named = f"{self.parameters.backbone}|{self.extractor.strides}|{self.extractor.weights_hash}"
+        return f"{named}|within {self.margin_px}" if self.margin_px else named
 
     def backbone_tensors(self) -> Tensors:
         """The frozen network's part of `tensors`."""

@@ -173,7 +173,7 @@ class Padim(FeatureMethod):
             centred = (samples - self._mean).transpose(0, 1)
         distances = torch.linalg.vector_norm(torch.bmm(centred, self._unmixing), dim=2)
         by_input = distances if self.is_position_free else distances.t()
-        return Scored(by_input.reshape(count, rows, columns))
+        return Scored(self.pyramid.with_margin(by_input.reshape(count, rows, columns)))
 
     def scored_in_graph(self, inputs: Tensor) -> Scored:
         """The whitening matrices are read once per input and make most of the time: of each only the triangle is."""
@@ -193,7 +193,7 @@ class Padim(FeatureMethod):
                 ],
                 dim=3,
             )
-        return Scored((whitened * whitened).sum(-1).sqrt().reshape(-1, rows, columns))
+        return Scored(self.pyramid.with_margin((whitened * whitened).sum(-1).sqrt().reshape(-1, rows, columns)))
 
     def tensors(self) -> Tensors:
         self._require_fitted()

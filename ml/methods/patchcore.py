@@ -95,13 +95,14 @@ class Patchcore(FeatureMethod):
     def embed(self, inputs: Tensor) -> Tensor:
         maps = self.extractor(inputs)
         if self.parameters.embedding == "published":
-            return published_embedding(maps, self.parameters.feature_dim)
+            return self.pyramid.within_margin(published_embedding(maps, self.parameters.feature_dim))
         return torch.cat(self.pyramid.resample(maps), dim=1)
 
     def _embedded_in_graph(self, inputs: Tensor) -> Tensor:
         if self.parameters.embedding != "published":
             return self.embed(inputs)
-        return published_in_graph(self.extractor(inputs), self.parameters.feature_dim)
+        embedded = published_in_graph(self.extractor(inputs), self.parameters.feature_dim)
+        return self.pyramid.within_margin(embedded)
 
     def variants(self, pixels: Pixels, seed: int) -> Iterator[Pixels]:
         yield from rotated(pixels, self.parameters.rotations)
@@ -212,7 +213,7 @@ class Patchcore(FeatureMethod):
         else:
             distances = bank.nearest(queries, self.parameters.neighbours)[0].mean(1)
         cells = distances.reshape(count, grid_rows, grid_columns)
-        return Scored(cells if judged is None else cells * judged, scores)
+        return Scored(self.pyramid.with_margin(cells if judged is None else cells * judged), scores)
 
     def scored_in_graph(self, inputs: Tensor) -> Scored:
         self._fitted_bank()
@@ -227,7 +228,7 @@ class Patchcore(FeatureMethod):
         if self.parameters.reweight:
             highest = nearest[:, 0].reshape(-1, *size)
             scores = self._reweighted_in_graph(bank, queries, highest if judged is None else highest * judged)
-        return Scored(cells if judged is None else cells * judged, scores)
+        return Scored(self.pyramid.with_margin(cells if judged is None else cells * judged), scores)
 
     def tensors(self) -> Tensors:
         self._fitted_bank()

@@ -118,10 +118,11 @@ class StudentTeacher(FeatureMethod, TrainedMethod):
         self.require_fitted()
         cells = self._combined(self._distances(embedded), self.statistics["level"])
         if not self.parameters.min_area_px:
-            return Scored(cells)
+            return Scored(self.pyramid.with_margin(cells))
         least = math.ceil(self.parameters.min_area_px / self.parameters.strides[0] ** 2)
         levels = [level_of_area(one, least) for one in cells.float().cpu().numpy()]
-        return Scored(cells, torch.tensor(levels, dtype=torch.float32, device=cells.device))
+        scores = torch.tensor(levels, dtype=torch.float32, device=cells.device)
+        return Scored(self.pyramid.with_margin(cells), scores)
 
     def scored_in_graph(self, inputs: Tensor) -> Scored:
         if self.parameters.min_area_px:

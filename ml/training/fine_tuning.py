@@ -176,7 +176,8 @@ def _loaded(job: TrainingJob, info: MethodInfo, base: Manifest, tensors: Tensors
     size = base.preprocessing.input_height, base.preprocessing.input_width
     try:
         parameters = parameters_of(info, base.parameters)
-        method = methods.create(info.name, parameters, base.preprocessing.geometry, size, state=tensors)
+        margin = base.preprocessing.margin
+        method = methods.create(info.name, parameters, base.preprocessing.geometry, size, state=tensors, margin=margin)
         method.load_tensors(tensors)
     except (ParameterError, ModelFileError) as error:
         raise ModelFileError(f"{job.base}: this version of Loupe cannot go on from it: {error}") from error
@@ -213,7 +214,9 @@ def _planned(
     plan = make_plan(
         info,
         parameters.model_copy(update={"steps": update_steps(steps)}) if steps else parameters,
-        lambda complete: methods.create(info.name, complete, preprocessing.geometry, size, state=tensors),
+        lambda complete: methods.create(
+            info.name, complete, preprocessing.geometry, size, state=tensors, margin=preprocessing.margin
+        ),
         samples=[inputs[index][:1] for index in pictures.new[:PROBED_PICTURES]],
         pictures=len(survey.names),
         inputs_per_picture=inputs_per_picture(survey, preprocessing),

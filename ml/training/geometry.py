@@ -20,6 +20,11 @@ def geometry_of(job: TrainingJob) -> Geometry:
     return "whole" if job.patch is None and not job.tiles else "patches"
 
 
+def margin_of(job: TrainingJob) -> int:
+    """Of each input, on each side, in px."""
+    return MARGIN_PX if job.tiles else 0
+
+
 def fixed_input_size(job: TrainingJob, info: MethodInfo, size: int) -> tuple[int, int] | None:
     """Height and width of the input in px, or None where the pictures' shape decides them."""
     if job.patch is not None:
@@ -60,7 +65,7 @@ def preprocessing_of(job: TrainingJob, method: Method, survey: Survey) -> Prepro
         input_height=height,
         input_width=width,
         stride=_stride(job, height),
-        margin=MARGIN_PX if job.tiles else 0,
+        margin=margin_of(job),
         window_low=low,
         window_high=high,
         mean=method.mean,

@@ -29,7 +29,7 @@ from ml.training import fine_tuning
 from ml.training.augmentation import augmented, check_augmentation, check_sources, described, generating_seconds
 from ml.training.checkpoint import Checkpoint, Order, read_order, refuse_another
 from ml.training.embedded import Chosen, EmbeddedPictures, InputPictures, inputs_per_picture
-from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, preprocessing_of
+from ml.training.geometry import fitted_input_size, fixed_input_size, geometry_of, margin_of, preprocessing_of
 from ml.training.graph import graph_of
 from ml.training.held_out import FOLDS, fit_and_fold, fit_and_hold_out, fit_and_perturb, staged
 from ml.training.labels import defects_for_filter, defects_hashed, defects_of, teach
@@ -368,7 +368,8 @@ def resolved(job: TrainingJob) -> tuple[int, BaseModel]:
 
 
 def _build(job: TrainingJob, parameters: BaseModel, input_size: tuple[int, int]) -> Method:
-    return methods.create(job.method, parameters, geometry_of(job), input_size, weights=job.weights)
+    margin = margin_of(job)
+    return methods.create(job.method, parameters, geometry_of(job), input_size, weights=job.weights, margin=margin)
 
 
 def _refuse_unwritable(out: Path) -> None:

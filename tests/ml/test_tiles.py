@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from ml import methods
 from ml.artifact import read_manifest, read_model
-from ml.catalogue import METHODS, parameters_of
+from ml.catalogue import METHODS, parameters_of, parse_settings
+from ml.detector import Detector
 from ml.errors import ParameterError
 from ml.images import PreparedPicture, prepare
 from ml.inspection_area import InspectionArea, Mask, Rectangle
@@ -155,7 +158,12 @@ def test_that_tiles_of_all_sizes_give_the_same_map_within_a_twentieth_of_the_sco
         side = core + 2 * MARGIN_PX
         size = {"input_height": side, "input_width": side, "stride": core}
         method = methods.create(
-            info.name, parameters_of(info, manifest.parameters), "patches", (side, side), state=tensors
+            info.name,
+            parameters_of(info, manifest.parameters),
+            "patches",
+            (side, side),
+            state=tensors,
+            margin=MARGIN_PX,
         )
         method.load_tensors(tensors)
         runtime = TorchRuntime(method, "cpu")
@@ -170,6 +178,40 @@ def test_that_tiles_of_all_sizes_give_the_same_map_within_a_twentieth_of_the_sco
         assert np.median(differences) < 0.05
         assert np.quantile(differences, 0.99) < 0.2
         assert other == pytest.approx(score, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("patchcore", {}),
+        ("patchcore", {"embedding": "published", "feature_dim": 64, "reweight": True}),
+        ("padim", {"channels": 20}),
+        ("dfr", {"steps": 4, "batch": 64}),
+        ("student_teacher", {"steps": 2, "batch": 1, "min_area_px": 16}),
+    ],
+)
+def test_that_what_shows_only_surroundings_is_neither_learnt_nor_compared(name: str, settings: dict[str, Any]) -> None:
+    side, margin = 128, 32
+    method = methods.create(name, parse_settings(name, settings), "patches", (side, side), margin=margin)
+    inputs = torch.randn(5, 3, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        embedded = method.embed(inputs)
+    method.fit([embedded[:2], embedded[2:4]], 0)
+    scored = method.score(embedded[4:])
+    outermost = scored.cells.shape[-1] * margin // side
+    counting = scored.cells[:, outermost:-outermost, outermost:-outermost]
+    torch.testing.assert_close(scored.cells, functional.pad(counting, [outermost] * 4, mode="replicate"))
+    if name != "student_teacher":  # which learns from pictures
+        assert embedded.shape[-2:] == counting.shape[-2:]
+    if scored.scores is not None:  # no place outside has a say in it
+        assert scored.scores.max() <= counting.max()
+
+
+def test_that_the_graph_leaves_the_margin_out_too(model: Path) -> None:
+    by_graph = Detector.load(model, "cpu", runtime="onnx").score(part(78, HEIGHT, WIDTH))
+    by_torch = Detector.load(model, "cpu", runtime="torch").score(part(78, HEIGHT, WIDTH))
+    assert by_graph.score == pytest.approx(by_torch.score, rel=1e-4)
+    np.testing.assert_allclose(by_graph.score_map.cells, by_torch.score_map.cells, rtol=1e-3, atol=1e-3)
 
 
 # --- what nobody looks at ---
