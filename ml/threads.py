@@ -11,8 +11,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from statistics import median
+from typing import Literal
 
 import psutil
 
@@ -73,54 +76,83 @@ def settle(use: Callable[[int], object], work: Callable[[], object]) -> int | No
     return best
 
 
-def probe(progress: Progress = silent) -> dict[str, float]:
-    """Median milliseconds of one forward pass of EfficientNet-Lite0 at 256 px, by setting in words.
+@dataclass(frozen=True, slots=True)
+class ThreadSetting:
+    """How something is computed. `is_spinning`: how torch's threads wait; those of ONNX Runtime spin within a call."""
 
-    Each setting runs in a process of its own and takes some seconds, most of them for importing torch. Settings that
-    cannot be measured are left out.
+    library: Literal["onnx", "torch"]
+    threads: int
+    is_spinning: bool = False
+
+    @property
+    def words(self) -> str:
+        words = ["ONNX Runtime" if self.library == "onnx" else "torch"]
+        words.append("1 thread" if self.threads == 1 else f"{self.threads} threads")
+        if self.library == "torch" and self.threads > 1:
+            words.append("spinning" if self.is_spinning else "waiting passively")
+        return ", ".join(words)
+
+
+def probe(progress: Progress = silent) -> dict[ThreadSetting, float]:
+    """Median milliseconds of one forward pass of EfficientNet-Lite0 at 256 px, by setting.
+
+    ONNX Runtime in one process, each of torch's settings in one of its own; each takes some seconds, most of them for
+    importing torch. Settings that cannot be measured are left out.
     """
     cores = psutil.cpu_count(logical=False) or os.cpu_count() or 1
     counts = sorted({1, default_threads(), cores})
-    settings = {"1 thread": (1, _PASSIVE)}
+    groups = [[ThreadSetting("onnx", count) for count in counts], [ThreadSetting("torch", 1)]]
     for count in counts[1:]:
-        settings[f"{count} threads, waiting passively"] = (count, _PASSIVE)
-        settings[f"{count} threads, spinning"] = (count, _SPINNING)
-    found = {}
-    for number, (words, (count, waiting)) in enumerate(settings.items()):
-        progress(f"Measuring {words}", number, len(settings))
-        milliseconds = _measure_in_child(count, waiting)
-        if milliseconds is not None:
-            found[words] = milliseconds
+        groups += [[ThreadSetting("torch", count)], [ThreadSetting("torch", count, is_spinning=True)]]
+    found: dict[ThreadSetting, float] = {}
+    for number, group in enumerate(groups):
+        progress(f"Measuring {group[0].words}", number, len(groups))
+        found |= zip(group, _measure_in_child(group), strict=False)
     return found
 
 
-def _measure_in_child(threads: int, waiting: dict[str, str]) -> float | None:
-    command = [sys.executable, "-m", "ml.threads", str(threads)]
+def _measure_in_child(settings: Sequence[ThreadSetting]) -> list[float]:
+    """Of settings that differ in nothing but their threads; none where it fails."""
+    first = settings[0]
+    command = [sys.executable, "-m", "ml.threads", first.library, *(str(setting.threads) for setting in settings)]
+    waiting = _SPINNING if first.is_spinning else _PASSIVE
     try:
         done = subprocess.run(
             command, env={**os.environ, **waiting}, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    return float(json.loads(done.stdout.splitlines()[-1]))
+        return []
+    return [float(milliseconds) for milliseconds in json.loads(done.stdout.splitlines()[-1])]
 
 
-def _forward_ms(threads: int) -> float:
+def _forward_ms(library: str, counts: Sequence[int]) -> list[float]:
+    """By number of threads; torch, whose threads' waiting is set for a whole process, takes one number."""
     import torch
 
     from ml.backbones import build_backbone
 
-    torch.set_num_threads(threads)
     network = build_backbone("efficientnet_lite0", (8, 16), pretrained=False)
     picture = torch.zeros(1, 3, 256, 256)
+    if library == "torch":
+        with torch.inference_mode():
+            torch.set_num_threads(counts[0])
+            return [_median_ms(partial(network, picture))]
+    from ml.runtime.export import INPUTS, write_graph
+    from ml.runtime.onnx_runtime import open_session
+
+    graph = write_graph(network, [picture], [INPUTS], ["map8", "map16"], "the backbone")
+    fed = {INPUTS: picture.numpy()}
+    return [_median_ms(partial(open_session(graph, count).run, None, fed)) for count in counts]
+
+
+def _median_ms(forward: Callable[[], object]) -> float:
     times = []
-    with torch.inference_mode():
-        for _ in range(25):
-            begun = time.perf_counter()
-            network(picture)
-            times.append(time.perf_counter() - begun)
-    return sorted(times[5:])[10] * 1000
+    for _ in range(25):
+        begun = time.perf_counter()
+        forward()
+        times.append(time.perf_counter() - begun)
+    return median(times[5:]) * 1000
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_forward_ms(int(sys.argv[1]))) + "\n")
+    sys.stdout.write(json.dumps(_forward_ms(sys.argv[1], [int(count) for count in sys.argv[2:]])) + "\n")

@@ -884,7 +884,7 @@ def doctor(
         bool | None,
         typer.Option(
             "--probe/--no-probe",
-            help="Measure the fastest number of threads, about half a minute, and keep it; the first time by itself.",
+            help="Measure the fastest number of threads, about a minute, and keep it; the first time by itself.",
             show_default=False,
         ),
     ] = None,

@@ -12,17 +12,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ml.errors import LoupeError
+from ml.threads import ThreadSetting
 from station.commands.ending import one_line
+from station.commands.models import SHORT_HASH, models_without_graph, opened
 from station.commands.terminal import progress_bar
 from station.home import Home
 from station.settings import Settings
 
-PACKAGES = ("loupe", "PySide6", "torch", "torchvision", "timm", "opencv-python-headless", "numpy", "SQLAlchemy")
+PACKAGES = ("loupe", "PySide6", "torch", "torchvision", "timm", "onnx", "opencv-python-headless", "numpy", "SQLAlchemy")
 STATE_STYLE = {"ok": "green", "note": "yellow", "fail": "red"}
 SET_UP_AGAIN = "Run python3 installer/start.py again."
 QT_TIMEOUT_S = 20.0
@@ -63,13 +66,13 @@ def examine(home: Path | None, wants_probe: bool | None, console: Console) -> Fi
     """Look at everything; nothing raises, what fails becomes a finding.
 
     With `wants_probe`, or where it is None and no earlier result is kept, the fastest number of threads is measured
-    and stored in the settings: about half a minute, with a bar on `console`.
+    and stored in the settings: about a minute, with a bar on `console`.
     """
     place = Home.locate(home)
     settings, problem = _settings(place)
     home_findings = _home(place, settings)
     can_store = not problem and all(item.state != "fail" for item in home_findings)
-    probe: dict[str, float] = {}
+    probe: dict[ThreadSetting, float] = {}
     with progress_bar(console) as progress:
         if wants_probe or (wants_probe is None and can_store and settings.probed_threads is None):
             from ml.threads import probe as probe_threads
@@ -80,15 +83,17 @@ def examine(home: Path | None, wants_probe: bool | None, console: Console) -> Fi
             Finding("system", "ok", f"{platform.platform()}, Python {platform.python_version()}"),
             Finding("cores", "ok", str(os.cpu_count())),
             *(_package(name) for name in PACKAGES),
+            _onnx_runtime(),
             _device(),
             _weights(),
             _screen(),
             *home_findings,
             *problem,
             _threads(place, settings, probe, can_store),
+            *_models(place),
             _cameras(),
         ]
-    return Findings(tuple(items), probe)
+    return Findings(tuple(items), {setting.words: milliseconds for setting, milliseconds in probe.items()})
 
 
 def _package(name: str) -> Finding:
@@ -96,6 +101,38 @@ def _package(name: str) -> Finding:
         return Finding(name, "ok", version(name))
     except PackageNotFoundError:
         return Finding(name, "fail", "not installed", SET_UP_AGAIN)
+
+
+def _onnx_runtime() -> Finding:
+    """A graph is computed: a library that is installed may still lack what it needs of the system."""
+    if find_spec("onnxruntime") is None or find_spec("onnx") is None:
+        return Finding("ONNX Runtime", "fail", "not installed", SET_UP_AGAIN)
+    try:
+        from ml.runtime.onnx_runtime import OnnxRuntime
+
+        runtime = OnnxRuntime(_small_graph(), 1)
+        cells = runtime.score(np.zeros((1, 3, 2, 2), np.float32)).cells
+    except (ImportError, LoupeError) as error:
+        return Finding("ONNX Runtime", "fail", f"does not compute: {error}", SET_UP_AGAIN)
+    version_found = version("onnxruntime")
+    if cells.shape != (1, 2, 2):
+        return Finding("ONNX Runtime", "fail", f"{version_found} computes something else", SET_UP_AGAIN)
+    return Finding("ONNX Runtime", "ok", f"{version_found}, computes")
+
+
+def _small_graph() -> bytes:
+    """The mean over the channels."""
+    from onnx import TensorProto, helper
+
+    floats = TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("ReduceMean", ["inputs"], ["cells"], axes=[1], keepdims=0)],
+        "mean",
+        [helper.make_tensor_value_info("inputs", floats, ["n", 3, 2, 2])],
+        [helper.make_tensor_value_info("cells", floats, ["n", 2, 2])],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    return bytes(helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString())
 
 
 def _device() -> Finding:
@@ -165,17 +202,20 @@ def _settings(place: Home) -> tuple[Settings, list[Finding]]:
         return Settings(), [Finding("settings", "fail", "the settings file cannot be used", str(error))]
 
 
-def _threads(place: Home, settings: Settings, probe: dict[str, float], can_store: bool) -> Finding:
-    """Keep the fastest number of threads in the settings. In the station threads always wait passively."""
-    passive = {setting: ms for setting, ms in probe.items() if "spinning" not in setting}
+def _threads(place: Home, settings: Settings, probe: dict[ThreadSetting, float], can_store: bool) -> Finding:
+    """Keep the fastest number of threads in the settings: that of ONNX Runtime, which computes on a processor, unless
+    it was not measured or PyTorch is set. In the station torch's threads always wait passively.
+    """
+    usual = "torch" if settings.runtime == "torch" else "onnx"
+    passive = [setting for setting in probe if not setting.is_spinning]
     if not passive:
         return _threads_as_kept(settings)
-    best = min(passive, key=lambda setting: passive[setting])
-    shown = f"{best} ({'; '.join(f'{setting}: {ms:.0f} ms' for setting, ms in probe.items())})"
+    best = min(passive, key=lambda setting: (setting.library != usual, probe[setting]))
+    shown = f"{best.words} ({'; '.join(f'{setting.words}: {ms:.0f} ms' for setting, ms in probe.items())})"
     if not can_store:
         return Finding("threads", "note", shown, "Could not be kept: mend what is said of the home folder first.")
     try:
-        settings.model_copy(update={"probed_threads": int(best.split()[0])}).save(place.settings)
+        settings.model_copy(update={"probed_threads": best.threads}).save(place.settings)
     except LoupeError as error:
         return Finding("threads", "fail", shown, str(error))
     if settings.torch_threads:
@@ -189,6 +229,26 @@ def _threads_as_kept(settings: Settings) -> Finding:
     if settings.probed_threads:
         return Finding("threads", "ok", f"{settings.probed_threads}, measured as the fastest before")
     return Finding("threads", "note", "not measured", "loupe doctor --probe finds the fastest number.")
+
+
+def _models(place: Home) -> list[Finding]:
+    """The models in use that could be computed faster. Nothing where there is no station yet."""
+    if not place.database.is_file():
+        return []
+    try:
+        with opened(place.folder) as archive:
+            slow = models_without_graph(archive)
+    except LoupeError as error:
+        return [Finding("models", "fail", "the models in use cannot be read", str(error))]
+    return [
+        Finding(
+            "models",
+            "note",
+            f"{model[:SHORT_HASH]}, which judges {recipes}, has no graph for ONNX Runtime",
+            f"loupe models graph {model[:SHORT_HASH]} adds one: faster on a processor.",
+        )
+        for model, recipes in slow.items()
+    ]
 
 
 def _cameras() -> Finding:

@@ -140,6 +140,18 @@ def approve(archive: Archive, start: str, name: str, note: str) -> Approval:
     return archive.versions.approve(archive.models.find(start), TypedNames().identify(name), note)
 
 
+def models_without_graph(archive: Archive) -> dict[str, str]:
+    """The hashes of models in use that are from before there were graphs, with their recipes in words.
+
+    Raises StorageError, ModelFileError.
+    """
+    return {
+        model: ", ".join(recipes)
+        for model, recipes in in_use(archive.recipes).items()
+        if is_from_before(graph_document(archive.models.manifest(model)))
+    }
+
+
 def add_graph(archive: Archive, start: str, console: Console) -> dict[str, Any]:
     """Give a model its graph, and say what it is worth (`graph_document`); one that has one already keeps it.
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from ml.catalogue import BACKBONES, METHODS
 from ml.progress import Progress
+from ml.threads import ThreadSetting
 from station.capture import demo_recipe
 from station.commands import demo
 from station.home import Home
@@ -143,15 +145,21 @@ def test_that_help_fits_the_terminal_and_cuts_nothing(loupe: Loupe, command: str
     assert max(map(len, outcome.out.splitlines())) <= 80
 
 
-PROBED = {"1 thread": 20.0, "2 threads, waiting passively": 15.0, "2 threads, spinning": 5.0}
+PROBED = {
+    ThreadSetting("onnx", 1): 7.0,
+    ThreadSetting("onnx", 2): 6.0,
+    ThreadSetting("torch", 1): 5.0,
+    ThreadSetting("torch", 2): 15.0,
+    ThreadSetting("torch", 2, is_spinning=True): 3.0,
+}
 
 
 @pytest.fixture
 def probes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Stands in for the measurement of threads, which takes half a minute; lists its runs."""
+    """Stands in for the measurement of threads, which takes a minute; lists its runs."""
     runs: list[str] = []
 
-    def probe(progress: Progress) -> dict[str, float]:
+    def probe(progress: Progress) -> dict[ThreadSetting, float]:
         runs.append("run")
         return PROBED
 
@@ -165,7 +173,20 @@ def test_that_doctor_finds_every_part_of_the_machine(loupe: Loupe, probes: list[
     document = json.loads(outcome.out)
     assert set(document) == {"is_healthy", "findings", "thread_probe_ms"}
     assert {finding["topic"] for finding in document["findings"]} >= {
-        *("system", "loupe", "PySide6", "torch", "device", "weights", "screen", "home", "disk", "threads", "cameras")
+        *(
+            "system",
+            "loupe",
+            "PySide6",
+            "torch",
+            "ONNX Runtime",
+            "device",
+            "weights",
+            "screen",
+            "home",
+            "disk",
+            "threads",
+            "cameras",
+        )
     }
     for finding in document["findings"]:
         assert set(finding) == {"topic", "state", "found", "advice"}
@@ -174,18 +195,39 @@ def test_that_doctor_finds_every_part_of_the_machine(loupe: Loupe, probes: list[
     assert outcome.code == (0 if document["is_healthy"] else 1)
 
 
-def test_that_doctor_measures_threads_once_and_keeps_the_fastest_passive_setting(
+def test_that_doctor_measures_threads_once_and_keeps_what_is_fastest_for_onnx_runtime(
     loupe: Loupe, probes: list[str], home_of_its_own: Path
 ) -> None:
     first = json.loads(loupe("doctor", "--json").out)
     second = json.loads(loupe("doctor", "--json").out)
 
-    assert first["thread_probe_ms"] == PROBED
+    assert first["thread_probe_ms"] == {setting.words: milliseconds for setting, milliseconds in PROBED.items()}
     assert second["thread_probe_ms"] == {}
     assert len(probes) == 1
     assert Settings.load(Home(home_of_its_own).settings).probed_threads == 2
     loupe("doctor", "--probe")
     assert len(probes) == 2
+
+
+def test_that_doctor_keeps_the_fastest_passive_threads_of_torch_where_torch_is_set(
+    loupe: Loupe, probes: list[str], home_of_its_own: Path
+) -> None:
+    Settings(runtime="torch").save(Home(home_of_its_own).settings)
+    loupe("doctor", "--json")
+    assert Settings.load(Home(home_of_its_own).settings).probed_threads == 1
+
+
+def test_that_doctor_computes_with_onnx_runtime_and_says_where_that_fails(
+    loupe: Loupe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> dict[str, Any]:
+        items: list[dict[str, Any]] = json.loads(loupe("doctor", "--no-probe", "--json").out)["findings"]
+        return next(item for item in items if item["topic"] == "ONNX Runtime")
+
+    assert (found()["state"], found()["found"]) == ("ok", f"{version('onnxruntime')}, computes")
+    monkeypatch.setattr("station.commands.doctor._small_graph", lambda: b"no graph")
+    broken = found()
+    assert broken["state"] == "fail" and "does not compute" in broken["found"] and broken["advice"]
 
 
 def test_that_doctor_can_be_told_not_to_measure(loupe: Loupe, probes: list[str], home_of_its_own: Path) -> None:

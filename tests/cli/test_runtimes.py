@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +39,12 @@ def station(old_model: Path, tmp_path: Path) -> Path:
     with Archive.open(Home(folder)) as archive:
         archive.recipes.save(recipe_for(archive.models.add(old_model), "Ring", "demo"))
     return folder
+
+
+def doctored(loupe: Loupe, home: Path) -> list[dict[str, Any]]:
+    """What the doctor says of the models in use."""
+    findings = json.loads(loupe("doctor", "--no-probe", "--home", home, "--json").out)["findings"]
+    return [finding for finding in findings if finding["topic"] == "models"]
 
 
 def test_that_both_runtimes_judge_alike_and_are_named(loupe: Loupe, model: Path, parts: Path) -> None:
@@ -116,9 +123,12 @@ def test_that_a_model_from_before_is_given_a_graph_and_keeps_its_hash(
     model_hash = read_manifest(old_model).model_hash
     shown = " ".join(loupe("models", "show", model_hash[:8], "--home", station).out.split())
     assert "made before models had one" in shown and f"loupe models graph {model_hash[:12]}" in shown
+    advised = doctored(loupe, station)
+    assert "Ring" in advised[0]["found"] and f"loupe models graph {model_hash[:12]}" in advised[0]["advice"]
     given = loupe("models", "graph", model_hash[:8], "--home", station)
     assert given.code == 0 and "checked on" in given.out
     document = json.loads(loupe("models", "show", model_hash[:8], "--home", station, "--json").out)
+    assert doctored(loupe, station) == []
     assert document["hash"] == model_hash and document["graph"]["agreement"]["flips"] == 0
     assert document["graph"] == json.loads(loupe("models", "graph", model_hash[:8], "--home", station, "--json").out)
 

@@ -44,8 +44,13 @@ def test_that_configuring_sets_torchs_threads() -> None:
 def test_that_the_probe_tells_milliseconds_by_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("psutil.cpu_count", lambda logical: 1)
     found = threads.probe()
-    assert list(found) == ["1 thread"]
-    assert found["1 thread"] > 0
+    assert [setting.words for setting in found] == ["ONNX Runtime, 1 thread", "torch, 1 thread"]
+    assert min(found.values()) > 0
+
+
+def test_that_settings_are_named_in_words() -> None:
+    settings = (threads.ThreadSetting("onnx", 2), threads.ThreadSetting("torch", 2, is_spinning=True))
+    assert [setting.words for setting in settings] == ["ONNX Runtime, 2 threads", "torch, 2 threads, spinning"]
 
 
 def test_that_a_setting_that_cannot_be_measured_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
