@@ -1,14 +1,20 @@
 """The models that a recipe has used, newest first, and the way back to an earlier one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
+from ml.artifact import Manifest
+from ml.errors import ModelFileError
+from station.core.errors import StorageError
 from station.core.people import Person
 from station.history.archive import Archive
 from station.history.versions import Approval, DeployedVersion
 from station.ui import theme, tokens
+from station.ui.training.words import computing_words
 from station.ui.widgets.card import Card
 from station.ui.widgets.problem_label import ProblemLabel
 from station.workers.deploying import Deploying
@@ -20,12 +26,16 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What is known of one recipe: its revisions, who approved each model, which one a roll-back would repeat."""
+    """What is known of one recipe: its revisions, who approved each model, which one a roll-back would repeat.
+
+    `manifests` by model hash; without those of models whose files are gone or damaged.
+    """
 
     recipe: str
     versions: tuple[DeployedVersion, ...] = ()
     approvals: tuple[tuple[Approval, ...], ...] = ()
     earlier: int | None = None
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
 
 
 class VersionsCard(Card):
@@ -92,7 +102,8 @@ class VersionsCard(Card):
             if (row := item.widget()) is not None:
                 row.deleteLater()
         for number, version in enumerate(known.versions[:SHOWN]):
-            row = _VersionRow(version, known.approvals[number], is_current=number == 0)
+            manifest = known.manifests.get(version.model_hash)
+            row = _VersionRow(version, known.approvals[number], manifest, is_current=number == 0)
             row.use_requested.connect(self._use_again)
             self._rows.addWidget(row)
         if not known.versions:
@@ -132,7 +143,9 @@ class _VersionRow(QFrame):
     use_requested = Signal(int)
     """Its revision is to judge again."""
 
-    def __init__(self, version: DeployedVersion, approvals: tuple[Approval, ...], is_current: bool) -> None:
+    def __init__(
+        self, version: DeployedVersion, approvals: tuple[Approval, ...], manifest: Manifest | None, is_current: bool
+    ) -> None:
         super().__init__()
         theme.mark(self, "card", True)
         self._revision = version.revision
@@ -141,7 +154,7 @@ class _VersionRow(QFrame):
             "body",
             bold=True,
         )
-        words = theme.label(_told(self, version, approvals), "caption", "secondary")
+        words = theme.label(_told(self, version, approvals, manifest), "caption", "secondary")
         words.setWordWrap(True)
         texts = QVBoxLayout()
         texts.setSpacing(tokens.XS)
@@ -163,11 +176,13 @@ class _VersionRow(QFrame):
         self.use_requested.emit(self._revision)
 
 
-def _told(row: QWidget, version: DeployedVersion, approvals: tuple[Approval, ...]) -> str:
+def _told(row: QWidget, version: DeployedVersion, approvals: tuple[Approval, ...], manifest: Manifest | None) -> str:
     when = version.deployed_at.astimezone().strftime("%Y-%m-%d %H:%M")
     lines = [row.tr("Model {}, {}").format(version.model_hash[:12], when)]
     if version.deployed_by:
         lines[0] += row.tr(", by {}").format(version.deployed_by)
+    if manifest is not None and manifest.graph is None:  # what is computed as usual needs no words
+        lines.append(row.tr("Computed by {}").format(computing_words(manifest)))
     if version.rolled_back_to is not None:
         lines.append(row.tr("Back to revision {}").format(version.rolled_back_to))
     for approval in approvals:
@@ -182,4 +197,13 @@ def _read(archive: Archive, recipe: str) -> Versions:
     """Called outside the GUI thread."""
     versions = archive.versions.of_recipe(recipe) if recipe else ()
     approvals = tuple(archive.versions.approvals(one.model_hash) for one in versions[:SHOWN])
-    return Versions(recipe, versions, approvals, archive.versions.can_roll_back(recipe) if recipe else None)
+    earlier = archive.versions.can_roll_back(recipe) if recipe else None
+    return Versions(recipe, versions, approvals, earlier, _manifests(archive, versions[:SHOWN]))
+
+
+def _manifests(archive: Archive, versions: Sequence[DeployedVersion]) -> dict[str, Manifest]:
+    found = {}
+    for model_hash in {version.model_hash for version in versions}:
+        with suppress(ModelFileError, StorageError):  # told when it is to judge
+            found[model_hash] = archive.models.manifest(model_hash)
+    return found

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QCoreApplication
 
 from ml.alignment import Alignment
+from ml.artifact import Manifest
 from ml.calibration import Calibration
 from ml.catalogue import MethodInfo
 from ml.threshold_choice import ThresholdChoice
@@ -75,6 +76,16 @@ def false_alarm_words(calibration: Calibration) -> str:
         return wanted + _tr("not known, as there were no other good parts to measure")
     low, high = calibration.false_alarm_interval
     return wanted + _tr("between {} and {} with 95 % certainty").format(percent(low), percent(high))
+
+
+def computing_words(manifest: Manifest) -> str:
+    """What computes the model on a processor, and how sure that is or why it is not the faster one."""
+    if manifest.graph is None:
+        reason = manifest.graph_refused or _tr("made before models had a graph for ONNX Runtime.")
+        return _tr("PyTorch: {}").format(reason)
+    agreement = manifest.graph.agreement
+    flips = _tr("another verdict on {}").format(agreement.flips) if agreement.flips else _tr("the same verdict on all")
+    return _tr("ONNX Runtime; held against PyTorch on {} pictures: {}").format(agreement.pictures, flips)
 
 
 def rule_words(calibration: Calibration) -> str:

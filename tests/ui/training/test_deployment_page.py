@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from station.projects.flow import Flow
@@ -65,12 +66,14 @@ def test_that_the_chosen_model_becomes_a_recipe_with_its_notes(
 ) -> None:
     page = show_page()
     assert page._values["candidate"].text() == "PatchCore, balanced"
+    assert page._values["computing"].text().startswith("PyTorch: made before")
     QTest.keyClicks(page.form._notes, "first model")
     with qtbot.waitSignal(ports.deploying.deployed):
         QTest.mouseClick(page.form._deploy, Qt.MouseButton.LeftButton)
     (version,) = ports.archive.versions.of_recipe("Ring")
     assert (version.revision, version.deployed_by, version.notes) == (1, "local", "first model")
     assert (flow.project.deployed_revision, flow.project.notes) == (1, "first model")
+    qtbot.waitUntil(lambda: any("Computed by PyTorch" in label.text() for label in page.versions.findChildren(QLabel)))
     assert page.form._deploy.text() == "Deployed"
     assert not page.form._deploy.isEnabled()
     assert page.focusWidget() is page.form._inspect

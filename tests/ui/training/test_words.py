@@ -2,8 +2,10 @@
 
 import pytest
 
+from ml.artifact import Agreement, GraphRecord
 from ml.threshold_choice import ThresholdChoice
-from station.ui.training.words import false_alarm_words, percent, rule_words
+from station.ui.training.words import computing_words, false_alarm_words, percent, rule_words
+from tests import fakes
 from tests.projects.evidence import held_out
 
 
@@ -31,3 +33,15 @@ def test_that_a_rate_chosen_in_judging_replaces_the_one_of_the_training() -> Non
 )
 def test_that_a_share_reads_as_people_write_it(share: float, words: str) -> None:
     assert percent(share) == words
+
+
+@pytest.mark.parametrize(("flips", "told"), [(0, "the same verdict on all"), (1, "another verdict on 1")])
+def test_that_a_graph_is_told_with_what_it_was_held_against(flips: int, told: str) -> None:
+    agreement = Agreement(pictures=8, largest_difference=1e-6, flips=flips)
+    graph = GraphRecord(sha256="c" * 64, offset_px=(0, 0), sigma_px=4, score_rule="max_raw", agreement=agreement)
+    assert computing_words(fakes.manifest(graph=graph)) == f"ONNX Runtime; held against PyTorch on 8 pictures: {told}"
+
+
+def test_that_a_model_without_a_graph_says_why() -> None:
+    assert computing_words(fakes.manifest(graph_refused="It differs.")) == "PyTorch: It differs."
+    assert "before models had a graph" in computing_words(fakes.manifest())

@@ -24,7 +24,7 @@ from station.ui.training.deployment.export_row import ExportRow
 from station.ui.training.deployment.form import DeployForm
 from station.ui.training.versions_card import VersionsCard
 from station.ui.training.wizard_page import WizardPage, WizardPorts
-from station.ui.training.words import false_alarm_words, pictures_of_good_parts, rule_words
+from station.ui.training.words import computing_words, false_alarm_words, pictures_of_good_parts, rule_words
 from station.ui.widgets.card import Card
 from station.workers.exporting import Exporter
 from station.workers.queries import Queries
@@ -113,6 +113,7 @@ class DeploymentPage(WizardPage):
                 "pictures": self.tr("Learnt from"),
                 "threshold": self.tr("Threshold"),
                 "false_alarms": self.tr("False alarms"),
+                "computing": self.tr("Computed by"),
                 "hash": self.tr("Model"),
             }.items()
         ):
@@ -166,6 +167,7 @@ class DeploymentPage(WizardPage):
                 rule_words(manifest.calibration), f"{manifest.calibration.threshold:.4g}"
             ),
             "false_alarms": false_alarm_words(manifest.calibration),
+            "computing": computing_words(manifest),
             "hash": manifest.model_hash[:12],
         }
         for key, text in words.items():
