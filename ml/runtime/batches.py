@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ml.errors import DetectorError, OutOfMemoryError
 from ml.images import PreparedPicture, Room, room
+from ml.runtime.blank import blanks_once
 from ml.runtime.scores import CellScores
 
 Result = TypeVar("Result")
@@ -43,11 +44,11 @@ class Batches:
     def run(
         self, prepared: PreparedPicture, work: Callable[[NDArray[np.float32]], Result]
     ) -> Iterator[tuple[int, Result]]:
-        """Yield (index of the first input, `work` of the batch's inputs) for all inputs of a picture.
+        """Yield (index of the first input, `work` of the batch's inputs) for all inputs of a picture, blank ones once.
 
         Raises DetectorError where memory does not even suffice for one input.
         """
-        return self._run(prepared, lambda inputs: partial(work, inputs), room, ahead=0)
+        return self._run(prepared, partial(partial, blanks_once(work)), room, ahead=0)
 
     def run_ahead(
         self,

@@ -47,6 +47,11 @@ class Means:
     offset_px: tuple[float, float] = (0.0, 0.0)
     cell_px: int = 8
 
+    def cells(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        count, _, height, width = inputs.shape
+        cells = inputs[:, 0].reshape(count, height // self.cell_px, self.cell_px, width // self.cell_px, -1)
+        return np.asarray(cells.mean(axis=(2, 4), dtype=np.float32))
+
     def detect(
         self, prepared: PreparedPicture, on_partial: Callable[[ScoreMap], None] | None = None
     ) -> tuple[Detection, int]:
@@ -54,9 +59,7 @@ class Means:
 
         def work(inputs: NDArray[np.float32]) -> CellScores:
             asked.append(len(inputs))
-            count, _, height, width = inputs.shape
-            cells = inputs[:, 0].reshape(count, height // self.cell_px, self.cell_px, width // self.cell_px, -1)
-            return CellScores(cells.mean(axis=(2, 4), dtype=np.float32))
+            return CellScores(self.cells(inputs))
 
         scored = Batches(1, lambda: None).run(prepared, work)
         return assemble(self, prepared, scored, on_partial), sum(asked)
@@ -225,13 +228,29 @@ def test_that_patches_wholly_in_the_ignored_area_are_not_computed_and_not_missed
     network = Means(offset_px=offset_px, sigma_px=0.0)
     looked_at: Mask = CORNER.mask()
     pixels = np.where(looked_at, picture(), np.uint8(0))
-    everything, all_of_them = network.detect(prepare(pixels, preprocessing))
+    prepared = prepare(pixels, preprocessing)
+    everything, _ = network.detect(prepared)
     found, asked = network.detect(prepare(picture(), preprocessing.model_copy(update={"area": CORNER})))
-    assert asked < 0.7 * all_of_them
+    assert asked < 0.7 * prepared.count
     inside = found.score_map.inside
     assert inside is not None
     np.testing.assert_allclose(found.score_map.cells[inside], everything.score_map.cells[inside], rtol=1e-6)
     assert found.score == pytest.approx(everything.score_map.cells[inside].max())
+
+
+@pytest.mark.parametrize("preprocessing", [tiled(), tiled(margin=0, stride=24)])
+def test_that_patches_of_one_colour_are_computed_once_in_a_picture(preprocessing: Preprocessing) -> None:
+    network, pixels = Means(), np.zeros((HEIGHT, WIDTH), np.uint8)
+    black, asked = network.detect(prepare(pixels, preprocessing))
+    assert asked == 1 and black.score_map.cells.std() == pytest.approx(0, abs=1e-6)
+    pixels[60:100, 80:90] = picture()[60:100, 80:90]
+    pixels[:, 150:] = 255
+    prepared = prepare(pixels, preprocessing)
+    found, asked = network.detect(prepared)
+    assert asked < 0.8 * prepared.count
+    joiner = prepared.joiner()
+    joiner.add(0, network.cells(prepared.inputs(0, prepared.count)))
+    np.testing.assert_allclose(found.score_map.cells, joiner.score_map().smoothed(8.0).cells, rtol=1e-6)
 
 
 # --- from the middle outward ---
