@@ -37,9 +37,10 @@ class TorchRuntime:
 
     @property
     def title(self) -> str:
+        where = device_title(self.device)
         if self.device == "cpu":
-            return f"torch {torch.__version__}, {torch.get_num_threads()} threads"
-        return f"torch {torch.__version__}, {device_title(self.device)}"
+            where = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"PyTorch {torch.__version__}, {where}"
 
     def score(self, inputs: NDArray[np.float32]) -> CellScores:
         with torch.inference_mode(), told_of_memory():

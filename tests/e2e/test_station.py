@@ -1,5 +1,6 @@
 """The whole station in a real window: a picture becomes a stored verdict, and nothing that fails shows as OK."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from PySide6.QtCore import Qt
 from station.capture.simulated import SimulatedCamera
 from station.core.verdict import Verdict
 from station.home import Home
+from station.settings import Settings
+from station.ui.settings.page import SettingsPage
 from tests.e2e.driver import prepare_demo_home, running_station
 
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -78,6 +81,23 @@ def test_that_a_lost_camera_is_a_fault_with_a_way_out(demo_home: Path, monkeypat
         camera.disturbance = None
         operator.window.action_requested.emit("reconnect")
         assert operator.inspect().inspection.verdict is not Verdict.FAULT
+
+
+def test_that_a_runtime_chosen_in_settings_computes_from_the_next_part_on(demo_home: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(demo_home, tmp_path / "home"))
+    with running_station(home, source="demo") as operator:
+        operator.wait_ready()
+        operator.window.open_page("settings")
+        page = operator.page("settings")
+        assert isinstance(page, SettingsPage)
+        told = page._about._computing
+        operator.wait_until(lambda: "ONNX Runtime" in told.text(), "ONNX Runtime computes")
+        page._computing._chips["torch"].click()
+        operator.wait_until(lambda: "PyTorch" in told.text(), "PyTorch computes")
+        operator.window.open_page("inspect")
+        operator.wait_ready()
+        assert operator.inspect().inspection.verdict is not Verdict.FAULT
+    assert Settings.load(Home(home).settings).runtime == "torch"
 
 
 def test_that_continuous_inspection_runs_and_stops(demo_home: Path) -> None:
