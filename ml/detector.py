@@ -82,7 +82,13 @@ class Detector:
         from ml.runtime.onnx_runtime import OnnxRuntime
 
         try:
-            return cls(manifest, OnnxRuntime(graph, threads), manifest.graph, *_beside(small))
+            computed = OnnxRuntime(graph, threads)
+        except ModelFileError as error:
+            raise ModelFileError(
+                f"{path}: {str(error).rstrip('.')}. PyTorch can compute it: choose that in Settings, or with --runtime torch."
+            ) from error
+        try:
+            return cls(manifest, computed, manifest.graph, *_beside(small))
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ml.artifact import read_manifest, read_model, write_model
+from ml.artifact import read_graph, read_manifest, read_model, write_model
 from ml.detector import Detector
 from ml.runtime.scores import RuntimeName
 from station.core.recipe_rules import recipe_for
@@ -86,6 +86,16 @@ def test_that_evaluate_and_judge_compute_with_what_is_asked_for(
     where = ("--out", tmp_path / "scores") if command == "judge" else ()
     assert loupe(command, model, parts, *where, "--runtime", "torch", "--json").code == 0
     assert asked == ["torch"]
+
+
+def test_that_a_graph_that_the_library_does_not_take_is_refused_with_the_way_out(
+    loupe: Loupe, model: Path, parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ml.detector.read_graph", lambda *given: (*read_graph(*given)[:2], b"no graph"))
+    refused = loupe("inspect", model, parts / "test/good", "--device", "cpu")
+    assert refused.code == 1
+    assert "does not suit ONNX Runtime" in refused.err and "--runtime torch" in refused.err
+    assert loupe("inspect", model, parts / "test/good", "--device", "cpu", "--runtime", "torch").code == 0
 
 
 def test_that_templates_are_not_learnt_in_a_runtime_that_cannot(loupe: Loupe, model: Path, parts: Path) -> None:
