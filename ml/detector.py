@@ -84,8 +84,9 @@ class Detector:
         try:
             computed = OnnxRuntime(graph, threads)
         except ModelFileError as error:
+            reason = str(error).rstrip(".")
             raise ModelFileError(
-                f"{path}: {str(error).rstrip('.')}. PyTorch can compute it: choose that in Settings, or with --runtime torch."
+                f"{path}: {reason}. PyTorch can compute it: choose that in Settings, or with --runtime torch."
             ) from error
         try:
             return cls(manifest, computed, manifest.graph, *_beside(small))
