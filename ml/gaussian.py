@@ -117,19 +117,28 @@ def shrink_to_pooled(covariance: Tensor, count: int) -> Tensor:
     the pooled covariance, both measured where the pooled covariance is the identity, so that no unit matters.
     """
     dimensions = covariance.shape[1]
-    pooled = covariance.mean(0)
-    variances = pooled.diagonal()
-    pooled = pooled + 1e-6 * torch.diag(variances.clamp(min=1e-9 * float(variances.max())))  # features that never vary
-    unmixing = whitening(pooled[None])[0]
-    noise = distance = 0.0
-    for start in range(0, len(covariance), 256):  # a whitened copy of all would double the memory
-        whitened = unmixing @ covariance[start : start + 256] @ unmixing.T
-        traces = torch.diagonal(whitened, dim1=1, dim2=2).sum(1)
-        squares = whitened.square().sum((1, 2))
-        noise += float((squares + traces.square()).sum()) / (count + 1)
-        distance += float((squares - 2 * traces + dimensions).sum())
-    share = min(noise / distance, 1.0) if distance > 0 else 1.0
+    pooled = pooled_covariance(covariance.mean(0))
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(pooled))
+    traces, squares = [], []
+    for block in torch.split(covariance, 256):  # a copy of all would double the memory
+        product = (block.flatten(0, 1) @ inverse).reshape(block.shape)  # has the eigenvalues of the whitened one
+        traces.append(torch.diagonal(product, dim1=1, dim2=2).sum(1))
+        squares.append((product * product.mT).sum((1, 2)))
+    share = pooled_share(torch.cat(traces), torch.cat(squares), count, dimensions)
     return torch.lerp(covariance, pooled.expand_as(covariance), share)
+
+
+def pooled_covariance(mean: Tensor) -> Tensor:
+    """The mean (d, d) of all positions' covariances, made invertible where a feature never varies."""
+    variances = mean.diagonal()
+    return mean + 1e-6 * torch.diag(variances.clamp(min=1e-9 * float(variances.max())))
+
+
+def pooled_share(traces: Tensor, squares: Tensor, count: int, dimensions: int) -> float:
+    """The share that `shrink_to_pooled` describes, from tr S_p and tr S_p^2, (p,), measured as it says."""
+    noise = float((squares + traces.square()).sum()) / (count + 1)
+    distance = float((squares - 2 * traces + dimensions).sum())
+    return min(noise / distance, 1.0) if distance > 0 else 1.0
 
 
 def mean_variance(covariance: Tensor) -> Tensor:

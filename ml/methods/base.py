@@ -175,6 +175,14 @@ class Method(ABC):
         Raises CancelledError soon after `cancelled()` is true, TrainingError when nothing can be learnt from `parts`.
         """
 
+    def fit_for_scores(
+        self, parts: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        """`fit` where nothing but `score` is asked for before the next one, which may take less; scores are the same
+        but for rounding.
+        """
+        self.fit(parts, seed, progress, cancelled)
+
     @abstractmethod
     def update(
         self,

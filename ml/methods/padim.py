@@ -12,7 +12,9 @@ that a spot that never varied in a few pictures still may.
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,6 +35,7 @@ from ml.gaussian import (
 )
 from ml.methods.base import Geometry, Past, Scored, Tensors
 from ml.methods.features import FeatureMethod, required
+from ml.pooled_gaussians import PooledGaussians, pooled_gaussians, pooled_gaussians_of
 from ml.progress import Cancelled, Progress, never, silent
 
 PUBLISHED_RIDGE = 0.01
@@ -77,6 +80,7 @@ class Padim(FeatureMethod):
         self._mean = torch.empty(0, 0)
         self._unmixing = torch.empty(0, 0, 0)  # per position the transposed whitening matrix
         self._moments: Moments | None = None  # what a later update goes on from; inference does without
+        self._for_scores: PooledGaussians | None = None  # instead of mean and unmixing, after `fit_for_scores`
 
     @torch.inference_mode()
     def embed(self, inputs: Tensor) -> Tensor:
@@ -111,6 +115,19 @@ class Padim(FeatureMethod):
         validation: Sequence[Tensor] = (),
     ) -> None:
         self._fit_to(self._gathered(self._no_moments(), parts, progress, cancelled), progress, cancelled)
+
+    def fit_for_scores(
+        self, parts: Sequence[Tensor], seed: int, progress: Progress = silent, cancelled: Cancelled = never
+    ) -> None:
+        """From fewer pictures than features in a fourth of the time, with the same scores."""
+        if self._is_near_pooled and 1 < len(parts) < self.parameters.channels:
+            samples = torch.cat([*self._samples(parts, progress, cancelled)], dim=1)
+            with suppress(torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # `fit` says what is wrong with them
+                found = pooled_gaussians(samples)
+                self._take(torch.empty(0, 0), torch.empty(0, 0, 0))
+                self._for_scores = found
+                return
+        self.fit(parts, seed, progress, cancelled)
 
     def update(
         self,
@@ -164,9 +181,12 @@ class Padim(FeatureMethod):
 
     @torch.inference_mode()
     def score(self, embedded: Tensor) -> Scored:
-        self._require_fitted()
         count, size, rows, columns = embedded.shape
         samples = embedded.permute(0, 2, 3, 1).reshape(count, rows * columns, size)
+        if self._for_scores is not None:
+            found = self._for_scores.distances(samples.cpu().double()).float().to(embedded.device)
+            return Scored(self.pyramid.with_margin(found.reshape(count, rows, columns)))
+        self._require_fitted()
         if self.is_position_free:
             centred = (samples - self._mean).reshape(1, -1, size)
         else:
@@ -176,10 +196,12 @@ class Padim(FeatureMethod):
         return Scored(self.pyramid.with_margin(by_input.reshape(count, rows, columns)))
 
     def scored_in_graph(self, inputs: Tensor) -> Scored:
-        """The whitening matrices are read once per input and make most of the time: of each only the triangle is."""
+        """What is read once per input makes most of the time: few directions a position, or the matrices' triangles."""
         self._require_fitted()
         size, rows, columns = self.parameters.channels, self.pyramid.rows, self.pyramid.columns
         samples = self.embed(inputs).permute(0, 2, 3, 1).reshape(-1, rows * columns, size)
+        if self._pooled is not None:
+            return Scored(self.pyramid.with_margin(self._pooled.distances(samples).reshape(-1, rows, columns)))
         centred = samples - self._mean
         if self.is_position_free:
             whitened = centred @ self._unmixing[0]
@@ -194,6 +216,17 @@ class Padim(FeatureMethod):
                 dim=3,
             )
         return Scored(self.pyramid.with_margin((whitened * whitened).sum(-1).sqrt().reshape(-1, rows, columns)))
+
+    @cached_property
+    def _pooled(self) -> PooledGaussians | None:
+        """For a graph, in float32, where that is less to read than the triangles.
+
+        Kept: `export_graph` asks once before it traces, and what finds it cannot be traced.
+        """
+        if not self._is_near_pooled:
+            return None
+        found = pooled_gaussians_of(self._mean, self._unmixing, self.parameters.channels // 2)
+        return found and found.single()
 
     def tensors(self) -> Tensors:
         self._require_fitted()
@@ -249,18 +282,28 @@ class Padim(FeatureMethod):
 
     def _gathered(self, moments: Moments, parts: Sequence[Tensor], progress: Progress, cancelled: Cancelled) -> Moments:
         """`moments` with the pictures added."""
-        positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
         waiting: list[Tensor] = []
+        for index, samples in enumerate(self._samples(parts, progress, cancelled)):
+            waiting.append(samples)
+            if len(waiting) == _PICTURES_AT_A_TIME or index == len(parts) - 1:
+                moments.add(torch.cat(waiting, dim=1))
+                waiting.clear()
+        return moments
+
+    def _samples(self, parts: Sequence[Tensor], progress: Progress, cancelled: Cancelled) -> Iterator[Tensor]:
+        """Each picture's, (positions, k, channels)."""
+        positions = 1 if self.is_position_free else self.pyramid.rows * self.pyramid.columns
         for index in range(len(parts)):
             if cancelled():
                 raise CancelledError("cancelled while gathering statistics")
             progress("Gathering statistics", index, len(parts))
             samples = parts[index].cpu().permute(2, 3, 0, 1).flatten(0, 1)
-            waiting.append(samples.reshape(positions, -1, self.parameters.channels))
-            if len(waiting) == _PICTURES_AT_A_TIME or index == len(parts) - 1:
-                moments.add(torch.cat(waiting, dim=1))
-                waiting.clear()
-        return moments
+            yield samples.reshape(positions, -1, self.parameters.channels)
+
+    @property
+    def _is_near_pooled(self) -> bool:
+        """Whether few pictures change the pooled covariance in few directions of each position."""
+        return self.parameters.covariance == "pooled" and not self.is_position_free
 
     def _regularised(self, moments: Moments) -> Tensor:
         covariance = moments.covariance()
@@ -281,6 +324,8 @@ class Padim(FeatureMethod):
 
     def _take(self, mean: Tensor, unmixing: Tensor) -> None:
         self._mean, self._unmixing = mean.to(self.device), unmixing.to(self.device)
+        self._for_scores = None
+        vars(self).pop("_pooled", None)
 
 
 def _unpacked(packed: Tensor, size: int) -> Tensor:

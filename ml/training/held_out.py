@@ -42,7 +42,7 @@ def fit_and_fold(
         unseen = {parts[index] for index in fold}
         fitted_on = [index for index, part in enumerate(parts) if part not in unseen]
         ensure_disjoint([parts[index] for index in fitted_on], [parts[index] for index in fold])
-        method.fit(Chosen(pictures, fitted_on), job.seed, staged(progress, stage), cancelled)
+        method.fit_for_scores(Chosen(pictures, fitted_on), job.seed, staged(progress, stage), cancelled)
         for index in fold:
             check_cancelled(cancelled)
             scores[index] = measured(pictures.detect(index), method, pictures.name(index))

@@ -112,6 +112,7 @@ def _fit(job: TrainingJob) -> None:
         (EmbeddedPictures, "load", "embedding"),
         (EmbeddedPictures, "detect", "held-out scores"),
         (Padim if job.method == "padim" else Patchcore, "fit", "all fits"),
+        (Padim if job.method == "padim" else Patchcore, "fit_for_scores", "all fits"),
         (pipeline, "graph_of", "graph and its check"),
         (pipeline, "write_model", "saving"),
     )

@@ -172,6 +172,25 @@ def test_that_fitting_tells_progress_and_can_be_stopped() -> None:
         _padim().fit(_parts(), 0, cancelled=lambda: True)
 
 
+@pytest.mark.parametrize("geometry", ["whole", "patches"])
+@pytest.mark.parametrize("count", [2, 4, 9])  # fewer pictures than features, and more
+@pytest.mark.parametrize("covariance", ["pooled", "oas"])
+def test_that_a_fit_for_scores_gives_those_of_a_fit(geometry: Geometry, count: int, covariance: str) -> None:
+    quick, full = _padim(geometry, covariance=covariance), _padim(geometry, covariance=covariance)
+    quick.fit_for_scores(_parts(count), seed=0)
+    full.fit(_parts(count), seed=0)
+    probe = torch.cat(_parts(3, seed=5))
+    torch.testing.assert_close(quick.score(probe).cells, full.score(probe).cells, rtol=1e-5, atol=1e-5)
+    quick.fit(_parts(count), seed=0)
+    assert all(np.array_equal(value, full.tensors()[key]) for key, value in quick.tensors().items())
+
+
+def test_that_a_fit_for_scores_refuses_what_a_fit_refuses() -> None:
+    for parts, reason in ((_parts(1), "two normal pictures"), ([torch.zeros_like(_parts(1)[0])] * 3, "identical")):
+        with pytest.raises(TrainingError, match=reason):
+            _padim().fit_for_scores(parts, seed=0)
+
+
 def test_that_fitting_again_forgets_the_first_time() -> None:
     again, fresh = _padim(), _padim()
     again.fit(_parts(seed=7), seed=0)
