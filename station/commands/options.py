@@ -63,7 +63,7 @@ TilesOption = Annotated[
     bool,
     typer.Option(
         "--tiles",
-        help="Look at native resolution in large tiles that see what is around them; quicker than patches.",
+        help="Look at native resolution in large tiles that see what is around them.",
         rich_help_panel=GEOMETRY,
     ),
 ]

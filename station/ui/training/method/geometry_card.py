@@ -29,8 +29,7 @@ class GeometryCard(Card):
         self.add(theme.label(self.tr("How it looks at a picture"), "emphasised", bold=True))
         whole = self.tr("Resized as a whole. Fast; for parts that fill the picture and are not finely detailed.")
         tiles = self.tr(
-            "At native resolution; each tile also sees what is around it. Finds small defects in large pictures, "
-            "quicker than patches."
+            "At native resolution; each tile also sees what is around it. Finds small defects in large pictures."
         )
         patches = self.tr("At native resolution, in small overlapping patches, each judged by what it shows alone.")
         self._about_tiles = _indented(tiles)
