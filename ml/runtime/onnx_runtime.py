@@ -1,8 +1,8 @@
 """Scores by ONNX Runtime on a CPU, one part at a time. No torch.
 
 The session is set for the lowest latency of one input: all graph optimisations (the layout of convolutions for the
-processor's vectors among them), operators one after the other, each shared out over the threads. Threads spin within a
-call, where they are woken a hundred times, and stop with it: between parts the cores belong to others.
+processor's vectors among them), operators one after the other, each shared out over the threads. Threads spin for
+a moment within a call, where they are woken a hundred times, and not between calls: the cores belong to others then.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,10 @@ ERRORS: tuple[type[Exception], ...] = (
     *(kind for kind in vars(bindings).values() if isinstance(kind, type) and issubclass(kind, Exception)),
 )
 """What the library raises: a dozen classes without one above them."""
+
+_SPIN_US = 20
+"""How long a thread waits awake for the next of a graph's hundred steps. Without an end to it, two threads took twice
+the processor's time on a machine with anything else to do, and were slower than one."""
 
 FATAL = 3  # what ONNX Runtime would print itself: only what ends the process
 
@@ -77,6 +81,7 @@ def open_session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = FATAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", str(_SPIN_US))
     options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

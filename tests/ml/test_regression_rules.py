@@ -45,6 +45,7 @@ from ml.methods.padim import MOMENTS_PREFIX
 from ml.networks.skip_ganomaly import SkipGenerator
 from ml.networks.unet import UNet
 from ml.pictures import Pixels, read_picture
+from ml.runtime.agreement import LARGEST_DIFFERENCE, share_of_range
 from ml.training.embedded import EmbeddedPictures
 from ml.training.pipeline import run
 from tests.ml.small_models import CASES, method_of, part, quick_job, write_parts
@@ -65,7 +66,7 @@ every_case = pytest.mark.parametrize(("method", "geometry"), CASES)
 
 @pytest.fixture(scope="module")
 def detectors(model_file: ModelFile) -> Detectors:
-    return cache(lambda method, geometry: Detector.load(model_file(method, geometry), "cpu"))
+    return cache(lambda method, geometry: Detector.load(model_file(method, geometry), "cpu", "torch"))
 
 
 @pytest.fixture(scope="module")
@@ -307,6 +308,27 @@ def test_that_the_file_scores_as_the_model_that_was_calibrated(
     scores = [detector.score(read_picture(path).pixels).score for path in sorted(parts_folder.iterdir())]
     assert np.isfinite(scores).all()
     assert min(scores) < calibration.threshold
+
+
+@every_case
+def test_that_the_graph_scores_as_torch(
+    method: str, geometry: str, detectors: Detectors, model_file: ModelFile
+) -> None:
+    by_torch, path = detectors(method, geometry), model_file(method, geometry)
+    if by_torch.manifest.graph is None:
+        assert method == "template"
+        assert "registration" in by_torch.manifest.graph_refused
+        assert Detector.load(path, "cpu").runtime.name == "torch"
+        return
+    by_graph = Detector.load(path, "cpu")
+    assert by_graph.runtime.name == "onnx"
+    calibration = by_torch.manifest.calibration
+    for pixels in (part(60), with_square(42, 52, 16, 96, 128), np.zeros((40, 50), np.uint8)):
+        expected, found = by_torch.score(pixels), by_graph.score(pixels)
+        assert calibration.judge(found.score) == calibration.judge(expected.score)
+        scores = [calibration.normalise(one.score) for one in (expected, found)]
+        maps = [calibration.normalise_map(one.score_map.cells) for one in (expected, found)]
+        assert max(share_of_range(*scores), share_of_range(*maps)) <= LARGEST_DIFFERENCE
 
 
 @every_case
