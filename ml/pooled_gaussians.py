@@ -106,7 +106,7 @@ def _root(matrices: Tensor, most: int) -> Tensor | None:
         if not (largest > _NOTHING_LEFT).any():
             break
         known = rows[:, :rank]
-        row = matrices[positions, pivots[:, 0]] - (known[positions, :, pivots[:, 0], None] * known).sum(1)
+        row = matrices[positions, pivots[:, 0]] - (known[positions, None, :, pivots[:, 0]] @ known).squeeze(1)
         rows[:, rank] = torch.where(largest > _NOTHING_LEFT, row / largest.abs().sqrt(), 0.0)
         left -= rows[:, rank].square()
     return None if (left > _NOTHING_LEFT).any() else rows
