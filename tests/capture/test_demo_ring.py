@@ -117,7 +117,9 @@ def test_that_the_section_of_a_broken_rule_is_told_with_the_region(detector: Det
     manifest = type(detector.manifest).model_validate(
         {**detector.manifest.model_dump(), "calibration": calibration, "rules": rules}
     )
-    strict = Detector(manifest, detector._method, "cpu")
+    graph = manifest.graph
+    assert graph is not None
+    strict = Detector(manifest, detector.runtime, graph)
     pixels = render_part(DEMO_SEED, 52, size_px=DEMO_PX)[0]
     inspection = inspector_of(strict).inspect(Frame(pixels, 8, "demo")).inspection
     assert inspection.verdict is Verdict.NG
