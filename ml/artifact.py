@@ -6,7 +6,8 @@
     graph.onnx           network and scoring for ONNX Runtime (`ml.runtime`); may be absent
 
 A model file is immutable. `model_hash` is the sha256 over canonical JSON (sorted keys, no blanks, floats in their
-shortest exact form) of all that decides a verdict; dates, versions, name, notes, thumbnail and graph stay outside it.
+shortest exact form) of all that decides a verdict; dates, versions, name, notes, thumbnail and graph stay outside it
+(the graph is the tensors in another form: docs/adr/0015).
 The hash is taken of the JSON as it is stored, so that a field which a later version adds does not change it.
 """
 

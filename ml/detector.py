@@ -62,9 +62,7 @@ class Detector:
         CPU; None leaves torch's as they are and ONNX Runtime its default. Raises ModelFileError, or DetectorError when
         the device or the runtime is not to be had.
         """
-        chosen = usable_device(device)
-        if runtime == "onnx" and device == "auto":
-            chosen = "cpu"
+        chosen = "cpu" if runtime == "onnx" and device == "auto" else usable_device(device)
         if runtime == "torch" or chosen != "cpu":
             if runtime == "onnx":
                 raise DetectorError(
@@ -74,10 +72,8 @@ class Detector:
         manifest, small, graph = read_graph(path, (REFERENCE_THUMBNAIL, MAP_FILTER))
         if manifest.graph is None or graph is None:
             if runtime == "onnx":
-                raise DetectorError(
-                    f"{path}: has no graph for ONNX Runtime. {manifest.graph_refused} Use the runtime 'torch', or add "
-                    "a graph with `loupe export --format loupe`."
-                )
+                why = manifest.graph_refused or "Add one with `loupe export --format loupe`."
+                raise DetectorError(f"{path}: has no graph for ONNX Runtime. {why} Or use the runtime 'torch'.")
             return cls._in_torch(path, chosen, threads)
         from ml.runtime.onnx_runtime import OnnxRuntime
 
@@ -89,6 +85,7 @@ class Detector:
                 f"{path}: {reason}. PyTorch can compute it: choose that in Settings, or with --runtime torch."
             ) from error
         try:
+            _check_reading(manifest, computed.input_size)
             return cls(manifest, computed, manifest.graph, *_beside(small))
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
@@ -199,6 +196,15 @@ class Detector:
             if on_partial is not None and len(poses) > 1:
                 on_partial(so_far())
         return Detection(max(one.score for one in found), so_far())
+
+
+def _check_reading(manifest: Manifest, input_size: tuple[int, int]) -> None:
+    """Raises ModelFileError where a graph or its record cannot be this model's: neither is part of the hash."""
+    preprocessing, graph = manifest.preprocessing, manifest.graph
+    size = preprocessing.input_height, preprocessing.input_width
+    most = max(size)
+    if input_size != size or graph is None or max(*map(abs, graph.offset_px), graph.sigma_px) > most:
+        raise ModelFileError("its graph is not that of this model; copy the file again from where it came")
 
 
 def _beside(tensors: Mapping[str, NDArray[Any]]) -> tuple[NDArray[np.float32] | None, Kernel | None]:

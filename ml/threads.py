@@ -36,6 +36,12 @@ def default_threads() -> int:
     return min(max(cores - 1, 1), MOST_BY_DEFAULT)
 
 
+def threads_of_environment() -> int | None:
+    """OMP_NUM_THREADS, the user's own choice; None where it is not set or no number."""
+    words = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return max(int(words), 1) if words.isdigit() else None
+
+
 def configure(threads: int | None = None) -> int:
     """Set the number of torch's threads (None: `default_threads`) and give it. Imports torch.
 

@@ -9,13 +9,14 @@ are 0 but for rounding. A picture flips whose verdict by its score is another on
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ml.artifact import Agreement, Graph, PictureReference
 from ml.calibration import Calibration
-from ml.errors import DetectorError, ExportError, ModelFileError
+from ml.errors import DetectorError, ExportError, ModelFileError, PartNotFoundError
 from ml.images import PreparedPicture, prepare
 from ml.map_filter import Kernel
 from ml.maps import Detection
@@ -62,21 +63,17 @@ def checked_graph(
         raise ExportError(f"{method.name}: {error}") from error
     # A made picture has no part that could be found, and the network sees the same wherever it lies.
     anywhere = preprocessing.model_copy(update=dict.fromkeys(("region", "ring", "area", "parts", "clahe")))
-    looks = list(_within(MOST_INPUTS, (prepare(pixels, preprocessing.of_part) for pixels in pictures)))
+    looks = list(_within(MOST_INPUTS, _with_part(pictures, preprocessing.of_part)))
     looks += [prepare(pixels, anywhere) for pixels in _made(reference, preprocessing)]
-    by_torch = [_detected(both[0], method, look, map_filter) for look in looks]
     try:
-        by_graph = [_detected(both[1], method, look, map_filter) for look in looks]
-    except DetectorError as error:
-        raise ExportError(f"{method.name} has no graph: {error}") from error
+        found = [tuple(_detected(runtime, method, look, map_filter) for runtime in both) for look in looks]
+    except DetectorError as error:  # scores that are no numbers among them, torch's too: made pictures are odd ones
+        raise ExportError(f"The graph of {method.name} cannot be compared with torch: {error}") from error
     judge, normalise = calibration.judge, calibration.normalise
-    flips, largest = 0, 0.0
-    for one, other in zip(by_torch, by_graph, strict=True):
-        flips += judge(one.score) != judge(other.score)
-        cells, others = (calibration.normalise_map(detection.score_map.cells) for detection in (one, other))
-        largest = max(
-            largest, share_of_range(normalise(one.score), normalise(other.score)), share_of_range(cells, others)
-        )
+    flips = sum(judge(by_torch.score) != judge(by_graph.score) for by_torch, by_graph in found)
+    scores = [share_of_range(*(normalise(one.score) for one in pair)) for pair in found]
+    maps = [share_of_range(*(calibration.normalise_map(one.score_map.cells) for one in pair)) for pair in found]
+    largest = float(np.max([scores, maps]))  # nan stays nan
     progress("Writing the graph", 1, 1)
     if not largest <= LARGEST_DIFFERENCE:
         raise ExportError(
@@ -84,6 +81,13 @@ def checked_graph(
             f"{flips} of {len(looks)} pictures; at most {LARGEST_DIFFERENCE:g} of the range is allowed."
         )
     return Graph(data, method, Agreement(pictures=len(looks), largest_difference=largest, flips=flips))
+
+
+def _with_part(pictures: Iterable[Pixels], preprocessing: Preprocessing) -> Iterator[PreparedPicture]:
+    """Those on which the part is found: a changed copy may have lost it."""
+    for pixels in pictures:
+        with suppress(PartNotFoundError):
+            yield prepare(pixels, preprocessing)
 
 
 def _within(most: int, prepared: Iterable[PreparedPicture]) -> Iterator[PreparedPicture]:

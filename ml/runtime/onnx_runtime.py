@@ -14,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as bindings
 
 from ml.errors import DetectorError, ModelFileError, OutOfMemoryError, first_line
 from ml.runtime.scores import CellScores
-from ml.threads import default_threads, settle
+from ml.threads import default_threads, settle, threads_of_environment
 
 ERRORS: tuple[type[Exception], ...] = (
     ValueError,
@@ -37,9 +37,12 @@ class OnnxRuntime:
     first_batch = 1
 
     def __init__(self, graph: bytes, threads: int | None = None) -> None:
-        """`threads`: None for `ml.threads.default_threads`. Raises ModelFileError for no such graph."""
+        """`threads`: None for OMP_NUM_THREADS, or else `ml.threads.default_threads`.
+
+        Raises ModelFileError for no such graph.
+        """
         self._graph = graph
-        self.threads = threads or default_threads()
+        self.threads = threads or threads_of_environment() or default_threads()
         self._session = open_session(self._graph, self.threads)
         self._outputs = [output.name for output in self._session.get_outputs()]
 
@@ -47,6 +50,12 @@ class OnnxRuntime:
     def title(self) -> str:
         words = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return f"ONNX Runtime {onnxruntime.__version__}, {words}"
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width that the graph takes, in pixels."""
+        _, _, height, width = self._session.get_inputs()[0].shape
+        return height, width
 
     def score(self, inputs: NDArray[np.float32]) -> CellScores:
         try:

@@ -4,7 +4,7 @@ import torch
 
 from ml.artifact import Graph, PictureReference
 from ml.calibration import Calibration
-from ml.errors import ExportError, PartNotFoundError
+from ml.errors import ExportError
 from ml.map_filter import Kernel
 from ml.methods.base import Method
 from ml.preprocessing import Preprocessing
@@ -34,5 +34,5 @@ def graph_of(
     pictures = (next(perturbed(survey.read(index).pixels, 1, index)) for index in captured[::step])
     try:
         return checked_graph(method, preprocessing, calibration, reference, pictures, map_filter, progress), ""
-    except (ExportError, PartNotFoundError) as error:
+    except ExportError as error:
         return None, str(error)

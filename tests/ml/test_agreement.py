@@ -5,13 +5,17 @@ import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ml.artifact import GRAPH, MANIFEST, read_graph, read_manifest, revised
 from ml.detector import Detector
-from ml.errors import DetectorError, ExportError, ModelFileError
+from ml.errors import DetectorError, ExportError, ModelFileError, PartNotFoundError
 from ml.methods.padim import Padim
+from ml.preprocessing import Preprocessing
 from ml.runtime import agreement
 from ml.runtime.agreement import share_of_range
 from ml.runtime.onnx_runtime import OnnxRuntime
@@ -67,6 +71,53 @@ def test_that_a_method_without_a_graph_says_so_in_its_file(
     monkeypatch.setattr(Padim, "scored_in_graph", refuse)
     manifest = run(quick_job(parts_folder, tmp_path / "m.loupe", "padim")).manifest
     assert (manifest.graph, manifest.graph_refused) == (None, "no graph has this.")
+
+
+def test_that_scores_that_are_no_numbers_cost_the_graph_and_not_the_training(
+    parts_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "_detected", _failing)
+    manifest = run(quick_job(parts_folder, tmp_path / "m.loupe", "padim")).manifest
+    assert manifest.graph is None
+    assert "cannot be compared with torch: no numbers" in manifest.graph_refused
+
+
+def _failing(*given: object) -> None:
+    raise DetectorError("no numbers")
+
+
+def test_that_a_copy_that_has_lost_its_part_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> str:
+        if pixels.max() == 0:
+            raise PartNotFoundError("no circle")
+        return "found"
+
+    monkeypatch.setattr(agreement, "prepare", lost)
+    pictures = [np.full((32, 32), value, np.uint8) for value in (1, 0, 2)]
+    assert list(agreement._with_part(pictures, cast(Preprocessing, None))) == ["found", "found"]
+
+
+@pytest.mark.parametrize("changed", [{"offset_px": [1e9, 0]}, {"sigma_px": 1e6}])
+def test_that_a_record_that_cannot_be_the_models_is_refused(
+    changed: dict[str, Any], model: Path, tmp_path: Path
+) -> None:
+    altered = tmp_path / "altered.loupe"
+    with zipfile.ZipFile(model) as source, zipfile.ZipFile(altered, "w") as archive:
+        for name in source.namelist():
+            data = source.read(name)
+            if name == MANIFEST:
+                document = json.loads(data)
+                document["graph"] |= changed
+                data = json.dumps(document).encode()
+            archive.writestr(zipfile.ZipInfo(name), data)
+    with pytest.raises(ModelFileError, match="not that of this model"):
+        Detector.load(altered, "cpu")
+
+
+def test_that_the_environments_number_of_threads_is_kept(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert Detector.load(model, "cpu").runtime.threads == 3
+    assert Detector.load(model, "cpu", threads=1).runtime.threads == 1
 
 
 def test_that_a_graph_does_not_change_the_hash(model: Path, parts_folder: Path, tmp_path: Path) -> None:
