@@ -26,7 +26,7 @@ def open_camera(spec: str) -> Camera:
     have changed. `folder:PATH`: its pictures in natural order, with their truth where it is of the MVTec layout.
     `watch:PATH`: pictures that are put into the folder from now on. `camera:NUMBER`: a USB camera. `video:PATH`: a
     video file. `rtsp://...`, `rtsps://...`: a network camera.
-    Where pictures wait until they are asked for, the next one is fetched while the one before is judged.
+    Of a folder and of the demo line, the next picture is fetched while the one before is judged.
     Raises CameraError when `spec` is none of these.
     """
     kind, _, rest = spec.strip().partition(":")
@@ -40,7 +40,7 @@ def open_camera(spec: str) -> Camera:
         case "watch":
             from station.capture.watched_folder import WatchedFolderCamera
 
-            return _fetched_ahead(WatchedFolderCamera(_path(spec, rest)))
+            return WatchedFolderCamera(_path(spec, rest))
         case "camera":
             from station.capture.opencv import usb_camera
 

@@ -3,14 +3,13 @@
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from station.core.errors import CameraError, NoPartYetError
+from station.core.errors import CameraError
 from station.core.frame import Frame
 from station.core.ports import Camera
 
@@ -18,24 +17,21 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_LOOK_S: Final = 0.1
-"""The longest time-out that is given to the source, so that `close` need not wait longer."""
-_LOOKS_ON_FOR_S: Final = 10.0
-"""A source where nothing comes is left alone so long after the last part, until somebody asks for the next."""
 _PATIENCE_S: Final = 10.0
 """Decoding 100 megapixels takes seconds and no part may be lost over it; a disk that hangs takes longer."""
 _CLOSE_TIMEOUT_S: Final = 1.0
 
 
 class AheadCamera:
-    """A source whose pictures wait until they are asked for (files, the demo line), with one frame fetched ahead.
+    """A source that always has its next picture (a folder's files, the demo line), with one frame fetched ahead.
 
     After each frame a thread of its own, in which alone the source lives, fetches the next one: one, no more. That
     frame waits for the next `grab`, whenever it comes, so none is left out and the order stays; it is captured when it
     is grabbed, as it would be without this. A failure waits in the same way and is raised in its turn; nothing is
     fetched behind it before that. `close` discards what waits: after `open` the source begins as it always does.
 
-    Not for live cameras: what they saw before a part was in place is no picture of it. They have threads of their own.
+    Not for live cameras, which have threads of their own: what they saw before a part was in place is no picture of it.
+    Nor for a watched folder: what is overwritten or removed there before its turn is judged as it is then.
     """
 
     def __init__(self, source: Camera) -> None:
@@ -43,8 +39,6 @@ class AheadCamera:
         self._thread: _SourceThread | None = None
         self._left_behind: _SourceThread | None = None
         self._ahead: Future[Frame] | None = None
-        self._wanted_until = 0.0
-        """By the monotonic clock; read in the thread as well."""
 
     @property
     def name(self) -> str:
@@ -56,7 +50,9 @@ class AheadCamera:
             raise CameraError(self._silence())
         self._thread = thread = _SourceThread(f"capture {self.name}")
         try:
-            self._answer(thread.ask(self._source.open), _PATIENCE_S)
+            opened = thread.ask(self._source.open)
+            self._await(opened, _PATIENCE_S)
+            opened.result()
         except BaseException:
             self.close()
             raise
@@ -72,45 +68,27 @@ class AheadCamera:
         thread = self._thread
         if thread is None:
             raise CameraError(f"{self.name}: the source is not open.")
-        frame = self._next(thread, timeout_s)
-        self._wanted_until = time.monotonic() + _LOOKS_ON_FOR_S
-        self._ahead = thread.ask(self._look)
+        ahead = self._ahead = self._ahead or self._fetched(thread, timeout_s)
+        self._await(ahead, timeout_s + _PATIENCE_S)
+        self._ahead = None
+        frame = ahead.result()
+        self._ahead = self._fetched(thread, timeout_s)
         return replace(frame, captured_at=datetime.now(UTC))
 
     def close(self) -> None:
         """A thread that hangs in the file system is left behind; it closes the source as soon as it is let go."""
-        self._wanted_until = 0.0
         thread, self._thread, self._ahead = self._thread, None, None
         if thread is not None and not thread.end(self._source.close):
             log.warning("%s: the file system hangs; the thread is left behind until it lets go", self.name)
             self._left_behind = thread
 
-    def _next(self, thread: "_SourceThread", timeout_s: float) -> Frame:
-        deadline = self._wanted_until = time.monotonic() + timeout_s
-        while True:
-            ahead = self._ahead = self._ahead or thread.ask(self._look)
-            try:
-                return self._answer(ahead, timeout_s + _PATIENCE_S)
-            except NoPartYetError as error:
-                if time.monotonic() >= deadline:  # else it was given up before this part was asked for
-                    raise NoPartYetError(f"{self.name}: no part came within {timeout_s:g} s.") from error
-            finally:
-                if ahead.done():
-                    self._ahead = None
+    def _fetched(self, thread: "_SourceThread", timeout_s: float) -> Future[Frame]:
+        return thread.ask(lambda: self._source.grab(timeout_s))
 
-    def _look(self) -> Frame:
-        """In the thread: the next frame, looked for as long as one is wanted."""
-        while True:
-            try:
-                return self._source.grab(_LOOK_S)
-            except NoPartYetError:
-                if time.monotonic() >= self._wanted_until:
-                    raise
-
-    def _answer(self, answer: Future[T], timeout_s: float) -> T:
+    def _await(self, answer: Future[T], timeout_s: float) -> None:
+        """Raises CameraError when it does not come; it is not lost then, and may be awaited again."""
         if not wait([answer], timeout_s).done:
             raise CameraError(self._silence())
-        return answer.result()
 
     def _silence(self) -> str:
         return f"{self.name}: the source does not answer. Check the disk or network drive."

@@ -11,7 +11,7 @@ import pytest
 from station.capture import ahead, open_camera
 from station.capture.ahead import AheadCamera
 from station.capture.folder import FolderCamera
-from station.core.errors import CameraError, CameraExhaustedError, NoPartYetError
+from station.core.errors import CameraError, CameraExhaustedError
 from station.core.frame import Frame
 from station.core.ports import Camera
 from tests import fakes
@@ -43,8 +43,7 @@ class Source:
         self.threads.add(threading.get_ident())
         self.may_go_on.wait(SOON_S)
         if not self.outcomes:
-            time.sleep(timeout_s)
-            raise NoPartYetError("nothing yet")
+            raise CameraExhaustedError("no more")
         self.grabs += 1
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
@@ -154,26 +153,6 @@ def test_that_a_part_is_captured_when_it_is_grabbed(opened: Opened) -> None:
     assert camera.grab(1.0).captured_at >= pressed_at
 
 
-def test_that_where_nothing_comes_the_time_out_holds_and_a_later_frame_is_still_delivered(opened: Opened) -> None:
-    camera, source = opened()
-    for _ in range(2):
-        with pytest.raises(NoPartYetError, match=r"within 0\.05 s"):
-            camera.grab(0.05)
-    source.outcomes.append(fakes.frame(7))
-    assert camera.grab(1.0).name == "part-7"
-
-
-def test_that_a_source_given_up_for_a_while_is_looked_at_again(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "_LOOKS_ON_FOR_S", 0.0)
-    camera, source = opened(fakes.frame(1))
-    camera.grab(1.0)
-    time.sleep(0.25)
-    source.outcomes.append(fakes.frame(2))
-    time.sleep(0.05)
-    assert source.grabs == 1, "nobody waits, so nobody looks"
-    assert camera.grab(1.0).name == "part-2"
-
-
 def test_that_a_picture_that_takes_longer_than_the_time_out_is_no_missing_part(opened: Opened) -> None:
     camera, source = opened(fakes.frame(1))
     source.may_go_on.clear()
@@ -237,6 +216,6 @@ def test_that_a_source_opened_again_begins_at_its_beginning(tmp_path: Path) -> N
     camera.close()
 
 
-@pytest.mark.parametrize("spec", ["camera:0", "rtsp://10.0.0.5/stream"])
-def test_that_a_live_camera_is_never_fetched_ahead(spec: str) -> None:
+@pytest.mark.parametrize("spec", ["camera:0", "rtsp://10.0.0.5/stream", "watch:parts"])
+def test_that_what_may_yet_change_is_never_fetched_ahead(spec: str) -> None:
     assert not isinstance(open_camera(spec), AheadCamera)

@@ -55,7 +55,6 @@ SOURCES: dict[str, Callable[[Path], Camera]] = {
     "live": lambda path: LiveCamera("camera:0", FakeDevice().open),
     "simulated ahead": lambda path: AheadCamera(SimulatedCamera(seed=3, size_px=160)),
     "folder ahead": lambda path: AheadCamera(_folder(path)),
-    "watched folder ahead": lambda path: AheadCamera(WatchedFolderCamera(path, settle_s=0.05)),
     "video": lambda path: VideoFileCamera(write_video(path / "parts.avi")),
 }
 
@@ -64,7 +63,7 @@ SOURCES: dict[str, Callable[[Path], Camera]] = {
 def camera(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Camera]:
     """A camera that has not been opened, with enough to show."""
     source = SOURCES[request.param](tmp_path)
-    arrivals = _Arrivals(tmp_path) if request.param.startswith("watched folder") else None
+    arrivals = _Arrivals(tmp_path) if request.param == "watched folder" else None
     yield source
     source.close()
     if arrivals is not None:

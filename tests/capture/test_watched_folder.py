@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from station.capture import open_camera
 from station.capture.watched_folder import WatchedFolderCamera
-from station.core.errors import CameraError
+from station.core.errors import CameraError, NoPartYetError
 from tests.capture.files import write_picture
 
 SETTLE_S = 0.1
@@ -158,3 +159,20 @@ def test_that_what_came_while_it_was_closed_is_left_alone(folder: Path, camera: 
     write_picture(folder / "meanwhile.png")
     camera.open()
     assert _is_silent(camera)
+
+
+def test_that_a_file_changed_before_its_turn_is_judged_as_it_is_then(folder: Path) -> None:
+    camera = open_camera(f"watch:{folder}")
+    camera.open()
+    write_picture(folder / "current.png", 10)
+    assert camera.grab(5.0).pixels[0, 0, 0] == 10
+    for grey in (20, 30):
+        write_picture(folder / "current.png", grey)
+        time.sleep(0.5)  # longer than a file takes to settle: whoever fetched ahead would have it by now
+    assert camera.grab(5.0).pixels[0, 0, 0] == 30
+    write_picture(folder / "current.png", 40)
+    time.sleep(0.5)
+    (folder / "current.png").unlink()
+    with pytest.raises(NoPartYetError):
+        camera.grab(0.1)
+    camera.close()
