@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, insert, select
 
-from ml.artifact import Manifest, read_manifest, read_model
+from ml.artifact import Manifest, read_graph, read_manifest, read_model
 from ml.errors import ModelFileError
 from ml.files import write_atomically
 from station.core.errors import StorageError
@@ -38,7 +38,7 @@ class ModelShelf:
 
         Raises ModelFileError naming what is wrong with the file, StorageError.
         """
-        manifest, _ = read_model(path)
+        manifest = _verified(path)
         shelved = self._folder / f"{manifest.model_hash}.loupe"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -100,10 +100,17 @@ class ModelShelf:
                 connection.execute(insert(model_versions), row)
 
 
+def _verified(path: Path) -> Manifest:
+    """Every part against its hash, the graph too, which `read_model` leaves unread. Raises ModelFileError."""
+    read_model(path)
+    manifest, _, _ = read_graph(path)
+    return manifest
+
+
 def _is_sound(path: Path) -> bool:
     """A shelved file that a failing disk has damaged is written anew."""
     try:
-        read_model(path)
+        _verified(path)
     except ModelFileError:
         return False
     return True

@@ -1,20 +1,30 @@
 """The shelf of model files."""
 
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from sqlalchemy import Engine
 
-from ml.artifact import DataFingerprint, Manifest, PictureReference, write_model
+from ml.artifact import Agreement, DataFingerprint, Graph, GraphRecord, Manifest, PictureReference, write_model
 from ml.calibration import calibrate
 from ml.errors import ModelFileError
 from ml.preprocessing import Preprocessing
 from station.core.errors import StorageError
 from station.history import ModelShelf
 
+GRAPH = b"an ONNX graph, as far as its hash is concerned"
+READING = GraphRecord(
+    sha256="0" * 64,
+    offset_px=(0, 0),
+    sigma_px=4,
+    score_rule="max_raw",
+    agreement=Agreement(pictures=8, largest_difference=2e-6, flips=0),
+)
 
-def write(path: Path, seed: int = 0, name: str = "ring", picture: str = "0" * 64) -> Manifest:
+
+def write(path: Path, seed: int = 0, name: str = "ring", picture: str = "0" * 64, graph: bytes = b"") -> Manifest:
     scores = np.random.default_rng(seed).lognormal(0, 0.2, 30)
     return write_model(
         path,
@@ -45,7 +55,17 @@ def write(path: Path, seed: int = 0, name: str = "ring", picture: str = "0" * 64
         data=DataFingerprint(files=(("a.png", picture),)),
         seed=seed,
         tensors={"bank": np.full((4, 3), seed, np.float32)},
+        graph=Graph(graph, READING, READING.agreement) if graph else None,
     )
+
+
+def damage_graph(path: Path) -> None:
+    """The graph's bytes change, the archive's own check sum with them: only the hash in the manifest tells."""
+    with ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, GRAPH[::-1] if data == GRAPH else data)
 
 
 @pytest.fixture
@@ -92,6 +112,39 @@ def test_that_adding_again_mends_a_shelved_file(shelf: ModelShelf, tmp_path: Pat
     shelf.path(written.model_hash).write_bytes(b"damaged")
     shelf.add(tmp_path / "ring.loupe")
     assert shelf.manifest(written.model_hash) == written
+
+
+def test_that_a_file_with_a_damaged_graph_is_not_shelved(shelf: ModelShelf, tmp_path: Path) -> None:
+    path = tmp_path / "ring.loupe"
+    write(path, graph=GRAPH)
+    damage_graph(path)
+    with pytest.raises(ModelFileError, match=r"ring\.loupe.*graph\.onnx"):
+        shelf.add(path)
+    assert shelf.list() == ()
+    assert not list((tmp_path / "models").glob("*"))
+
+
+@pytest.mark.parametrize("graph", [GRAPH, b""], ids=["the same", "one without a graph"])
+def test_that_a_sound_file_replaces_one_whose_graph_is_damaged(shelf: ModelShelf, tmp_path: Path, graph: bytes) -> None:
+    shelved = shelf.path(_added(shelf, tmp_path / "ring.loupe", GRAPH).model_hash)
+    damage_graph(shelved)
+    _added(shelf, tmp_path / "again.loupe", graph)
+    assert shelved.read_bytes() == (tmp_path / "again.loupe").read_bytes()
+
+
+def test_that_a_shelved_graph_is_kept_when_the_model_comes_without_one_and_taken_when_it_comes_with_one(
+    shelf: ModelShelf, tmp_path: Path
+) -> None:
+    plain = _added(shelf, tmp_path / "plain.loupe", b"")
+    assert shelf.manifest(plain.model_hash).graph is None
+    for graph in (GRAPH, b""):
+        _added(shelf, tmp_path / "again.loupe", graph)
+        assert shelf.manifest(plain.model_hash).graph is not None
+
+
+def _added(shelf: ModelShelf, path: Path, graph: bytes) -> Manifest:
+    write(path, graph=graph)
+    return shelf.add(path)
 
 
 def test_that_an_unknown_or_lost_model_is_named(shelf: ModelShelf, tmp_path: Path) -> None:
