@@ -54,7 +54,8 @@ class Staged:
     def discard(self) -> None:
         """Remove what was not placed; does nothing afterwards."""
         if self.temporary is not None:
-            self.temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # the disk that failed may fail again; `discard_abandoned` removes it later
+                self.temporary.unlink(missing_ok=True)
 
 
 def place_all(contents: Sequence[Staged], threads: Executor) -> None:

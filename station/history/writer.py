@@ -1,7 +1,7 @@
 """Storing one judged part: its files first, then its row."""
 
 import shutil
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -65,15 +65,10 @@ class HistoryWriter:
         """Store picture and map, then commit the row; returns the inspection with their hashes.
 
         Returns only when all of it has reached the disk. Raises StorageError (disk full or nearly, read-only,
-        damaged); then there is no row, at most files that no row names.
+        damaged); then there is no row, at most files that no row names, and none under a temporary name.
         """
-        picture, score_map = self._staged_picture(inspected), self._staged_map(inspected)
-        place_all([content for content in (picture, score_map) if content is not None], self._stager)
-        stored = replace(
-            inspected.inspection,
-            picture_hash=picture.hash if picture else None,
-            map_hash=score_map.hash if score_map else None,
-        )
+        picture, score_map = self._placed(self._staged_picture(inspected), self._staged_map(inspected))
+        stored = replace(inspected.inspection, picture_hash=picture, map_hash=score_map)
         with writing(self._engine) as connection:
             connection.execute(insert(inspections), inspection_values(stored))
         self._recorded += 1
@@ -94,18 +89,30 @@ class HistoryWriter:
     ) -> None:
         self.close()
 
-    def _staged_picture(self, inspected: Inspected) -> Staged | None:
+    def _placed(self, *staging: Future[Staged] | None) -> list[str | None]:
+        """The hash of each, once all of them have their names. Where one fails, no temporary file is left."""
+        wanted = [future for future in staging if future is not None]
+        try:
+            wait(wanted)
+            place_all([future.result() for future in wanted], self._stager)
+        except BaseException:
+            for future in wanted:
+                future.add_done_callback(_discard)
+            raise
+        return [future.result().hash if future is not None else None for future in staging]
+
+    def _staged_picture(self, inspected: Inspected) -> Future[Staged] | None:
         frame = inspected.frame
         if frame is None:
             return None
         prepared = self._pictures.pop(frame.id, None)
-        return prepared.result() if prepared else self._stage_picture(frame)
+        return prepared or self._stager.submit(self._stage_picture, frame)
 
-    def _staged_map(self, inspected: Inspected) -> Staged | None:
+    def _staged_map(self, inspected: Inspected) -> Future[Staged] | None:
         if inspected.score_map is None:
             return None
         prepared = self._maps.pop(inspected.inspection.id, None)
-        return prepared.result() if prepared else self._store.stage_map(inspected.score_map)
+        return prepared or self._stager.submit(self._store.stage_map, inspected.score_map)
 
     def _stage_picture(self, frame: Frame) -> Staged:
         self._require_free_space(frame)

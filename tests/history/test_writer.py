@@ -12,6 +12,7 @@ from collections import namedtuple
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -165,6 +166,48 @@ def test_that_a_map_that_could_not_be_written_is_told_when_the_part_is_recorded(
     assert reader.recent(10) == []
 
 
+@pytest.mark.parametrize("failing", ["stage", "stage_map"])
+@pytest.mark.parametrize("is_prepared", [True, False])
+def test_that_where_picture_or_map_cannot_be_written_nothing_of_the_other_is_left(
+    writer: HistoryWriter,
+    reader: HistoryReader,
+    store: PictureStore,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: str,
+    is_prepared: bool,
+) -> None:
+    def full(*given: Any) -> Any:
+        if failing == "stage_map" or given[-1] != ".map":
+            raise StorageError("No space left on device")
+        return stage(*given)
+
+    stage = store.stage
+    part = inspected()
+    assert part.frame
+    monkeypatch.setattr(store, failing, full)
+    if is_prepared:
+        writer.prepare(part.frame)
+        writer.prepare_map(part)
+    with pytest.raises(StorageError, match="No space left on device"):
+        writer.record(part)
+    assert not [path for path in store.folder.rglob("*") if path.is_file()]
+    assert reader.recent(10) == []
+    monkeypatch.undo()
+    assert writer.record(part).map_hash, "once there is room again, the same part is stored"
+
+
+def test_that_what_has_been_written_is_discarded_when_it_cannot_get_its_name(
+    writer: HistoryWriter, store: PictureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(StorageError, match="No space left on device"):
+        writer.record(inspected())
+    assert not list((store.folder / "incoming").iterdir())
+
+
 def test_that_a_nearly_full_disk_refuses_pictures_but_still_takes_a_fault(
     engine: Engine, store: PictureStore, reader: HistoryReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +291,7 @@ def test_that_the_history_is_readable_with_plain_sqlite(writer: HistoryWriter, d
 RECORD_FOR_EVER = """
 import sys
 from pathlib import Path
+from typing import Any
 from station.core.verdict import Verdict
 from station.database import open_database
 from station.history import HistoryWriter, PictureStore
