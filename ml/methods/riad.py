@@ -106,7 +106,8 @@ class Riad(TrainedMethod):
         pictures = padded(inputs)
         painted = torch.cat([paint_in(self.networks, pictures, hidden) for hidden in self._masks])
         of_painted = [
-            gradients.unflatten(0, (len(self._masks), -1)) for gradients in gradient_pyramid(as_shares(painted))
+            gradients.reshape(len(self._masks), -1, *gradients.shape[1:])
+            for gradients in gradient_pyramid(as_shares(painted))
         ]
         similarities = gradient_similarities(gradient_pyramid(as_shares(pictures)), of_painted)
         return self._scored(self._mapped([similarity.mean(0) for similarity in similarities]))

@@ -14,8 +14,7 @@ from ml.training.perturbations import perturbed
 from ml.training.survey import Survey
 
 CHECKED_PICTURES = 4
-"""Slightly changed copies of good parts, evenly from all that a camera took: in a memory bank the very pictures that it
-has learnt from are at distance 0, where float32 is at its worst and a line never is."""
+"""Of good parts, evenly from all that a camera took; and as many slightly changed copies."""
 
 
 def graph_of(
@@ -31,8 +30,10 @@ def graph_of(
     method.to(torch.device("cpu"))
     captured = survey.captured
     step = -(-len(captured) // CHECKED_PICTURES)
-    pictures = (next(perturbed(survey.read(index).pixels, 1, index)) for index in captured[::step])
+    good = [survey.read(index).pixels for index in captured[::step]]
+    changed = [next(perturbed(pixels, 1, index)) for index, pixels in enumerate(good)]
     try:
-        return checked_graph(method, preprocessing, calibration, reference, pictures, map_filter, progress), ""
+        graph = checked_graph(method, preprocessing, calibration, reference, good, changed, map_filter, progress)
     except ExportError as error:
         return None, str(error)
+    return graph, ""

@@ -132,10 +132,11 @@ def test_that_a_person_reads_what_was_left_out_and_how_the_threshold_was_found(
     assert outcome.out == ""
     plan, *lines = outcome.err.splitlines()
     assert "on this machine" in plan
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "left out" in lines[0] and "picture.png" in lines[0]
     assert "6 pictures (1 left out)" in lines[1]
     assert "threshold" in lines[2] and "false-alarm rate" in lines[2]
+    assert "graph for ONNX Runtime" in lines[3]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
