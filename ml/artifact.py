@@ -284,7 +284,7 @@ def write_model(
         manifest = Manifest.model_validate_json(json.dumps(document))
     except (TypeError, ValueError) as error:  # ValidationError is a ValueError
         raise ModelFileError(f"{path}: the model cannot be described: {_first_line(error)}") from error
-    parts = {MANIFEST: json.dumps(document, indent=1, sort_keys=True).encode(), TENSORS: blob}
+    parts = {MANIFEST: _written(document), TENSORS: blob}
     if picture is not None:
         parts[THUMBNAIL] = picture
     if graph is not None:
@@ -384,8 +384,7 @@ def revised(path_in: Path, path_out: Path, calibration: Calibration, rules: Regi
     ModelFileError, also when both paths are the same file.
     """
     manifest, tensors = read_model(path_in)
-    if path_out.exists() and path_in.samefile(path_out):
-        raise ModelFileError(f"{path_out}: a model file is never changed; give the new version a name of its own.")
+    refuse_to_change(path_in, path_out)
     return write_model(
         path_out,
         name=manifest.name,
@@ -404,6 +403,33 @@ def revised(path_in: Path, path_out: Path, calibration: Calibration, rules: Regi
         graph=_graph_of(path_in),
         graph_refused=manifest.graph_refused,
     )
+
+
+def with_graph(path_in: Path, path_out: Path, graph: Graph) -> Manifest:
+    """Write the same model with a graph, instead of its own where it has one.
+
+    All else is carried over as it is stored: a manifest of an earlier version, written anew, would gain the fields that
+    came later, and with them another hash. Raises ModelFileError, also when both paths are the same file.
+    """
+    refuse_to_change(path_in, path_out)
+    with _opened(path_in) as archive:
+        before = _manifest(path_in, archive)
+        parts = {TENSORS: _verified(path_in, archive, TENSORS, before.tensors_sha256)}
+        thumbnail = _thumbnail(path_in, archive, before)
+        document = json.loads(archive.read(MANIFEST))
+    document |= {"schema_version": SCHEMA_VERSION, "graph": graph.record.model_dump(mode="json")}
+    document.pop("graph_refused", None)
+    manifest = _checked(path_in, document)
+    if thumbnail is not None:
+        parts[THUMBNAIL] = thumbnail
+    _write_parts(path_out, {MANIFEST: _written(document), **parts, GRAPH: graph.data})
+    return manifest
+
+
+def refuse_to_change(path_in: Path, path_out: Path) -> None:
+    """Raises ModelFileError where both are the same file."""
+    if path_in.exists() and path_out.exists() and path_in.samefile(path_out):
+        raise ModelFileError(f"{path_out}: a model file is never changed; give the new version a name of its own.")
 
 
 def model_hash(document: Mapping[str, Any]) -> str:
@@ -445,6 +471,10 @@ def _encoded(path: Path, thumbnail: NDArray[np.uint8]) -> bytes:
         return encode_png(thumbnail)
     except PictureError as error:
         raise ModelFileError(f"{path}: {error}") from error
+
+
+def _written(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, sort_keys=True).encode()
 
 
 def _write_parts(path: Path, parts: Mapping[str, bytes]) -> None:
@@ -501,6 +531,18 @@ def _manifest(path: Path, archive: ZipFile) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise _damaged(path, f"its {MANIFEST} is no JSON document ({_first_line(error)})") from error
     _check_version(path, document)
+    manifest = _checked(path, document)
+    expected = {MANIFEST, TENSORS} | ({THUMBNAIL} if manifest.thumbnail_sha256 else set())
+    expected |= {GRAPH} if manifest.graph else set()
+    if members != expected:
+        listed = [f"lacks {name}" for name in sorted(expected - members)]
+        listed += [f"has the unknown part {name!r}" for name in sorted(members - expected)]
+        raise _damaged(path, f"it {' and '.join(listed)}")
+    return manifest
+
+
+def _checked(path: Path, document: Mapping[str, Any]) -> Manifest:
+    """Whether all fields are there, and give the hash that stands beside them."""
     try:
         manifest = Manifest.model_validate_json(json.dumps(document))
         computed = model_hash(document)
@@ -508,12 +550,6 @@ def _manifest(path: Path, archive: ZipFile) -> Manifest:
         raise _damaged(path, f"its {MANIFEST} has a wrong or missing entry: {_first_error(error)}") from error
     if computed != manifest.model_hash:
         raise _damaged(path, f"its {MANIFEST} was altered: its contents do not give its model hash")
-    expected = {MANIFEST, TENSORS} | ({THUMBNAIL} if manifest.thumbnail_sha256 else set())
-    expected |= {GRAPH} if manifest.graph else set()
-    if members != expected:
-        listed = [f"lacks {name}" for name in sorted(expected - members)]
-        listed += [f"has the unknown part {name!r}" for name in sorted(members - expected)]
-        raise _damaged(path, f"it {' and '.join(listed)}")
     return manifest
 
 

@@ -40,7 +40,7 @@ def export_standalone(
     Raises ModelFileError for a model that cannot be read, ParameterError for an `out` of another format, and
     ExportError where it cannot be exported or written, or the export would differ from the model.
     """
-    target = _target(model, form, out)
+    target = target_of(model.with_suffix(SUFFIXES[form]), form, out)
     example_file = target.with_name(target.stem + EXAMPLE_SUFFIX)
     refuse_to_overwrite(target, example_file, force=force)
     progress("Loading the model", 0, 3)
@@ -106,14 +106,19 @@ def described(manifest: Manifest, place: Place, form: Format, difference: Differ
     }
 
 
-def _target(model: Path, form: FormatName, out: Path | None) -> Path:
-    suffix = SUFFIXES[form]
+def target_of(default: Path, form: str, out: Path | None) -> Path:
+    """The file to write: `default`, the same in the folder `out`, or `out` itself.
+
+    Raises ParameterError where `out` does not end as `default` does, so that nothing would know it for a `form`.
+    """
     if out is None:
-        return model.with_suffix(suffix)
+        return default
     if out.is_dir():
-        return out / f"{model.stem}{suffix}"
-    if out.suffix.lower() != suffix:
-        raise ParameterError(f"--out {out}: the format {form} is written to a file *{suffix}, or into a folder.")
+        return out / default.name
+    if out.suffix.lower() != default.suffix:
+        raise ParameterError(
+            f"--out {out}: the format {form} is written to a file *{default.suffix}, or into a folder."
+        )
     return out
 
 

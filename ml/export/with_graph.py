@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from ml.artifact import Manifest, read_model, read_thumbnail, write_model
+from ml.artifact import Manifest, read_model, refuse_to_change, with_graph
 from ml.detector import Detector
-from ml.errors import ModelFileError
-from ml.export.standalone import refuse_to_overwrite
+from ml.export.standalone import refuse_to_overwrite, target_of
 from ml.map_filter import MAP_FILTER, checked_filter
 from ml.progress import Progress, silent
 from ml.runtime.agreement import checked_graph
@@ -18,12 +17,11 @@ def write_with_graph(
     """Write `model` with the graph that training would give it, checked as there but without its pictures.
 
     out: the file to write, or a folder for it; `NAME-graph.loupe` beside `model` unless given. force: overwrite.
-    Raises ModelFileError, and ExportError where the method has no graph or it differs from torch.
+    Raises ModelFileError, ParameterError for an `out` that is called otherwise, and ExportError where the method has no
+    graph or it differs from torch.
     """
-    name = f"{model.stem}-graph.loupe"
-    target = model.with_name(name) if out is None else out / name if out.is_dir() else out
-    if target.exists() and model.exists() and model.samefile(target):
-        raise ModelFileError(f"{target}: a model file is never changed; give the one with a graph a name of its own.")
+    target = target_of(model.with_name(f"{model.stem}-graph.loupe"), "loupe", out)
+    refuse_to_change(model, target)
     refuse_to_overwrite(target, force=force)
     runtime = Detector.load(model, "cpu", "torch").runtime
     assert isinstance(runtime, TorchRuntime)
@@ -37,21 +35,4 @@ def write_with_graph(
         map_filter=kernel,
         progress=progress,
     )
-    written = write_model(
-        target,
-        name=manifest.name,
-        method=manifest.method,
-        parameters=manifest.parameters,
-        preprocessing=manifest.preprocessing,
-        calibration=manifest.calibration,
-        backbone=manifest.backbone,
-        reference=manifest.reference,
-        data=manifest.data,
-        seed=manifest.seed,
-        tensors=tensors,
-        thumbnail=read_thumbnail(model),
-        notes=manifest.notes,
-        rules=manifest.rules,
-        graph=graph,
-    )
-    return target, written
+    return target, with_graph(model, target, graph)

@@ -127,7 +127,9 @@ def test_that_a_model_without_a_graph_gets_one_and_keeps_its_hash(loupe: Loupe, 
 
 def test_that_wrong_usage_is_told_apart_from_failure(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
     assert loupe("export", copy).code == 2
-    assert loupe("export", copy, "--format", "onnx", "--out", tmp_path / "model.xml").code == 2
+    for form, name in (("onnx", "model.xml"), ("loupe", "model.txt")):
+        refused = loupe("export", copy, "--format", form, "--out", tmp_path / name)
+        assert (refused.code, f"*.{form}" in refused.err) == (2, True)
     missing = loupe("export", copy, "--format", "onnx", "--out", tmp_path / "nowhere" / "model.onnx")
     assert missing.code == 1
     assert "nowhere" in missing.err
