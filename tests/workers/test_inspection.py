@@ -517,7 +517,8 @@ def test_that_the_next_part_is_fetched_while_one_is_judged(line: Callable[..., L
 
 
 def test_that_stopping_and_changing_the_recipe_leave_out_no_picture_of_a_source(line: Callable[..., Line]) -> None:
-    running = line(frames=40, fetches_ahead=True).ready()
+    frames = 150  # more than an idle machine inspects before it is stopped three times
+    running = line(frames=frames, fetches_ahead=True).ready()
     for _ in range(3):
         so_far = len(running.parts)
         running.window.continuous.emit(True, 1)
@@ -529,7 +530,7 @@ def test_that_stopping_and_changing_the_recipe_leave_out_no_picture_of_a_source(
         running.inspect()
     running.window.continuous.emit(True, 0)
     running.hears("ended", "All pictures have been inspected.")
-    assert _names(running.parts) == [f"part-{number}" for number in range(40)]
+    assert _names(running.parts) == [f"part-{number}" for number in range(frames)]
 
 
 def test_that_a_failure_fetched_ahead_is_the_fault_of_its_own_part(line: Callable[..., Line]) -> None:
