@@ -14,7 +14,7 @@ from ml.export.example import EXAMPLE_SUFFIX, example
 from ml.export.formats import SUFFIXES, Format, FormatName, format_named
 from ml.export.geometry import Place
 from ml.export.graph import standalone_graph
-from ml.files import write_atomically
+from ml.files import write_together
 from ml.map_filter import MAP_FILTER, checked_filter
 from ml.progress import Progress, silent
 from ml.runtime.torch_runtime import TorchRuntime
@@ -123,21 +123,19 @@ def target_of(default: Path, form: str, out: Path | None) -> Path:
 
 
 def refuse_to_overwrite(*files: Path, force: bool) -> None:
-    """Raises ExportError that names the first one that is there."""
+    """Raises ExportError that names the first one that is there; a folder is never overwritten."""
+    folders = [path for path in files if path.is_dir()]
+    if folders:
+        raise ExportError(f"{folders[0]} is a folder. Choose another --out, or rename the folder.")
     there = [path for path in files if path.exists()]
     if there and not force:
         raise ExportError(f"{there[0]} is there already. Choose another --out, or give --force to overwrite it.")
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
-    written: list[Path] = []
     try:
-        for name, data in contents.items():
-            write_atomically(folder / name, data)
-            written.append(folder / name)
+        write_together(folder, contents)
     except OSError as error:
-        for path in written:
-            path.unlink(missing_ok=True)
         raise ExportError(
             f"{folder}: the export cannot be written: {error.strerror or error}. Check that the folder exists, may be "
             "written to and has room, or choose another --out."

@@ -1,5 +1,6 @@
 """`loupe export`: the files, what they say about themselves, and the example beside them."""
 
+import errno
 import getpass
 import json
 import platform
@@ -100,6 +101,26 @@ def test_that_a_file_that_is_there_is_overwritten_only_on_demand(loupe: Loupe, c
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"another"]
     assert loupe("export", copy, "--format", "onnx", "--out", tmp_path, "--force").code == 0
     assert target.stat().st_size > 1000
+
+
+def test_that_an_overwriting_export_that_fails_leaves_the_former_one(
+    loupe: Loupe, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = {f"seat no. 1{suffix}": suffix.encode() for suffix in (".example.py", ".onnx")}
+    for name, data in former.items():
+        (tmp_path / name).write_bytes(data)
+    replace = Path.replace
+
+    def refused(path: Path, target: Path) -> Path:
+        if target.suffix == ".onnx" and path.read_bytes() != former[target.name]:
+            raise PermissionError(errno.EACCES, "in use by another program")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    failed = loupe("export", copy, "--format", "onnx", "--out", tmp_path, "--force")
+    assert failed.code == 1
+    assert "in use by another program" in failed.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == former
 
 
 def test_that_what_cannot_be_exported_leaves_nothing_behind(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
