@@ -1,6 +1,7 @@
 """Preparation, method and assembly as one ONNX graph."""
 
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 
 import numpy as np
@@ -41,7 +42,7 @@ def standalone_graph(manifest: Manifest, method: Method, kernel: Kernel | None) 
     scored = _of_whole(core) if place.grid is None else _of_each_patch(core, place.grid, place.inputs)
     weights = core.initializer if place.grid is None else ()
     whole = helper.make_graph(
-        [*before.node, *scored, *after.node],
+        _needed([*before.node, *scored, *after.node], {SCORE, VERDICT, MAP}),
         "loupe",
         [_picture(place)],
         [
@@ -126,6 +127,30 @@ def _rename(graph: onnx.GraphProto, prefix: str, kept: set[str]) -> None:
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.GRAPH:
                 _rename(attribute.g, prefix, kept)
+
+
+def _needed(nodes: Sequence[onnx.NodeProto], outputs: Iterable[str]) -> list[onnx.NodeProto]:
+    """Those that the outputs depend on, in their order: ONNX Runtime warns of the size of a picture that nobody asks.
+
+    Nodes must come after those that they depend on.
+    """
+    asked = set(outputs)
+    needed = []
+    for node in reversed(nodes):
+        if asked.intersection(node.output):
+            asked.update(_read_by(node))
+            needed.append(node)
+    return needed[::-1]
+
+
+def _read_by(node: onnx.NodeProto) -> Iterator[str]:
+    """The names of the node's inputs, and of all that graphs in it may take from around them."""
+    yield from node.input
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            yield from (output.name for output in attribute.g.output)
+            for inner in attribute.g.node:
+                yield from _read_by(inner)
 
 
 def _prefixed(name: str, prefix: str, kept: set[str]) -> str:

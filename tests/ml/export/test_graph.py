@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from ml.artifact import Manifest
@@ -105,6 +106,16 @@ def test_that_every_score_rule_is_in_the_graph(
 def test_that_other_methods_are_exported_alike(model: Callable[..., Model], method: str, geometry: str) -> None:
     """One takes its score from the map, the other gives it itself."""
     held_against(model(method, geometry))
+
+
+@pytest.mark.parametrize(("geometry", "where"), [("whole", AREA), ("patches", {})], ids=str)
+def test_that_onnx_runtime_has_nothing_to_say_about_the_graph(
+    model: Callable[..., Model], geometry: str, where: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    graph = standalone_graph(*model("padim", geometry, **where), None)
+    capfd.readouterr()
+    onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_that_openvino_computes_the_same(model: Callable[..., Model]) -> None:
