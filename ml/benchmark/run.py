@@ -116,7 +116,8 @@ def benchmark(
     further: Callable[[Bench], Sequence[Work]] = lambda _: (),
     progress: Progress = silent,
 ) -> Measured:
-    """Measure the inspection of pictures on the processor. threads: None for what is fastest here and now.
+    """Measure the inspection of pictures on the processor. threads: None for what is fastest here and now;
+    a number holds for what it is compared with, too.
 
     further: makes works to be measured among the others. Raises LoupeError for a model or a picture that cannot be
     used.
@@ -136,7 +137,8 @@ def benchmark(
     configure(machine.threads)
     from ml.benchmark.floor import Floor
 
-    floor = Floor(model, sorted({1, machine.cores, machine.threads}), machine.threads)
+    tried = {machine.threads} if threads else {1, machine.cores, machine.threads}
+    floor = Floor(model, sorted(tried), machine.threads)
     stages = in_turns([*works, *floor.works(bench.inputs)], repeats, progress=progress)
     bare = [BareFigure(one.what, one.library, one.threads, stages.pop(one.stage)) for one in floor.figures]
     return Measured(
