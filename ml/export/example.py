@@ -5,11 +5,27 @@ from ml.export.geometry import Place
 
 EXAMPLE_SUFFIX = ".example.py"
 
-_READING = {  # by bits and channels
-    (8, 1): 'picture = np.asarray(ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("L"))',
-    (8, 3): 'picture = np.asarray(ImageOps.exif_transpose(Image.open(sys.argv[1])).convert("RGB"))',
-    (16, 1): "picture = np.asarray(Image.open(sys.argv[1])).astype(np.uint16)",
-    (16, 3): "picture = np.ascontiguousarray(cv2.imread(sys.argv[1], cv2.IMREAD_UNCHANGED)[..., ::-1])  # BGR to RGB",
+_OTHER_DEPTH = {  # by bits: such counts would be judged, but as a part that is far too dark, or too bright
+    8: "np.asarray(image).itemsize > 1",
+    16: "counts.itemsize < 2 or counts.max() > {highest}",
+}
+_READING = {  # by bits and channels: what comes before the check of the depth, and after
+    (8, 1): (
+        "image = ImageOps.exif_transpose(Image.open(sys.argv[1]))",
+        'picture = np.asarray(image.convert("L"))',
+    ),
+    (8, 3): (
+        "image = ImageOps.exif_transpose(Image.open(sys.argv[1]))",
+        'picture = np.asarray(image.convert("RGB"))',
+    ),
+    (16, 1): (
+        "counts = np.asarray(Image.open(sys.argv[1]))",
+        "picture = counts.astype(np.uint16)",
+    ),
+    (16, 3): (
+        "counts = cv2.imread(sys.argv[1], cv2.IMREAD_UNCHANGED)",
+        "picture = np.ascontiguousarray(counts[..., ::-1])  # BGR to RGB",
+    ),
 }
 _LOADING = {
     "onnx": """\
@@ -39,6 +55,7 @@ def example(title: str, stem: str, form: FormatName, place: Place, bit_depth: in
         else 'sys.modules["openvino_telemetry"] = None  # else OpenVINO reports its use to its maker'
     )
     pillow = "from PIL import Image, ImageOps" if place.bits == 8 else "from PIL import Image"
+    read, picture = _READING[place.bits, place.channels]
     # Names are anybody's text, and stand in a text of Python here.
     model, program = (ascii(name)[1:-1].replace('"', "'") for name in (title, stem + EXAMPLE_SUFFIX))
     return f'''"""Judges a picture with the model {model}: python {program} PICTURE
@@ -54,7 +71,10 @@ from pathlib import Path
 {pillow}
 
 # {colours}, {size}, counts of {bit_depth} bits as the camera gave them
-{_READING[place.bits, place.channels]}
+{read}
+if {_OTHER_DEPTH[place.bits].format(highest=2**bit_depth - 1)}:
+    sys.exit(f"{{sys.argv[1]}}: its counts are not of {bit_depth} bits, as the model takes them")
+{picture}
 {_LOADING[form].format(name=stem + SUFFIXES[form])}
 # The score is 0 for the typical good part and 1 at the threshold, and so is the map, at the picture's size.
 print(f"score {{float(score):.4f}} {{('OK', 'UNSURE', 'NG')[int(verdict)]}}")
