@@ -23,7 +23,7 @@ def carry_out(app: typer.Typer, arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "loupe"
-        text, code = f"{error.format_message().replace('Value error, ', '')} See {command} --help.", error.exit_code
+        text, code = f"{_sentence(error.format_message())} See {command} --help.", error.exit_code
     except LoupeError as error:
         command, text = "loupe", str(error)
         code = EXIT_USAGE if isinstance(error, ParameterError) else EXIT_FAILED
@@ -35,6 +35,12 @@ def carry_out(app: typer.Typer, arguments: Sequence[str]) -> int:
         text = f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror or error}."
     print(f"{command}: {one_line(text)}", file=sys.stderr)
     return code
+
+
+def _sentence(message: str) -> str:
+    """What the parser says, which lists choices one a line and without a full stop."""
+    text = message.replace("Value error, ", "").replace("\n\t", " ")
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def one_line(text: str) -> str:

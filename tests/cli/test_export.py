@@ -147,7 +147,9 @@ def test_that_a_model_without_a_graph_gets_one_and_keeps_its_hash(loupe: Loupe, 
 
 
 def test_that_wrong_usage_is_told_apart_from_failure(loupe: Loupe, copy: Path, tmp_path: Path) -> None:
-    assert loupe("export", copy).code == 2
+    without = loupe("export", copy)
+    assert without.code == 2
+    assert "'--format'. Choose from: onnx, openvino, loupe. See loupe export --help." in without.err
     for form, name in (("onnx", "model.xml"), ("loupe", "model.txt")):
         refused = loupe("export", copy, "--format", form, "--out", tmp_path / name)
         assert (refused.code, f"*.{form}" in refused.err) == (2, True)
