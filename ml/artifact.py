@@ -339,10 +339,11 @@ def read_graph(path: Path, beside: Sequence[str] = ()) -> tuple[Manifest, dict[s
 
 
 def _graph_of(path: Path) -> Graph | None:
-    manifest, _, data = read_graph(path)
-    if manifest.graph is None or data is None:
-        return None
-    return Graph(data, manifest.graph, manifest.graph.agreement)
+    with _opened(path) as archive:
+        record = _manifest(path, archive).graph
+        if record is None:
+            return None
+        return Graph(_verified(path, archive, GRAPH, record.sha256), record, record.agreement)
 
 
 def _one_tensor(path: Path, archive: ZipFile, name: str, entry: TensorEntry) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.artifact import Manifest, read_graph, read_model
+from ml.artifact import GraphRecord, Manifest, read_graph, read_manifest, read_model
 from ml.catalogue import method as method_info
 from ml.catalogue import parameters_of
 from ml.errors import DetectorError, ModelFileError, ParameterError
@@ -69,14 +69,21 @@ class Detector:
                     f"ONNX Runtime computes on the device 'cpu', not on '{chosen}'. Choose one of both."
                 )
             return cls._in_torch(path, chosen, threads)
-        manifest, small, graph = read_graph(path, (REFERENCE_THUMBNAIL, MAP_FILTER))
-        if manifest.graph is None or graph is None:
+        manifest = read_manifest(path)
+        if manifest.graph is None:
             if runtime == "onnx":
                 why = manifest.graph_refused or "Add one with `loupe export --format loupe`."
                 raise DetectorError(f"{path}: has no graph for ONNX Runtime. {why} Or use the runtime 'torch'.")
             return cls._in_torch(path, chosen, threads)
+        return cls._by_graph(path, threads)
+
+    @classmethod
+    def _by_graph(cls, path: Path, threads: int | None) -> Self:
         from ml.runtime.onnx_runtime import OnnxRuntime
 
+        manifest, small, graph = read_graph(path, (REFERENCE_THUMBNAIL, MAP_FILTER))
+        if manifest.graph is None or graph is None:
+            raise ModelFileError(f"{path}: was replaced while it was read; load it again.")
         try:
             computed = OnnxRuntime(graph, threads)
         except ModelFileError as error:
@@ -85,7 +92,7 @@ class Detector:
                 f"{path}: {reason}. PyTorch can compute it: choose that in Settings, or with --runtime torch."
             ) from error
         try:
-            _check_reading(manifest, computed.input_size)
+            _check_reading(manifest.graph, manifest.preprocessing, computed.input_size)
             return cls(manifest, computed, manifest.graph, *_beside(small))
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from error
@@ -126,9 +133,7 @@ class Detector:
 
         `settles_threads`: also find the number of threads that is fastest here and now (`ml.threads.settle`).
         """
-        # What is looked at of a picture cannot be found on a blank one, and costs the network nothing.
-        not_on_blank = dict.fromkeys(("region", "clahe", "ring", "area", "parts"))
-        preprocessing = self.manifest.preprocessing.model_copy(update=not_on_blank)
+        preprocessing = self.manifest.preprocessing.anywhere  # which costs the network nothing
         reference = self.manifest.reference
         height, width = min(reference.height_px, _WARM_UP_SIDE_PX), min(reference.width_px, _WARM_UP_SIDE_PX)
         if preprocessing.stride is not None:  # as many patches as make one batch, where the pictures have as many
@@ -198,12 +203,10 @@ class Detector:
         return Detection(max(one.score for one in found), so_far())
 
 
-def _check_reading(manifest: Manifest, input_size: tuple[int, int]) -> None:
+def _check_reading(graph: GraphRecord, preprocessing: Preprocessing, input_size: tuple[int, int]) -> None:
     """Raises ModelFileError where a graph or its record cannot be this model's: neither is part of the hash."""
-    preprocessing, graph = manifest.preprocessing, manifest.graph
     size = preprocessing.input_height, preprocessing.input_width
-    most = max(size)
-    if input_size != size or graph is None or max(*map(abs, graph.offset_px), graph.sigma_px) > most:
+    if input_size != size or max(*map(abs, graph.offset_px), graph.sigma_px) > max(size):
         raise ModelFileError("its graph is not that of this model; copy the file again from where it came")
 
 

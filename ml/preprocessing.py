@@ -137,6 +137,11 @@ class Preprocessing(BaseModel):
         return RegionOfInterest(x=x, y=y, width=width, height=height)
 
     @property
+    def anywhere(self) -> "Preprocessing":
+        """The same without all that is looked for in a picture or bound to a place in it: for blank and made ones."""
+        return self.model_copy(update=dict.fromkeys(("region", "clahe", "ring", "area", "parts")))
+
+    @property
     def of_part(self) -> "Preprocessing":
         """The same without the search for parts."""
         return self if self.parts is None else self.model_copy(update={"parts": None})

@@ -65,7 +65,7 @@ def settle(use: Callable[[int], object], work: Callable[[], object]) -> int | No
     with all, a busy one with one. An OMP_NUM_THREADS in the environment is the user's own choice and stays.
     """
     cores = min(psutil.cpu_count(logical=False) or 1, MOST_BY_DEFAULT)
-    if "OMP_NUM_THREADS" in os.environ or cores == 1:
+    if threads_of_environment() is not None or cores == 1:
         return None
     times: dict[int, list[float]] = {1: [], cores: []}
     started = time.perf_counter()
@@ -84,7 +84,7 @@ def settle(use: Callable[[int], object], work: Callable[[], object]) -> int | No
 
 @dataclass(frozen=True, slots=True)
 class ThreadSetting:
-    """How something is computed. `is_spinning`: how torch's threads wait; those of ONNX Runtime spin within a call."""
+    """How something is computed. `is_spinning`: how torch's threads wait; those of ONNX Runtime spin for a moment."""
 
     library: Literal["onnx", "torch"]
     threads: int

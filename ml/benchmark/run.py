@@ -157,11 +157,11 @@ def benchmark(
 
 def own_works(bench: Bench, clocked: ClockedDetector) -> list[Work]:
     """What is done to a picture, but for storing it."""
-    preprocessing = bench.detector.manifest.preprocessing
-    window = preprocessing.window_low, preprocessing.window_high
-    reference = bench.detector.reference_thumbnail
+    manifest, thumbnail = bench.detector.manifest, bench.detector.reference_thumbnail
+    window = manifest.preprocessing.window_low, manifest.preprocessing.window_high
+    shrinking = manifest.reference.shrinking
     return [
         timed("decode", lambda number: read_picture(bench.path(number))),
-        timed("picture check", lambda number: measure(bench.picture(number).pixels, window, reference)),
+        timed("picture check", lambda number: measure(bench.picture(number).pixels, window, thumbnail, shrinking)),
         lambda number: clocked.inspect(bench.picture(number).pixels),
     ]

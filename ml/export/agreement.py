@@ -16,6 +16,7 @@ from ml.errors import ExportError
 from ml.export.geometry import Place
 from ml.pictures import Pixels
 from ml.runtime.agreement import LARGEST_DIFFERENCE, share_of_range
+from ml.runtime.made_pictures import captured, edges, made
 
 VERDICTS = ("OK", "UNSURE", "NG")
 """What the graph's output `verdict` counts."""
@@ -54,9 +55,8 @@ def checked_difference(
         maps.append(share_of_range(expected, judged.map))
         flips += calibration.judge(detection.score) != VERDICTS[judged.verdict]
     found = Difference(len(scores), float(np.max(scores)), float(np.max(maps)), flips)  # nan stays nan
-    if not (
-        found.score <= LARGEST_DIFFERENCE and found.map <= LARGEST_DIFFERENCE
-    ):  # a difference that is no number is none to accept
+    # A difference that is no number is none to accept.
+    if not (found.score <= LARGEST_DIFFERENCE and found.map <= LARGEST_DIFFERENCE):
         raise ExportError(
             f"The export of '{detector.manifest.name}' differs from the model by {found.score:.2g} of the score range "
             f"in the score and {found.map:.2g} in the map ({flips} of {found.pictures} verdicts); at most "
@@ -70,42 +70,17 @@ def trial_pictures(manifest: Manifest, place: Place, thumbnail: NDArray[np.uint8
     any size, some that are smaller and larger than usual too.
     """
     height, width = place.only_size or place.usual_size
-    usual = [_blank, _slope, _noise, _edges]
-    for values in usual:
-        yield _counts(values(height, width), manifest, place)
+    preprocessing = manifest.preprocessing
+
+    def counts(values: NDArray[np.float64]) -> Pixels:
+        return captured(values, preprocessing, manifest.reference)
+
+    yield from map(counts, made(height, width))
     if thumbnail is not None:
         colours = thumbnail if thumbnail.ndim == 3 else np.repeat(thumbnail[..., None], 3, axis=2)
         enlarged = cv2.resize(colours, (width, height), interpolation=cv2.INTER_LINEAR)
-        yield _counts(enlarged / 255.0, manifest, place)
+        yield counts(enlarged / 255.0)
     if place.only_size is None and place.crop is None:
-        preprocessing = manifest.preprocessing
         least, most = preprocessing.input_height // 2, preprocessing.input_width * 2 + 1
-        yield _counts(_edges(max(least, 32), preprocessing.input_width + 7), manifest, place)
-        yield _counts(_edges(preprocessing.input_height * 3 // 2 + 1, most), manifest, place)
-
-
-def _blank(height: int, width: int) -> NDArray[np.float64]:
-    return np.zeros((height, width, 3))
-
-
-def _slope(height: int, width: int) -> NDArray[np.float64]:
-    down, right = np.linspace(0, 1, height)[:, np.newaxis], np.linspace(0, 1, width)
-    return np.stack(np.broadcast_arrays(down, right, (down + right) / 2), axis=2)
-
-
-def _noise(height: int, width: int) -> NDArray[np.float64]:
-    return np.random.default_rng(0).random((height, width, 3))
-
-
-def _edges(height: int, width: int) -> NDArray[np.float64]:
-    squares = np.random.default_rng(1).random((7, 9, 3))
-    sharp = cv2.resize(squares, (width, height), interpolation=cv2.INTER_NEAREST)
-    return np.asarray(0.9 * sharp + 0.1 * _noise(height, width))
-
-
-def _counts(values: NDArray[np.float64], manifest: Manifest, place: Place) -> Pixels:
-    """RGB values 0 to 1 as counts over the model's value window."""
-    low, high = manifest.preprocessing.window_low, manifest.preprocessing.window_high
-    counts = np.clip(np.round(low + values * (high - low)), 0, 2**manifest.reference.bit_depth - 1)
-    one = counts[..., 1] if place.channels == 1 else counts
-    return one.astype(np.uint8) if place.bits == 8 else one.astype(np.uint16)
+        yield counts(edges(max(least, 32), preprocessing.input_width + 7))
+        yield counts(edges(preprocessing.input_height * 3 // 2 + 1, most))

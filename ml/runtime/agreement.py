@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ml.artifact import Agreement, Graph, PictureReference
 from ml.calibration import Calibration
@@ -25,6 +25,7 @@ from ml.preprocessing import Preprocessing
 from ml.progress import Progress, silent
 from ml.runtime.batches import Batches
 from ml.runtime.export import export_graph
+from ml.runtime.made_pictures import captured, made
 from ml.runtime.onnx_runtime import OnnxRuntime
 from ml.runtime.scores import Runtime
 from ml.runtime.torch_runtime import TorchRuntime
@@ -64,12 +65,11 @@ def checked_graph(
         both = TorchRuntime(method, "cpu"), OnnxRuntime(data)
     except ModelFileError as error:
         raise ExportError(f"{method.name}: {error}") from error
-    # A made picture has no part that could be found, and the network sees the same wherever it lies.
-    anywhere = preprocessing.model_copy(update=dict.fromkeys(("region", "ring", "area", "parts", "clahe")))
     looks = list(_within(MOST_INPUTS, _with_part(good, preprocessing.of_part)))
     only_scores = len(looks)
     looks += _within(MOST_INPUTS, _with_part(changed, preprocessing.of_part))
-    looks += [prepare(pixels, anywhere) for pixels in _made(reference, preprocessing)]
+    # A made picture has no part that could be found, and the network sees the same wherever it lies.
+    looks += [prepare(pixels, preprocessing.anywhere) for pixels in _made(reference, preprocessing)]
     try:
         found = [tuple(_detected(runtime, method, look, map_filter) for runtime in both) for look in looks]
     except DetectorError as error:  # scores that are no numbers among them, torch's too: made pictures are odd ones
@@ -120,18 +120,5 @@ def _made(reference: PictureReference, preprocessing: Preprocessing) -> Iterator
     if preprocessing.stride is not None:  # two patches by two
         height = min(reference.height_px, preprocessing.input_height + preprocessing.stride)
         width = min(reference.width_px, preprocessing.input_width + preprocessing.stride)
-    shape = (height, width) if reference.is_grey else (height, width, 3)
-    low, high = preprocessing.window_low, preprocessing.window_high
-    random = np.random.default_rng(0)
-    down, right = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)
-    slope = (down + right) / 2 if reference.is_grey else ((down + right) / 2)[..., None]
-    noise = random.random(shape)
-    made: Iterable[NDArray[np.float64]] = (
-        np.zeros(shape),
-        np.broadcast_to(slope, shape),
-        noise,
-        0.5 + (np.broadcast_to(slope, shape) > 0.5) * 0.3 + (noise - 0.5) * 0.1,
-    )
-    for values in made:
-        counts = np.round(np.clip(low + values * (high - low), 0, 2**reference.bit_depth - 1))
-        yield counts.astype(np.uint8) if reference.bit_depth <= 8 else counts.astype(np.uint16)
+    for values in made(height, width):
+        yield captured(values, preprocessing, reference)
