@@ -141,7 +141,8 @@ def _device() -> Finding:
     from ml.runtime.devices import best_device, device_title
 
     device = best_device()
-    return Finding("device", "ok", f"{device}: {device_title(device)}")
+    found = "the processor; no graphics card was found" if device == "cpu" else f"{device}: {device_title(device)}"
+    return Finding("device", "ok", found)
 
 
 def _weights() -> Finding:
